@@ -1,0 +1,284 @@
+/* Generated from crds/purgeruns.yaml by `npm run generate`. Edit the YAML, not this file. */
+import type { Condition, KubeObject } from '../object.ts';
+
+/**
+ * PurgeRun is one planned deletion in one store. The operator makes it; people approve it and read it.
+ */
+export interface PurgeRun extends KubeObject {
+  apiVersion: 'dataward.io/v1alpha1';
+  kind: 'PurgeRun';
+  spec: PurgeRunSpec;
+  status?: PurgeRunStatus;
+}
+/**
+ * spec is the plan. Nothing in it changes afterwards except that approvals are added.
+ */
+export interface PurgeRunSpec {
+  /**
+   * store is the DataStore beside this object.
+   */
+  store: string;
+  plan: Plan;
+  /**
+   * planDigest is the digest of plan in canonical JSON; approvals name it.
+   */
+  planDigest: string;
+  forecast: Forecast;
+  /**
+   * approvals lists who agreed. Each person adds an entry under the own user name; it needs the verb approve on purgeruns.
+   */
+  approvals?: Approval[];
+}
+/**
+ * plan is all that is done, and nothing else; planDigest is its digest.
+ */
+export interface Plan {
+  /**
+   * steps in the order they are done.
+   */
+  steps: PlanStep[];
+  /**
+   * target is the fingerprint of the store the plan was made for.
+   */
+  target: string;
+  limits: PlanLimits;
+  /**
+   * algebra is the version of the rules that made the plan.
+   */
+  algebra: number;
+  /**
+   * validUntil is when the plan expires.
+   */
+  validUntil: string;
+}
+/**
+ * One collection.
+ */
+export interface PlanStep {
+  /**
+   * order of the step, from 1; what refers to a row goes before it.
+   */
+  order: number;
+  /**
+   * collection as namespace/map/collection, and #schema.table where one collection stands for several tables.
+   */
+  collection: string;
+  /**
+   * method of deletion.
+   */
+  method: 'DropPartition' | 'BlockRange' | 'Keyset';
+  /**
+   * cutoff is the instant before which a row must have started to be due.
+   */
+  cutoff: string;
+  /**
+   * policy that decides, as namespace/name.
+   */
+  policy: string;
+  /**
+   * predicateDigest is the digest of the condition rows are selected by.
+   */
+  predicateDigest: string;
+  /**
+   * because tells why the collection is part of the run.
+   */
+  because: string;
+}
+/**
+ * limits the run keeps.
+ */
+export interface PlanLimits {
+  /**
+   * maxRows is how many rows the run may delete.
+   */
+  maxRows: number;
+  /**
+   * maxCutoffAdvance is how far the cutoff may have moved since the last verified run.
+   */
+  maxCutoffAdvance: string;
+  /**
+   * maxPercent is how large a part of a collection may be deleted.
+   */
+  maxPercent?: number;
+}
+/**
+ * forecast is what looking at the store promised when the plan was made.
+ */
+export interface Forecast {
+  /**
+   * at is when the rows were counted.
+   */
+  at: string;
+  /**
+   * steps lists the counts per collection.
+   */
+  steps: ForecastStep[];
+  /**
+   * walMegabytes is how much log the run will write.
+   */
+  walMegabytes?: number;
+}
+/**
+ * Counts of one collection.
+ */
+export interface ForecastStep {
+  /**
+   * collection as namespace/map/collection, and #schema.table where one collection stands for several tables.
+   */
+  collection: string;
+  /**
+   * due is how many rows go.
+   */
+  due: number;
+  /**
+   * held is how many a LegalHold keeps.
+   */
+  held: number;
+  /**
+   * floored is how many a minimum keeps.
+   */
+  floored: number;
+  /**
+   * indeterminate is how many have no believable start time.
+   */
+  indeterminate: number;
+  /**
+   * blocked is how many stay because a row that has to stay refers to them.
+   */
+  blocked: number;
+}
+/**
+ * One person's agreement.
+ */
+export interface Approval {
+  /**
+   * by is the user name of whoever writes this.
+   */
+  by: string;
+  /**
+   * planDigest is the plan agreed to.
+   */
+  planDigest: string;
+  /**
+   * maxRows agrees to no more than this many rows; without it, to the limits of the plan.
+   */
+  maxRows?: number;
+}
+/**
+ * status is how far the run is and what was proven.
+ */
+export interface PurgeRunStatus {
+  /**
+   * observedGeneration is the metadata.generation the status was written for.
+   */
+  observedGeneration?: number;
+  /**
+   * conditions tell what the controller last saw; one entry per type. A condition that names a problem is absent while there is none.
+   */
+  conditions?: Condition[];
+  /**
+   * state of the run.
+   */
+  state?:
+    | 'AwaitingApproval'
+    | 'Waiting'
+    | 'Running'
+    | 'Paused'
+    | 'Verifying'
+    | 'Succeeded'
+    | 'Failed'
+    | 'Superseded'
+    | 'Expired';
+  /**
+   * why it is in this state and what happens next.
+   */
+  why?: string;
+  approval?: ApprovalStatus;
+  progress?: Progress;
+  verification?: Verification;
+  certificate?: CertificateReference;
+  /**
+   * startedAt is when the first batch began.
+   */
+  startedAt?: string;
+  /**
+   * finishedAt is when the run reached its last state.
+   */
+  finishedAt?: string;
+}
+/**
+ * approval tells how well the approvals are proven.
+ */
+export interface ApprovalStatus {
+  /**
+   * grade is Verified when the cluster was seen to refuse a forged approval.
+   */
+  grade?: 'Verified' | 'Unverified';
+  /**
+   * since is when enough people had agreed.
+   */
+  since?: string;
+}
+/**
+ * progress of the deletion.
+ */
+export interface Progress {
+  /**
+   * deleted rows.
+   */
+  deleted?: number;
+  /**
+   * total rows to delete.
+   */
+  total?: number;
+  /**
+   * rowsPerSecond over the last minute.
+   */
+  rowsPerSecond?: number;
+  /**
+   * etaSeconds is how long the rest will take.
+   */
+  etaSeconds?: number;
+  /**
+   * throttledBy is what the run waits for.
+   */
+  throttledBy?: 'None' | 'ReplicaLag' | 'Locks' | 'Wal' | 'Archive' | 'Window' | 'BatchTime';
+}
+/**
+ * verification is what an independent look at the store showed.
+ */
+export interface Verification {
+  /**
+   * level of the proof.
+   */
+  level?: 'Claimed' | 'VerifiedLive' | 'VerifiedReplicas';
+  /**
+   * residual is how many due rows were still there.
+   */
+  residual?: number;
+  /**
+   * heldUnchanged tells whether all held rows are still there.
+   */
+  heldUnchanged?: boolean;
+  /**
+   * by is the identity that looked.
+   */
+  by?: string;
+  /**
+   * at is when it looked.
+   */
+  at?: string;
+}
+/**
+ * certificate is the signed record.
+ */
+export interface CertificateReference {
+  /**
+   * name of the certificate.
+   */
+  name?: string;
+  /**
+   * sha256 of its bytes in hexadecimal.
+   */
+  sha256?: string;
+}
