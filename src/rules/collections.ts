@@ -1,0 +1,232 @@
+import type { Collection, DataMap, TimeEvent } from '../api/generated/dataMap.ts';
+import type { Inventory, TableFact } from '../stores/port.ts';
+import type { FieldPath, TableAddress, TimeField } from '../stores/predicate.ts';
+import { matchesPattern, type SelectableCollection } from './select.ts';
+
+/** A declared collection, resolved against what the store really holds. */
+export interface MappedCollection extends SelectableCollection {
+  /** `namespace/map/collection`; for a pattern over many tables also `#schema.table`. */
+  id: string;
+  map: { namespace: string; name: string };
+  table: TableAddress;
+  columns: string[];
+  subjectKeys: { path: FieldPath; identity: string }[];
+  /** By event name. An event that could not be resolved is absent here and named in `problems`. */
+  times: Record<string, TimeField>;
+  client?: ClientKey;
+  acknowledged: string[];
+  /** Sentences for the owner of the map: what is wrong, where, what to do. */
+  problems: MapProblem[];
+}
+
+/** Whose data a row is: read from a column, or the same for the whole table. */
+export type ClientKey = { path: FieldPath } | { value: string };
+
+export interface MapProblem {
+  /** `MissingTable | MissingColumn | UnresolvedReference | MapOverlap` */
+  reason: string;
+  collection: string;
+  message: string;
+}
+
+export interface ResolvedMaps {
+  collections: MappedCollection[];
+  nonPersonal: TableAddress[];
+  /** Every problem of every map, those of collections that resolved to no table included. */
+  problems: MapProblem[];
+}
+
+/**
+ * Resolves maps against an inventory: patterns become tables, references become joins.
+ *
+ * A collection whose table is missing yields a problem and no collection. A table that two collections claim
+ * stays in both, marked `MapOverlap`: protections add up, and the caller lets nothing be deleted there.
+ * Pure; the order of `maps` does not matter.
+ */
+export function resolveMaps(maps: readonly DataMap[], inventory: Inventory): ResolvedMaps {
+  const sorted = maps.toSorted((a, b) => mapId(a).localeCompare(mapId(b)));
+  const resolved = sorted.map((map) => resolveMap(map, inventory));
+  const collections = resolved.flatMap((each) => each.collections);
+  const overlaps = markOverlaps(collections);
+  return {
+    collections,
+    nonPersonal: resolved.flatMap((each) => each.nonPersonal),
+    problems: [...resolved.flatMap((each) => each.problems), ...overlaps],
+  };
+}
+
+function resolveMap(map: DataMap, inventory: Inventory): ResolvedMaps {
+  const problems: MapProblem[] = [];
+  const collections: MappedCollection[] = [];
+  for (const spec of map.spec.collections ?? []) {
+    const tables = tablesOf(spec.table, inventory);
+    if (tables.length === 0) {
+      problems.push({
+        reason: 'MissingTable',
+        collection: `${mapId(map)}/${spec.name}`,
+        message: `collection ${spec.name}: the store has no table ${spec.table.schema}.${spec.table.name}; correct spec.collections[].table or grant the observing account access to it`,
+      });
+    }
+    for (const table of tables) {
+      const collection = new CollectionResolver(map, spec, table, inventory).resolve();
+      collections.push(collection);
+      problems.push(...collection.problems);
+    }
+  }
+  return { collections, nonPersonal: nonPersonalOf(map, inventory), problems };
+}
+
+function nonPersonalOf(map: DataMap, inventory: Inventory): TableAddress[] {
+  return (map.spec.nonPersonal ?? []).flatMap((entry) => tablesOf(entry.table, inventory).map(addressOf));
+}
+
+/** Tables a pattern means. Partitions are implied by their parent and never named on their own. */
+function tablesOf(pattern: TableAddress, inventory: Inventory): TableFact[] {
+  return inventory.tables.filter((table) => table.kind !== 'Partition' && matchesPattern(pattern.schema, table.schema) && matchesPattern(pattern.name, table.name));
+}
+
+const addressOf = (table: TableFact): TableAddress => ({ schema: table.schema, name: table.name });
+const mapId = (map: DataMap): string => `${map.metadata.namespace}/${map.metadata.name}`;
+
+/** Turns one collection of one map into joins and column names, collecting what does not exist. */
+class CollectionResolver {
+  readonly #map: DataMap;
+  readonly #spec: Collection;
+  readonly #table: TableFact;
+  readonly #inventory: Inventory;
+  readonly #problems: MapProblem[] = [];
+
+  constructor(map: DataMap, spec: Collection, table: TableFact, inventory: Inventory) {
+    this.#map = map;
+    this.#spec = spec;
+    this.#table = table;
+    this.#inventory = inventory;
+  }
+
+  get #id(): string {
+    const plain = `${mapId(this.#map)}/${this.#spec.name}`;
+    return /\*/.test(this.#spec.table.name + this.#spec.table.schema) ? `${plain}#${this.#table.schema}.${this.#table.name}` : plain;
+  }
+
+  resolve(): MappedCollection {
+    const client = this.#client(this.#spec, this.#table, 0);
+    const times: Record<string, TimeField> = {};
+    for (const time of this.#spec.times ?? []) {
+      const field = this.#time(time, this.#spec, this.#table);
+      if (field) times[time.event] = field;
+    }
+    return {
+      id: this.#id,
+      name: this.#spec.name,
+      map: { namespace: this.#map.metadata.namespace ?? '', name: this.#map.metadata.name },
+      table: addressOf(this.#table),
+      columns: this.#table.columns.map((column) => column.name),
+      categories: this.#spec.categories ?? [],
+      fieldCategories: (this.#spec.fields ?? []).flatMap((field) => field.categories ?? []),
+      subjects: this.#spec.subjects ?? this.#map.spec.defaults?.subjects ?? [],
+      subjectKeys: (this.#spec.subjectKeys ?? []).flatMap((key) => (this.#hasColumn(key.field, 'subjectKeys') ? [{ path: { via: [], field: key.field }, identity: key.identity }] : [])),
+      times,
+      ...(client ? { client } : {}),
+      acknowledged: (this.#spec.acknowledge ?? []).map((entry) => entry.trigger),
+      problems: this.#problems,
+    };
+  }
+
+  #time(time: TimeEvent, spec: Collection, table: TableFact): TimeField | undefined {
+    if (time.via !== undefined) {
+      const target = this.#follow(time.via, spec, table, 'times');
+      const there = target?.spec.times?.find((candidate) => candidate.event === time.event && candidate.field !== undefined);
+      if (!target || !there) {
+        this.#problem('UnresolvedReference', `event ${time.event} is to be read through ${time.via}, but the collection it refers to does not declare that event`);
+        return undefined;
+      }
+      const field = this.#time(there, target.spec, target.table);
+      return field && { ...field, path: { via: [target.hop, ...field.path.via], field: field.path.field } };
+    }
+    if (time.field === undefined || !this.#hasColumn(time.field, `times[${time.event}]`, table)) return undefined;
+    return {
+      path: { via: [], field: time.field },
+      type: time.type ?? 'TimestampTZ',
+      ...(time.timeZone !== undefined ? { timeZone: time.timeZone } : {}),
+      ...(time.plausibleFrom !== undefined ? { plausibleFrom: time.plausibleFrom } : {}),
+    };
+  }
+
+  /** The client of a collection, through references when need be; four hops end every sensible schema and every cycle. */
+  #client(spec: Collection, table: TableFact, depth: number): ClientKey | undefined {
+    const declared = spec.client ?? this.#map.spec.client;
+    if (!declared) return undefined;
+    if (declared.value !== undefined) return { value: declared.value };
+    if (declared.schema !== undefined) return matchesPattern(declared.schema, table.schema) ? { value: table.schema } : undefined;
+    if (declared.field !== undefined) {
+      // A map-wide default names a column that not every table has; only a collection's own word is a fault.
+      if (!spec.client && !columnOf(table, declared.field)) return undefined;
+      return this.#hasColumn(declared.field, 'client', table) ? { path: { via: [], field: declared.field } } : undefined;
+    }
+    if (declared.via === undefined || depth > 3) return undefined;
+    const target = this.#follow(declared.via, spec, table, 'client');
+    const there = target && this.#client(target.spec, target.table, depth + 1);
+    if (!target || !there) return undefined;
+    return 'value' in there ? there : { path: { via: [target.hop, ...there.path.via], field: there.path.field } };
+  }
+
+  /** Follows a declared reference, else the foreign key on that column, to a collection of the same map. */
+  #follow(field: string, spec: Collection, table: TableFact, where: string): { spec: Collection; table: TableFact; hop: FieldPath['via'][number] } | undefined {
+    if (!this.#hasColumn(field, where, table)) return undefined;
+    const declared = spec.references?.find((reference) => reference.field === field);
+    const key = table.foreignKeys.find((candidate) => candidate.columns.length === 1 && candidate.columns[0] === field);
+    const toField = declared?.toField ?? key?.referencedColumns[0];
+    const target = declared
+      ? this.#map.spec.collections?.find((candidate) => candidate.name === declared.to)
+      : this.#map.spec.collections?.find((candidate) => key && candidate.table.schema === key.references.schema && candidate.table.name === key.references.name);
+    const targetTable = target && tablesOf(target.table, this.#inventory)[0];
+    if (!target || !targetTable || toField === undefined) {
+      this.#problem('UnresolvedReference', `${where} goes through ${field}, but neither spec.collections[].references nor a foreign key says which collection of this map it refers to`);
+      return undefined;
+    }
+    if (!this.#hasColumn(toField, 'references[].toField', targetTable)) return undefined;
+    return { spec: target, table: targetTable, hop: { field, table: addressOf(targetTable), toField } };
+  }
+
+  #hasColumn(name: string, where: string, table: TableFact = this.#table): boolean {
+    if (columnOf(table, name)) return true;
+    this.#problem('MissingColumn', `${where} names column ${name}, which table ${table.schema}.${table.name} does not have`);
+    return false;
+  }
+
+  #problem(reason: string, message: string): void {
+    this.#problems.push({ reason, collection: this.#id, message: `collection ${this.#spec.name}: ${message}` });
+  }
+}
+
+const columnOf = (table: TableFact, name: string): boolean => table.columns.some((column) => column.name === name);
+
+function markOverlaps(collections: MappedCollection[]): MapProblem[] {
+  const byTable = groupBy(collections, tableKey);
+  const problems: MapProblem[] = [];
+  for (const [table, claims] of byTable) {
+    if (claims.length < 2) continue;
+    for (const claim of claims) {
+      const problem = {
+        reason: 'MapOverlap',
+        collection: claim.id,
+        message: `collection ${claim.name}: table ${table} is also claimed by ${claims.filter((other) => other !== claim).map((other) => other.id).join(', ')}; nothing is deleted there until one of them lets go`,
+      };
+      claim.problems.push(problem);
+      problems.push(problem);
+    }
+  }
+  return problems;
+}
+
+export const tableKey = (collection: { table: TableAddress }): string => `${collection.table.schema}.${collection.table.name}`;
+
+export function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
+  return groups;
+}

@@ -1,0 +1,89 @@
+import { Temporal } from 'temporal-polyfill';
+import type { HoldBlock, LegalHold } from '../api/generated/legalHold.ts';
+import type { StoreHold } from '../stores/port.ts';
+import type { Cutoff, Predicate, TableAddress } from '../stores/predicate.ts';
+import { groupBy, tableKey, type MappedCollection } from './collections.ts';
+import { allOf, anyOf } from './rows.ts';
+import { coversCollection } from './select.ts';
+
+/** Identifiers of a block's `subjects` Secret by identity; `Unreadable` holds the whole block. */
+export type SubjectIdentifiers = Record<string, string[]> | 'Unreadable';
+
+export interface ResolvedHold {
+  items: StoreHold['items'];
+  /** Where the hold is wider than its words because a collection cannot express them. */
+  widened: { collection: string; because: string }[];
+}
+
+/**
+ * Resolves a hold against one store: which rows of which tables it covers.
+ *
+ * Blocks are OR-ed, the parts of a block AND-ed. A part that a collection cannot express (no such event, no
+ * client, no subject key) is dropped, which widens the hold to what remains: a hold errs by keeping too much.
+ *
+ * @param blocks blocks of the hold whose `stores` cover this store, with their subject identifiers.
+ */
+export function resolveHold(blocks: readonly { block: HoldBlock; subjects?: SubjectIdentifiers }[], collections: readonly MappedCollection[]): ResolvedHold {
+  const widened: ResolvedHold['widened'] = [];
+  const parts: { table: TableAddress; predicate: Predicate }[] = [];
+  for (const { block, subjects } of blocks) {
+    for (const collection of collections) {
+      if (!coversCollection(block.collections, collection, 'Protecting')) continue;
+      const predicates = [clientPart(block, collection, widened), subjectPart(subjects, collection, widened), betweenPart(block, collection, widened)];
+      parts.push({ table: collection.table, predicate: allOf(predicates) });
+    }
+  }
+  const items = [...groupBy(parts, tableKey).values()].map((group) => ({
+    table: (group[0] as (typeof parts)[number]).table,
+    predicate: anyOf(group.map((part) => part.predicate)),
+  }));
+  return { items: items.toSorted((a, b) => tableKey(a).localeCompare(tableKey(b))), widened };
+}
+
+function clientPart(block: HoldBlock, collection: MappedCollection, widened: ResolvedHold['widened']): Predicate {
+  const keys = block.clients.keys;
+  if (!keys) return { op: 'true' };
+  if (!collection.client) return widen(widened, collection, 'it declares no client key');
+  if ('value' in collection.client) return keys.includes(collection.client.value) ? { op: 'true' } : { op: 'false' };
+  return { op: 'oneOf', field: collection.client.path, values: keys };
+}
+
+function subjectPart(subjects: SubjectIdentifiers | undefined, collection: MappedCollection, widened: ResolvedHold['widened']): Predicate {
+  if (subjects === undefined) return { op: 'true' };
+  if (subjects === 'Unreadable') return widen(widened, collection, 'the Secret with its subjects is missing or was changed');
+  const parts = collection.subjectKeys.flatMap((key): Predicate[] => {
+    const values = subjects[key.identity];
+    return values ? [{ op: 'oneOf', field: key.path, values }] : [];
+  });
+  if (parts.length === 0) return widen(widened, collection, 'it has no key for the identities of the subjects');
+  return anyOf(parts);
+}
+
+/** Half-open in UTC days, `from` included. An unknown time is inside: only proof that a row lies outside frees it. */
+function betweenPart(block: HoldBlock, collection: MappedCollection, widened: ResolvedHold['widened']): Predicate {
+  const between = block.between;
+  if (!between) return { op: 'true' };
+  const time = collection.times[between.event];
+  if (!time) return widen(widened, collection, `it declares no event ${between.event}`);
+  const inside = allOf([
+    { op: 'notBefore', time, cutoff: utcDay(between.from) },
+    { op: 'before', time, cutoff: utcDay(between.to) },
+  ]);
+  return anyOf([inside, { op: 'indeterminate', time, now: '9999-01-01T00:00:00Z' }]);
+}
+
+function widen(widened: ResolvedHold['widened'], collection: MappedCollection, because: string): Predicate {
+  widened.push({ collection: collection.id, because });
+  return { op: 'true' };
+}
+
+function utcDay(date: string): Cutoff {
+  const day = Temporal.PlainDate.from(date.slice(0, 10));
+  return { instant: day.toZonedDateTime('UTC').toInstant().toString(), localDate: day.toString(), timeZone: 'UTC' };
+}
+
+/** Whether a hold is still in force. Only both halves of a release, by two people, end it. */
+export function isInForce(hold: LegalHold): boolean {
+  const release = hold.spec.release;
+  return !(release?.approval && release.request.by !== release.approval.by);
+}
