@@ -1,0 +1,226 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity as matchNames } from 'node:tls';
+import type { ConnectionOptions, PeerCertificate } from 'node:tls';
+import pg from 'pg';
+import { StoreError } from '../port.ts';
+import type { Credential, OpenOptions, StoreTarget } from '../port.ts';
+import { toStoreError } from './errors.ts';
+import type { ErrorContext } from './errors.ts';
+
+/** Older servers lack TID range scans and numeric infinities. */
+const oldestServer = 140_000;
+
+/** One login to one database, its settings pinned. Not for concurrent use: put work that may overlap through `serial`. */
+export interface Connection {
+  readonly target: StoreTarget;
+  readonly username: string;
+  /** As `server_version_num`, e.g. 150018. */
+  readonly serverVersion: number;
+  /**
+   * One statement with bound values. `bigint` and `numeric` come as strings, times as the server's text.
+   *
+   * @throws StoreError; `sqlState(error)` gives the server's code
+   */
+  query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }>;
+  /** Runs the work in one transaction; rolls back when it throws. `begin` e.g. `BEGIN ISOLATION LEVEL REPEATABLE READ`. */
+  transaction<T>(work: () => Promise<T>, begin?: string): Promise<T>;
+  /** Runs one piece of work after the other, in the order asked for. Not to be nested. */
+  serial<T>(work: () => Promise<T>): Promise<T>;
+  /** True between BEGIN and its end, also when the transaction has failed. */
+  inTransaction(): boolean;
+  /** True once the connection was lost; every query fails from then on. */
+  lost(): boolean;
+  /** Ends the login. Safe to call twice, and when the connection is lost. */
+  close(): Promise<void>;
+}
+
+export interface SessionSettings {
+  /** Readers: every transaction is read-only unless it says otherwise. */
+  readOnly: boolean;
+  /** Default 60,000. */
+  statementTimeoutMs?: number;
+  /** Default 2,000. */
+  lockTimeoutMs?: number;
+}
+
+/**
+ * Logs in over verified TLS, and by SCRAM-SHA-256 or a client certificate only.
+ *
+ * Nothing is taken from the environment, a service file or a password file. The password leaves this process only
+ * as a SCRAM proof, so a server that asks for it in clear or as MD5 learns nothing.
+ *
+ * @throws StoreError `Unreachable`, `TLSRefused`, `TLSUntrusted`, `AuthenticationWeak`, `AuthenticationFailed`,
+ *   `NotFound` (database), `UnsupportedVersion`
+ */
+export async function connect(target: StoreTarget, credential: Credential, options: OpenOptions, settings: SessionSettings): Promise<Connection> {
+  const context: ErrorContext = { store: target.name, host: target.host, port: target.port, database: target.database, username: credential.username };
+  options.signal?.throwIfAborted();
+  const pinned = pinnedSettings(settings);
+  const login = { scram: false };
+  const client = new pg.Client({
+    host: target.host,
+    port: target.port,
+    database: target.database,
+    user: credential.username,
+    // Asked for by pg only when the server wants one, so the server's method is known by then.
+    password: () => revealPassword(credential, login.scram, context),
+    ssl: tlsOptions(target, credential),
+    application_name: `dataward/${options.purpose}/${target.name}`,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    options: startupOptions(pinned),
+    client_encoding: 'UTF8',
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 30_000,
+    types: { getTypeParser },
+  });
+  client.connection.once('authenticationSASL', () => {
+    login.scram = true;
+  });
+  let gone = false;
+  client.on('error', () => {
+    gone = true; // without a listener a lost connection would end the process
+  });
+  client.on('end', () => {
+    gone = true;
+  });
+  const destroy = (): void => {
+    gone = true;
+    client.connection.stream.destroy();
+  };
+  options.signal?.addEventListener('abort', destroy, { once: true });
+
+  const query = async <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }> => {
+    try {
+      const result = await client.query<Row>(text, values === undefined ? undefined : [...values]);
+      return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+    } catch (error) {
+      throw toStoreError(error, context);
+    }
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  const connection = {
+    target,
+    username: credential.username,
+    query,
+    serial: <T>(work: () => Promise<T>): Promise<T> => {
+      const mine = last.then(work, work);
+      last = mine.catch(() => undefined);
+      return mine;
+    },
+    transaction: async <T>(work: () => Promise<T>, begin = 'BEGIN'): Promise<T> => {
+      await query(begin);
+      try {
+        const result = await work();
+        await query('COMMIT');
+        return result;
+      } catch (error) {
+        await query('ROLLBACK').catch(() => undefined); // a lost connection has rolled back already
+        throw error;
+      }
+    },
+    inTransaction: () => ['T', 'E'].includes(client.getTransactionStatus() ?? 'I'),
+    lost: () => gone,
+    close: async () => {
+      options.signal?.removeEventListener('abort', destroy);
+      if (gone) return;
+      await client.end().catch(() => undefined);
+    },
+  };
+
+  try {
+    await client.connect();
+    if (credential.type === 'password' && !login.scram) {
+      throw new StoreError('AuthenticationWeak', `DataStore ${target.name}: the server let ${credential.username} in without asking for the password; replace trust by scram-sha-256 in pg_hba.conf.`);
+    }
+    return { ...connection, serverVersion: await confirmSession(query, pinned, target) };
+  } catch (error) {
+    options.signal?.removeEventListener('abort', destroy);
+    destroy();
+    options.signal?.throwIfAborted();
+    throw toStoreError(error, context);
+  }
+}
+
+/** Settings that decide what rows a statement sees and what its values mean; the same whatever the role's or database's own. */
+function pinnedSettings(settings: SessionSettings): Record<string, string> {
+  return {
+    TimeZone: 'UTC',
+    DateStyle: 'ISO, MDY',
+    IntervalStyle: 'iso_8601',
+    extra_float_digits: '1',
+    search_path: '',
+    // Rows that a policy hides become an error instead of a smaller count.
+    row_security: 'off',
+    default_transaction_read_only: settings.readOnly ? 'on' : 'off',
+    statement_timeout: String(settings.statementTimeoutMs ?? 60_000),
+    lock_timeout: String(settings.lockTimeoutMs ?? 2_000),
+    // A stopped process must not keep the fence row locked.
+    idle_in_transaction_session_timeout: '10000',
+    // The server ends a long statement soon after we are gone.
+    client_connection_check_interval: '1000',
+  };
+}
+
+/** As startup options, so that they hold from the first statement and no role setting comes after them. */
+function startupOptions(pinned: Record<string, string>): string {
+  return Object.entries(pinned)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
+    .join(' ');
+}
+
+/** Reads the settings back: a pooler in between may drop startup options, and then rows could be hidden silently. */
+async function confirmSession(query: Connection['query'], pinned: Record<string, string>, target: StoreTarget): Promise<number> {
+  const names = ['TimeZone', 'DateStyle', 'search_path', 'row_security', 'default_transaction_read_only'];
+  const { rows } = await query<{ version: number; settings: string[] }>(
+    `SELECT current_setting('server_version_num')::int AS version, array(SELECT current_setting(name) FROM unnest($1::text[]) WITH ORDINALITY AS n(name, place) ORDER BY place) AS settings`,
+    [names],
+  );
+  const found = rows[0];
+  if (found === undefined) throw new StoreError('Failed', `DataStore ${target.name}: the server did not tell its version.`);
+  const moved = names.filter((name, index) => found.settings[index] !== pinned[name]);
+  if (moved.length > 0) {
+    throw new StoreError('Failed', `DataStore ${target.name}: the settings ${moved.join(', ')} did not reach the server, as behind a connection pooler; give the server's own address as endpoint.`);
+  }
+  if (found.version < oldestServer) {
+    throw new StoreError('UnsupportedVersion', `DataStore ${target.name}: the server is version ${Math.floor(found.version / 10_000)}; 14 or later is needed.`);
+  }
+  return found.version;
+}
+
+function tlsOptions(target: StoreTarget, credential: Credential): ConnectionOptions {
+  const name = target.serverName ?? target.host;
+  return {
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2',
+    ...(target.caPem === undefined ? {} : { ca: target.caPem }),
+    ...(isIP(name) === 0 ? { servername: name } : {}),
+    checkServerIdentity: (_host, certificate) => certificateNameError(name, certificate),
+    ...(credential.type === 'certificate' ? { cert: credential.certPem, key: credential.keyPem } : {}),
+  };
+}
+
+/** Refuses a certificate without subject alternative names: a bare common name is no proof of identity (RFC 9525). */
+export function certificateNameError(name: string, certificate: PeerCertificate): Error | undefined {
+  if (certificate.subjectaltname === undefined || certificate.subjectaltname === '') {
+    return Object.assign(new Error('The certificate has no subject alternative name.'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+  }
+  return matchNames(name, certificate);
+}
+
+function revealPassword(credential: Credential, scram: boolean, { store, username }: ErrorContext): Promise<string> {
+  if (credential.type === 'certificate') {
+    return Promise.reject(new StoreError('AuthenticationFailed', `DataStore ${store}: the server asks ${username} for a password, but the credential is a client certificate; use the method cert in pg_hba.conf, or give a password.`));
+  }
+  if (!scram) {
+    return Promise.reject(
+      new StoreError('AuthenticationWeak', `DataStore ${store}: the server asks for the password of ${username} in clear or as MD5; set password_encryption = scram-sha-256, set the password again and use scram-sha-256 in pg_hba.conf. Nothing was sent.`),
+    );
+  }
+  return Promise.resolve(credential.password);
+}
+
+/** Dates and times stay text: a JavaScript Date loses microseconds and infinities. */
+const timeOids: readonly number[] = [pg.types.builtins.DATE, pg.types.builtins.TIMESTAMP, pg.types.builtins.TIMESTAMPTZ];
+
+const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
+  timeOids.includes(oid) ? (text: string) => text : pg.types.getTypeParser(oid, format as 'text');

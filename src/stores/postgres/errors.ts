@@ -1,0 +1,148 @@
+import { StoreError } from '../port.ts';
+import type { StoreErrorReason } from '../port.ts';
+
+/** What of a server's error may be kept: codes and names of catalogue objects, never text that can quote a row. */
+export interface DatabaseFault {
+  /** SQLSTATE, five characters. */
+  code: string;
+  schema?: string;
+  table?: string;
+  column?: string;
+  constraint?: string;
+}
+
+/** What was being done, for the message: which store, as whom. */
+export interface ErrorContext {
+  /** namespace/name of the DataStore. */
+  store: string;
+  host: string;
+  port: number;
+  database: string;
+  username: string;
+}
+
+/** SQLSTATE of an error that came from the server, else undefined: a socket or TLS failure, or a refusal of our own. */
+export function sqlState(error: unknown): string | undefined {
+  return faultOf(error)?.code;
+}
+
+/** Codes and names of an error that came from the server. */
+export function faultOf(error: unknown): DatabaseFault | undefined {
+  const cause = error instanceof StoreError ? error.cause : undefined;
+  return isRecord(cause) && typeof cause['code'] === 'string' ? (cause as unknown as DatabaseFault) : undefined;
+}
+
+/**
+ * Any failure of the driver in the words of its owner. A server's own message is passed on only for the classes
+ * in which it names objects and quotes no value; `detail`, `where` and `hint` never are.
+ */
+export function toStoreError(error: unknown, context: ErrorContext): StoreError {
+  if (error instanceof StoreError) return error;
+  const raw = isRecord(error) ? error : {};
+  const code = typeof raw['code'] === 'string' ? raw['code'] : '';
+  const message = error instanceof Error ? error.message : '';
+  if (/^[0-9A-Z]{5}$/.test(code) && typeof raw['severity'] === 'string') return fromServer(raw, code, message, context);
+  return fromWire(code, message, context);
+}
+
+function fromServer(raw: Record<string, unknown>, code: string, message: string, context: ErrorContext): StoreError {
+  const cause: DatabaseFault = { code };
+  for (const name of ['schema', 'table', 'column', 'constraint'] as const) {
+    const value = raw[name];
+    if (typeof value === 'string' && value !== '') cause[name] = value;
+  }
+  const [reason, advice] = serverReason(code, context);
+  const said = quotable(code) ? `: ${message}` : '';
+  const at = [cause.schema !== undefined && cause.table !== undefined ? `table ${cause.schema}.${cause.table}` : undefined, cause.constraint === undefined ? undefined : `constraint ${cause.constraint}`]
+    .filter((part) => part !== undefined)
+    .join(', ');
+  return new StoreError(reason, `${place(context)}: ${advice} (SQLSTATE ${code}${at === '' ? '' : `, ${at}`}${said}).`, { cause });
+}
+
+const unreachable = 'the server is not accepting this connection now; dataward tries again by itself';
+
+/** Longest matching prefix of the SQLSTATE decides. */
+function serverReason(code: string, { username, database }: ErrorContext): [StoreErrorReason, string] {
+  const table: [string, StoreErrorReason, string][] = [
+    ['08', 'Unreachable', unreachable],
+    ['0A000', 'Failed', 'the server cannot do this on that object'],
+    ['21000', 'Conflict', 'a declared reference finds more than one row; refer to a column that is unique'],
+    ['22', 'Failed', 'a value cannot be read as the column declares it; compare the data map with the column types'],
+    ['23', 'Conflict', 'a constraint of the store forbids it'],
+    ['25006', 'Conflict', 'this connection or server is read-only; for a change, name the primary as the endpoint'],
+    ['25P03', 'LimitReached', 'a transaction was idle for too long and the server ended it; nothing of it is in force'],
+    ['28000', 'AuthenticationFailed', `the server does not let ${username} into ${database} from here; add a hostssl line with scram-sha-256 or cert for it to pg_hba.conf, or correct the credential`],
+    ['28P01', 'AuthenticationFailed', `the password of ${username} is wrong or has expired; correct the credential Secret`],
+    ['3D000', 'NotFound', `there is no database ${database}; correct spec.endpoint.database`],
+    ['40001', 'Conflict', 'another transaction changed the same rows; the work is repeated'],
+    ['40P01', 'Conflict', 'a deadlock with another transaction; the work is repeated'],
+    ['42501', 'PermissionDenied', `${username} lacks a privilege; grant it`],
+    ['42704', 'NotFound', 'an object does not exist any more; the inventory is read again'],
+    ['42703', 'NotFound', 'a column does not exist any more; update the data map'],
+    ['42883', 'Conflict', 'a column is of a type that cannot be compared; name another column in the data map'],
+    ['42P01', 'NotFound', 'a table does not exist any more; update the data map'],
+    ['3F000', 'NotFound', 'a schema does not exist any more; update the data map'],
+    ['53300', 'Unreachable', 'the server has no connection left; raise max_connections or give the role its own limit'],
+    ['53', 'LimitReached', 'the server is out of a resource (disk, memory or locks); see its log'],
+    ['55P03', 'Conflict', 'somebody else holds a lock on it; the work is repeated'],
+    ['57014', 'LimitReached', 'it took longer than allowed and was cancelled; give it more time or a quieter hour'],
+    ['57', 'Unreachable', unreachable],
+  ];
+  const found = table.find(([prefix]) => code.startsWith(prefix));
+  return found === undefined ? ['Failed', 'the server reported an error; see its log'] : [found[1], found[2]];
+}
+
+/** Classes whose messages name objects only. Class 22 and 23, and what triggers raise, can quote a row. */
+function quotable(code: string): boolean {
+  return ['0A000', '42501', '42P01', '42703', '42704', '42883', '3F000', '55000', '55006', '55P03', '53300'].includes(code);
+}
+
+const tlsUntrusted = new Set([
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REVOKED',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'HOSTNAME_MISMATCH',
+  'INVALID_CA',
+  'PATH_LENGTH_EXCEEDED',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+/** Failures before or below SQL: name lookup, socket, TLS, login protocol. */
+function fromWire(code: string, message: string, context: ErrorContext): StoreError {
+  const where = place(context);
+  const cause = code === '' ? undefined : { cause: new Error(code) };
+  if (tlsUntrusted.has(code)) {
+    return new StoreError('TLSUntrusted', `${where}: the server's certificate is not trusted (${code}); check spec.tls.ca and spec.tls.serverName, or renew the certificate.`, cause);
+  }
+  if (message.includes('does not support SSL')) {
+    return new StoreError('TLSRefused', `${where}: the server offers no TLS; set ssl = on with a certificate. Nothing was sent in clear.`);
+  }
+  if (code.startsWith('ERR_SSL') || code === 'EPROTO' || code.startsWith('ERR_TLS') || message.includes('establishing an SSL connection')) {
+    return new StoreError('TLSRefused', `${where}: no TLS session of version 1.2 or better could be agreed${code === '' ? '' : ` (${code})`}; check ssl_min_protocol_version, and that the port is PostgreSQL's.`, cause);
+  }
+  if (message.startsWith('SASL')) {
+    return new StoreError('AuthenticationFailed', `${where}: the SCRAM login of ${context.username} failed: the server and the credential do not prove the same password; correct the credential Secret.`);
+  }
+  if (message.includes('timeout')) {
+    return new StoreError('Unreachable', `${where}: no login within the time allowed; check the endpoint, network policies and firewalls.`, cause);
+  }
+  if (code !== '' || message.startsWith('Connection terminated') || message.includes('not queryable')) {
+    return new StoreError('Unreachable', `${where}: the connection could not be made or was lost${code === '' ? '' : ` (${code})`}; check the endpoint and that the server runs.`, cause);
+  }
+  return new StoreError('Failed', `${where}: an unexpected failure of the driver; please report it with the log of this time.`, cause);
+}
+
+function place({ store, host, port, database }: ErrorContext): string {
+  return `DataStore ${store} (${host}:${port}/${database})`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { StoreError } from '../../../../src/stores/port.ts';
+import type { Credential, StoreTarget } from '../../../../src/stores/port.ts';
+import { connect } from '../../../../src/stores/postgres/connection.ts';
+import { sqlState } from '../../../../src/stores/postgres/errors.ts';
+import { createTestCa } from '../../../support/certificates.ts';
+import { freePort } from '../../../support/ports.ts';
+import { startPostgres } from '../../../support/postgres.ts';
+import type { Identity, TestPostgres } from '../../../support/postgres.ts';
+
+const secret = 'correct-horse-battery';
+
+describe('a connection', () => {
+  let server: TestPostgres;
+  let observer: Identity;
+
+  beforeAll(async () => {
+    server = await startPostgres({
+      tls: 'optional',
+      hba: [
+        'host all md5user 127.0.0.1/32 md5',
+        'host all clear 127.0.0.1/32 password',
+        'host all anyone 127.0.0.1/32 trust',
+        'hostssl all certified 127.0.0.1/32 cert',
+        'hostssl all all 127.0.0.1/32 scram-sha-256',
+      ].join('\n'),
+      settings: { timezone: "'Pacific/Chatham'", datestyle: "'SQL, DMY'" },
+    });
+    observer = await server.createRole('observer');
+    for (const name of ['clear', 'anyone', 'certified']) await server.query(`CREATE ROLE ${name} LOGIN PASSWORD '${secret}'`);
+    await server.query(`SET password_encryption = 'md5'; CREATE ROLE md5user LOGIN PASSWORD '${secret}'`);
+    await server.query(`ALTER ROLE observer SET TimeZone = 'Asia/Tokyo'; ALTER ROLE observer SET search_path = 'public'; ALTER ROLE observer SET row_security = on`);
+  });
+  afterAll(() => server.stop());
+
+  const target = (changes: Partial<StoreTarget> = {}): StoreTarget => ({
+    name: 'shop/main',
+    host: server.host,
+    port: server.port,
+    database: 'postgres',
+    caPem: server.caPem,
+    serverName: server.serverName,
+    replicas: [],
+    ...changes,
+  });
+  const password = (username: string, value = secret): Credential => ({ type: 'password', username, password: value });
+  const open = (at: StoreTarget, credential: Credential, connectTimeoutMs = 5_000) => connect(at, credential, { purpose: 'observe', connectTimeoutMs }, { readOnly: true });
+  const failure = async (at: StoreTarget, credential: Credential, connectTimeoutMs?: number): Promise<StoreError> => {
+    const error: unknown = await open(at, credential, connectTimeoutMs).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(StoreError);
+    return error as StoreError;
+  };
+
+  test('pins what decides the meaning of rows, whatever the server and the role say', async () => {
+    const connection = await open(target(), password(observer.user, observer.password));
+    try {
+      const { rows } = await connection.query<{ name: string; setting: string }>(
+        `SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY ($1)`,
+        [['TimeZone', 'DateStyle', 'search_path', 'row_security', 'default_transaction_read_only', 'application_name', 'lock_timeout', 'idle_in_transaction_session_timeout']],
+      );
+      expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual({
+        TimeZone: 'UTC',
+        DateStyle: 'ISO, MDY',
+        search_path: '',
+        row_security: 'off',
+        default_transaction_read_only: 'on',
+        application_name: 'dataward/observe/shop/main',
+        lock_timeout: '2000',
+        idle_in_transaction_session_timeout: '10000',
+      });
+      const ssl = await connection.query<{ ssl: boolean }>('SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()');
+      expect(ssl.rows).toEqual([{ ssl: true }]);
+    } finally {
+      await connection.close();
+    }
+  });
+
+  test('a client certificate logs in without a password', async () => {
+    const certificate = await server.ca.issue({ commonName: 'certified' });
+    const connection = await open(target(), { type: 'certificate', username: 'certified', ...certificate });
+    const { rows } = await connection.query<{ who: string }>('SELECT current_user::text AS who');
+    await connection.close();
+    expect(rows).toEqual([{ who: 'certified' }]);
+  });
+
+  test.each([
+    ['md5user', 'in clear or as MD5'],
+    ['clear', 'in clear or as MD5'],
+    ['anyone', 'without asking'],
+  ])('%s is refused, since the server would take less than a SCRAM proof', async (username, words) => {
+    const error = await failure(target(), password(username));
+    expect(error.reason).toBe('AuthenticationWeak');
+    expect(error.message).toContain(words);
+  });
+
+  const wrongs: [string, () => Promise<[Partial<StoreTarget>, Credential]>, string, string][] = [
+    ['a wrong password', async () => [{}, password(observer.user, 'wrong-secret')], 'AuthenticationFailed', '28P01'],
+    ['a role that is not there', async () => [{}, password('nobody')], 'AuthenticationFailed', '28P01'],
+    ['a database that is not there', async () => [{ database: 'gone' }, password(observer.user, observer.password)], 'NotFound', 'spec.endpoint.database'],
+    ['another authority', async () => [{ caPem: (await createTestCa('another')).pem }, password(observer.user, observer.password)], 'TLSUntrusted', 'spec.tls.ca'],
+    ['no authority but the system roots', async () => [{ caPem: '' }, password(observer.user, observer.password)], 'TLSUntrusted', 'spec.tls.ca'],
+    ['another name', async () => [{ serverName: 'other.example' }, password(observer.user, observer.password)], 'TLSUntrusted', 'spec.tls.serverName'],
+    ['a port nobody listens on', async () => [{ port: await freePort() }, password(observer.user, observer.password)], 'Unreachable', 'ECONNREFUSED'],
+    ['a host name that does not exist', async () => [{ host: 'nowhere.invalid' }, password(observer.user, observer.password)], 'Unreachable', 'check the endpoint'],
+  ];
+  test.each(wrongs)('%s is told with its reason, and without the secret', async (_name, make, reason, words) => {
+    const [changes, credential] = await make();
+    const at = target(changes);
+    if (changes.caPem === '') delete at.caPem;
+    const error = await failure(at, credential);
+    expect(error.reason).toBe(reason);
+    expect(error.message).toContain('shop/main');
+    expect(error.message).toContain(words);
+    expect(JSON.stringify([error, error.message, error.stack, error.cause])).not.toContain(secret);
+    expect(JSON.stringify([error, error.message, error.stack, error.cause])).not.toContain('wrong-secret');
+  });
+
+  test('an error of the server quotes no value of a row or parameter', async () => {
+    const connection = await open(target(), password(observer.user, observer.password));
+    const error: unknown = await connection.query('SELECT $1::uuid', ['jane@example.com']).catch((reason: unknown) => reason);
+    const deep: unknown = await connection.query(`SELECT ('x' || v)::int FROM (VALUES ('jane@example.com')) AS t(v)`).catch((reason: unknown) => reason);
+    await connection.close();
+    for (const each of [error, deep]) {
+      expect(sqlState(each)).toBe('22P02');
+      expect(`${(each as Error).message} ${(each as Error).stack} ${JSON.stringify((each as Error).cause)}`).not.toContain('jane');
+    }
+  });
+
+  test('an abort ends a running statement and the login with it', async () => {
+    const abort = new AbortController();
+    const connection = await connect(target(), password(observer.user, observer.password), { purpose: 'verify', signal: abort.signal }, { readOnly: true });
+    const slow = connection.query('SELECT pg_catalog.pg_sleep(30)').catch((reason: unknown) => reason);
+    abort.abort();
+    expect(await slow).toMatchObject({ reason: 'Unreachable' });
+    expect(connection.lost()).toBe(true);
+    for (let attempt = 0; attempt < 50; attempt += 1) {
+      const rows = await server.query(`SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'dataward/verify/%'`);
+      if (rows.length === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error('The server still runs the statement five seconds after the abort.');
+  });
+});
+
+test('a server that accepts and says nothing is unreachable when the time is over', async () => {
+  const { createServer } = await import('node:net');
+  const silent = createServer(() => undefined);
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as { port: number };
+  const at: StoreTarget = { name: 'shop/main', host: '127.0.0.1', port, database: 'd', replicas: [] };
+  const started = Date.now();
+  const error: unknown = await connect(at, { type: 'password', username: 'u', password: secret }, { purpose: 'observe', connectTimeoutMs: 300 }, { readOnly: true }).catch((reason: unknown) => reason);
+  silent.close();
+  expect(error).toMatchObject({ reason: 'Unreachable' });
+  expect(Date.now() - started).toBeLessThan(3_000);
+});
