@@ -1,10 +1,10 @@
-import type { ClientBase } from 'pg';
 import { StoreError } from '../port.ts';
 import type { FenceState } from '../port.ts';
+import type { Connection } from './connection.ts';
 import { readFence } from './fence.ts';
 import { CREATE_VERSION_1, INSTALL_LOCK, SCHEMA_VERSION } from './schema.ts';
 import { quoteIdentifier } from './sql.ts';
-import { inTransaction } from './transaction.ts';
+import { changing } from './transaction.ts';
 
 /**
  * Creates or upgrades the `dataward` schema; does nothing where it is up to date. `readers` are login roles that
@@ -13,20 +13,20 @@ import { inTransaction } from './transaction.ts';
  * @throws StoreError `ForeignOwner` when another cluster, or something that is not dataward, has the schema;
  *   `UnsupportedVersion` when a newer dataward wrote it; `NotFound` for a reader role that does not exist
  */
-export async function install(sql: ClientBase, options: { owner: string; readers: string[] }): Promise<FenceState> {
-  await inTransaction(sql, { lockTimeoutMs: 30_000, statementTimeoutMs: 60_000 }, async () => {
+export async function install(connection: Connection, options: { owner: string; readers: string[] }): Promise<FenceState> {
+  await changing(connection, { lockTimeoutMs: 30_000, statementTimeoutMs: 60_000 }, async () => {
     // Two operators that start together would both find nothing and one would fail half-way.
-    await sql.query(`SELECT ${INSTALL_LOCK}`);
-    if (!(await installed(sql, options.owner))) await create(sql, options.owner);
-    await grant(sql, options.readers);
+    await connection.query(`SELECT ${INSTALL_LOCK}`);
+    if (!(await installed(connection, options.owner))) await create(connection, options.owner);
+    await grant(connection, options.readers);
   });
-  const state = await readFence(sql);
+  const state = await readFence(connection);
   if (state === undefined) throw new StoreError('Conflict', 'The schema dataward was installed but a fresh read does not show it. Something else drops it; find it before anything is purged.');
   return state;
 }
 
-async function installed(sql: ClientBase, owner: string): Promise<boolean> {
-  const { rows } = await sql.query<{ objects: string; installation: boolean; mine: boolean }>(
+async function installed(connection: Connection, owner: string): Promise<boolean> {
+  const { rows } = await connection.query<{ objects: string; installation: boolean; mine: boolean }>(
     `SELECT (SELECT count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid) AS objects,
             EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'installation') AS installation,
             pg_catalog.pg_has_role(n.nspowner, 'USAGE') AS mine
@@ -39,7 +39,7 @@ async function installed(sql: ClientBase, owner: string): Promise<boolean> {
     if (schema.objects === '0') return false;
     throw new StoreError('ForeignOwner', 'A schema named dataward exists in this database and was not made by dataward. Rename it; dataward keeps its holds and its journal under that name.');
   }
-  const found = await sql.query<{ owner: string; version: number }>('SELECT owner, version FROM dataward.installation');
+  const found = await connection.query<{ owner: string; version: number }>('SELECT owner, version FROM dataward.installation');
   const installation = found.rows[0];
   if (installation === undefined) throw new StoreError('ForeignOwner', 'dataward.installation has no row, so it is unknown which cluster owns this store. Restore the row before anything is purged.');
   if (installation.owner !== owner) {
@@ -51,16 +51,16 @@ async function installed(sql: ClientBase, owner: string): Promise<boolean> {
   return true;
 }
 
-async function create(sql: ClientBase, owner: string): Promise<void> {
-  await sql.query('CREATE SCHEMA IF NOT EXISTS dataward');
-  for (const statement of CREATE_VERSION_1) await sql.query(statement);
-  await sql.query('INSERT INTO dataward.installation (owner, version) VALUES ($1, $2)', [owner, SCHEMA_VERSION]);
-  await sql.query('INSERT INTO dataward.fence (owner) VALUES ($1)', [owner]);
+async function create(connection: Connection, owner: string): Promise<void> {
+  await connection.query('CREATE SCHEMA IF NOT EXISTS dataward');
+  for (const statement of CREATE_VERSION_1) await connection.query(statement);
+  await connection.query('INSERT INTO dataward.installation (owner, version) VALUES ($1, $2)', [owner, SCHEMA_VERSION]);
+  await connection.query('INSERT INTO dataward.fence (owner) VALUES ($1)', [owner]);
 }
 
-async function grant(sql: ClientBase, readers: readonly string[]): Promise<void> {
+async function grant(connection: Connection, readers: readonly string[]): Promise<void> {
   for (const reader of new Set(readers)) {
-    const { rows } = await sql.query<{ exists: boolean; granted: boolean | null }>(
+    const { rows } = await connection.query<{ exists: boolean; granted: boolean | null }>(
       `SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1) AS exists,
               (SELECT has_schema_privilege(r.oid, 'dataward', 'USAGE') AND bool_and(has_table_privilege(r.oid, c.oid, 'SELECT'))
                FROM pg_catalog.pg_roles r, pg_catalog.pg_class c
@@ -69,7 +69,7 @@ async function grant(sql: ClientBase, readers: readonly string[]): Promise<void>
     );
     if (rows[0]?.exists !== true) throw new StoreError('NotFound', `There is no database role ${reader} to read the schema dataward; create it, or correct the credential's user name.`);
     if (rows[0].granted === true) continue;
-    await sql.query(`GRANT USAGE ON SCHEMA dataward TO ${quoteIdentifier(reader)}`);
-    await sql.query(`GRANT SELECT ON ALL TABLES IN SCHEMA dataward TO ${quoteIdentifier(reader)}`);
+    await connection.query(`GRANT USAGE ON SCHEMA dataward TO ${quoteIdentifier(reader)}`);
+    await connection.query(`GRANT SELECT ON ALL TABLES IN SCHEMA dataward TO ${quoteIdentifier(reader)}`);
   }
 }

@@ -1,44 +1,29 @@
-import type { ClientBase } from 'pg';
+import type { Connection } from './connection.ts';
 
-/** Milliseconds; both hold for this transaction only. */
+/** Milliseconds; both hold for one transaction only. */
 export interface TransactionLimits {
   lockTimeoutMs: number;
   statementTimeoutMs: number;
 }
 
+/** Runs work in one transaction that changes the store; rolls back when it throws. */
+export async function changing<Result>(connection: Connection, limits: TransactionLimits, work: () => Promise<Result>): Promise<Result> {
+  return connection.transaction(work, beginChanging(limits));
+}
+
 /**
- * Runs work in one READ COMMITTED, read-write transaction and commits it; rolls back when it throws.
+ * BEGIN with everything a destructive transaction must not inherit from a role's or database's defaults.
  *
- * READ COMMITTED is said because a role's default may be REPEATABLE READ: there a batch would see the holds,
- * claims and children of before it waited for the fence.
+ * READ COMMITTED is said because a default may be REPEATABLE READ: there a batch would see the holds, claims and
+ * children of before it waited for the fence.
  */
-export async function inTransaction<Result>(sql: ClientBase, limits: TransactionLimits, work: () => Promise<Result>): Promise<Result> {
-  await begin(sql, limits);
-  let result: Result;
-  try {
-    result = await work();
-  } catch (error) {
-    // The first error is the one that says what went wrong; a lost connection cannot roll back anyway.
-    await sql.query('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
-  await commit(sql);
-  return result;
-}
-
-/** COMMIT. @throws when the server answers ROLLBACK, as it does without an error where an earlier statement failed */
-export async function commit(sql: ClientBase): Promise<void> {
-  const { command } = await sql.query('COMMIT');
-  if (command !== 'COMMIT') throw new Error(`The transaction ended with ${command}, not with COMMIT.`);
-}
-
-/** BEGIN with everything a destructive transaction must not inherit from a role's or database's defaults. */
-export async function begin(sql: ClientBase, limits: TransactionLimits): Promise<void> {
-  const lock = milliseconds(limits.lockTimeoutMs);
-  const statement = milliseconds(limits.statementTimeoutMs);
-  await sql.query(
-    `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = ${lock}; SET LOCAL statement_timeout = ${statement}; SET LOCAL row_security = off`,
-  );
+export function beginChanging(limits: TransactionLimits): string {
+  return [
+    'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
+    `SET LOCAL lock_timeout = ${milliseconds(limits.lockTimeoutMs)}`,
+    `SET LOCAL statement_timeout = ${milliseconds(limits.statementTimeoutMs)}`,
+    'SET LOCAL row_security = off',
+  ].join('; ');
 }
 
 function milliseconds(value: number): number {
