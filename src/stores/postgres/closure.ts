@@ -1,0 +1,105 @@
+import type { ForeignKeyFact, Inventory, TableFact } from '../port.ts';
+import type { TableAddress } from '../predicate.ts';
+
+/** A foreign key into a table, with partitions folded into the table they belong to. */
+export interface Edge {
+  constraint: string;
+  /** The referring table as it is to be asked: the partitioned table where that has the key, else the one partition. */
+  child: TableAddress;
+  /** The table somebody maps: `child`, or the partitioned table it is part of. */
+  childRoot: TableAddress;
+  columns: string[];
+  parent: TableAddress;
+  referencedColumns: string[];
+  onDelete: ForeignKeyFact['onDelete'];
+  indexed: boolean;
+  /** A table that refers to itself. */
+  self: boolean;
+}
+
+/** How the tables of a store hang together. */
+export interface Topology {
+  table(address: TableAddress): TableFact | undefined;
+  /** The partitioned table an address is part of, or itself. */
+  root(address: TableAddress): TableAddress;
+  /** The tables that hold rows of an address: itself, its partitions, its inheritance children. By name. */
+  leaves(address: TableAddress): TableFact[];
+  /** Foreign keys into an address or any part of it. By constraint name. */
+  edgesInto(address: TableAddress): Edge[];
+}
+
+/** Key of an address for maps; names may contain dots. */
+export function tableKey({ schema, name }: TableAddress): string {
+  return JSON.stringify([schema, name]);
+}
+
+/** Address for messages. */
+export function tableName({ schema, name }: TableAddress): string {
+  return `${schema}.${name}`;
+}
+
+export function topologyOf(inventory: Pick<Inventory, 'tables'>): Topology {
+  const tables = new Map(inventory.tables.map((table) => [tableKey(table), table]));
+  const children = new Map<string, TableFact[]>();
+  for (const table of inventory.tables) {
+    for (const parent of table.parents) children.set(tableKey(parent), [...(children.get(tableKey(parent)) ?? []), table]);
+  }
+  const root = (address: TableAddress): TableAddress => {
+    const parent = tables.get(tableKey(address))?.parents.find((candidate) => tables.get(tableKey(candidate))?.kind === 'PartitionedTable');
+    return parent === undefined ? { schema: address.schema, name: address.name } : root(parent);
+  };
+  const family = (table: TableFact): TableFact[] => [table, ...(children.get(tableKey(table)) ?? []).flatMap(family)];
+  const leaves = (address: TableAddress): TableFact[] => {
+    const table = tables.get(tableKey(address));
+    if (table === undefined) return [];
+    const unique = new Map(family(table).map((member) => [tableKey(member), member]));
+    return [...unique.values()].filter((member) => member.kind !== 'PartitionedTable').toSorted((a, b) => compareText(tableName(a), tableName(b)));
+  };
+  const edges = [...foldEdges(inventory.tables, root, leaves)];
+  return {
+    table: (address) => tables.get(tableKey(address)),
+    root,
+    leaves,
+    edgesInto: (address) => {
+      const wanted = tableKey(root(address));
+      // An inheritance child is a part of its parent without being folded into it.
+      const parts = new Set([wanted, ...leaves(root(address)).map(tableKey)]);
+      return edges.filter((edge) => parts.has(tableKey(edge.parent)));
+    },
+  };
+}
+
+/** Every foreign key once: those a partition has from its partitioned table, on either side, are the same key. */
+function foldEdges(tables: readonly TableFact[], root: Topology['root'], leaves: Topology['leaves']): Edge[] {
+  const identity = (child: TableAddress, key: ForeignKeyFact): string => JSON.stringify([tableKey(child), key.columns, tableKey(root(key.references)), key.referencedColumns]);
+  const declared = new Set(tables.flatMap((table) => table.foreignKeys.map((key) => identity(table, key))));
+  const indexedBelow = (table: TableFact, key: ForeignKeyFact): boolean => {
+    const parts = leaves(table).filter((leaf) => tableKey(leaf) !== tableKey(table));
+    return parts.length > 0 && parts.every((leaf) => leaf.foreignKeys.some((own) => own.indexed && identity(table, own) === identity(table, key)));
+  };
+  const found = new Map<string, Edge>();
+  for (const table of tables) {
+    for (const key of table.foreignKeys) {
+      const above = tableKey(root(table)) === tableKey(table) ? undefined : root(table);
+      if (above !== undefined && declared.has(identity(above, key))) continue;
+      if (found.has(identity(table, key))) continue;
+      found.set(identity(table, key), {
+        constraint: key.name,
+        child: { schema: table.schema, name: table.name },
+        childRoot: root(table),
+        columns: key.columns,
+        parent: root(key.references),
+        referencedColumns: key.referencedColumns,
+        onDelete: key.onDelete,
+        indexed: key.indexed || indexedBelow(table, key),
+        self: tableKey(root(table)) === tableKey(root(key.references)),
+      });
+    }
+  }
+  return [...found.values()].toSorted((a, b) => compareText(`${tableName(a.child)} ${a.constraint}`, `${tableName(b.child)} ${b.constraint}`));
+}
+
+/** Code unit order: the same on every machine, whatever its locale. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

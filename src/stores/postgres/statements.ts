@@ -1,0 +1,196 @@
+import { StoreError } from '../port.ts';
+import type { CollectionRule } from '../port.ts';
+import type { Guard, Predicate } from '../predicate.ts';
+import { tableKey } from './closure.ts';
+import type { Edge } from './closure.ts';
+import { columnOf, compilePredicate, isFalse, literalsOf, Parameters, quoteIdentifier, quoteTable } from './sql.ts';
+import type { CompileContext, ResolvedTable } from './sql.ts';
+
+/** Everything that decides whether a row of one collection may go. */
+export interface Deletable {
+  due: Predicate;
+  /** Minimums, client rules and holds. */
+  guards: readonly Guard[];
+  /** Foreign keys into the table; a row somebody refers to stays. */
+  edges: readonly Edge[];
+  client?: CollectionRule['client'];
+}
+
+export interface Statement {
+  text: string;
+  values: unknown[];
+}
+
+/** How names and values are understood; the table is added by each statement. */
+export type Resolver = Pick<CompileContext, 'lookup' | 'readable'>;
+
+/** A run of heap pages, `to` exclusive. */
+export interface BlockRange {
+  from: number;
+  to: number;
+}
+
+/** Where an index-ordered pass stands: the last row looked at. */
+export interface KeysetPosition {
+  time: string;
+  ctid: string;
+}
+
+const ROW = 'r';
+
+/**
+ * The condition of every destructive statement about the row `alias` of one heap table: due, kept by no guard,
+ * referred to by nothing. It always stands in the statement that deletes; a condition that only chose the rows
+ * beforehand would not be checked again when somebody changes a row meanwhile.
+ */
+export function deletableSql(what: Deletable, leaf: ResolvedTable, resolver: Resolver, parameters: Parameters, alias = ROW): string {
+  const context = { ...resolver, table: leaf, alias };
+  return [
+    `(${compilePredicate(what.due, context, parameters)})`,
+    ...what.guards.map((guard) => guardSql(guard, context, parameters)),
+    ...what.edges.map((edge) => unreferencedSql(edge, alias, resolver)),
+  ].join(' AND ');
+}
+
+/** Why a guard keeps every row of a table: it cannot be understood there. Undefined when it can. */
+export function unreadableGuard(guard: Guard, leaf: ResolvedTable, resolver: Resolver): string | undefined {
+  const context = { ...resolver, table: leaf, alias: ROW };
+  try {
+    compilePredicate(guard.predicate, context, new Parameters());
+    const unreadable = literalsOf(guard.predicate, context).filter(({ type, value }) => !resolver.readable(type, value)).length;
+    return unreadable === 0 ? undefined : `${unreadable} of its values cannot be read in the column's type`;
+  } catch (error) {
+    if (error instanceof StoreError || error instanceof RangeError) return error.message;
+    throw error;
+  }
+}
+
+function guardSql(guard: Guard, context: CompileContext, parameters: Parameters): string {
+  // What cannot be understood protects everything: a hold with a mistyped value is still a hold.
+  if (unreadableGuard(guard, context.table, context) !== undefined) return isFalse('TRUE');
+  return isFalse(compilePredicate(guard.predicate, context, parameters));
+}
+
+/** No row refers to this one through the foreign key, except a row to itself. */
+function unreferencedSql(edge: Edge, alias: string, resolver: Resolver): string {
+  const child = quoteIdentifier(`${alias}_by`);
+  const row = quoteIdentifier(alias);
+  const childTable = resolver.lookup(edge.child);
+  const pairs = edge.columns.map((column, index) => {
+    const { operators } = columnOf(childTable, column);
+    const equals = operators === undefined ? '=' : `OPERATOR(${quoteIdentifier(operators)}.=)`;
+    return `${child}.${quoteIdentifier(column)} ${equals} ${row}.${quoteIdentifier(edge.referencedColumns[index] ?? '')}`;
+  });
+  const other = edge.self ? ` AND (${child}.tableoid, ${child}.ctid) <> (${row}.tableoid, ${row}.ctid)` : '';
+  return `NOT EXISTS (SELECT FROM ${quoteTable(edge.child)} AS ${child} WHERE ${pairs.join(' AND ')}${other})`;
+}
+
+/** Deletes the deletable rows of a run of heap pages. */
+export function deleteBlocks(what: Deletable, leaf: ResolvedTable, range: BlockRange, resolver: Resolver): Statement {
+  const parameters = new Parameters();
+  const where = `${inBlocks(range, parameters)} AND ${deletableSql(what, leaf, resolver, parameters)}`;
+  return { text: countedDelete(what, leaf, where), values: parameters.values };
+}
+
+/**
+ * Deletes among the next `limit` due rows in the order of an indexed time column. Answers with where it stands:
+ * `reached_time`, `reached_ctid` and how many it looked at, since a pass goes on behind rows that have to stay.
+ */
+export function deleteKeyset(what: Deletable, leaf: ResolvedTable, column: string, after: KeysetPosition | undefined, limit: number, resolver: Resolver): Statement {
+  const parameters = new Parameters();
+  const type = columnOf(leaf, column).type;
+  const key = `"k".${quoteIdentifier(column)}`;
+  const due = compilePredicate(what.due, { ...resolver, table: leaf, alias: 'k' }, parameters);
+  const cursor = after === undefined ? '' : keysetCursor(key, type, after, parameters);
+  const picked = `SELECT "k".ctid AS at, ${key} AS t FROM ONLY ${quoteTable(leaf)} AS "k" WHERE (${due})${cursor} ORDER BY ${key}, "k".ctid LIMIT ${parameters.add(limit, 'bigint')}`;
+  const where = `${quoteIdentifier(ROW)}.ctid = ANY (ARRAY(SELECT at FROM picked)) AND ${deletableSql(what, leaf, resolver, parameters)}`;
+  return {
+    text: `WITH picked AS MATERIALIZED (${picked}), gone AS (${bareDelete(leaf, where)} RETURNING ${clientSql(what)} AS client),
+      reached AS (SELECT t, at FROM picked ORDER BY t DESC, at DESC LIMIT 1)
+      SELECT g.client, coalesce(g.deleted, 0)::text AS deleted, (SELECT count(*) FROM picked)::int AS looked_at, (SELECT t::text FROM reached) AS reached_time, (SELECT at::text FROM reached) AS reached_ctid
+      FROM (SELECT 1) one LEFT JOIN (SELECT client, count(*) AS deleted FROM gone GROUP BY client) g ON true`,
+    values: parameters.values,
+  };
+}
+
+function keysetCursor(key: string, type: string, after: KeysetPosition, parameters: Parameters): string {
+  const time = parameters.add(after.time, type);
+  return ` AND ${key} >= ${time} AND (${key} > ${time} OR "k".ctid > ${parameters.add(after.ctid, 'tid')})`;
+}
+
+/** Rows of a whole table by client, and how many of them must stay: a partition may be dropped where none must. */
+export function countForDrop(what: Deletable, leaf: ResolvedTable, resolver: Resolver): Statement {
+  const parameters = new Parameters();
+  const deletable = deletableSql(what, leaf, resolver, parameters);
+  return {
+    text: `SELECT ${clientSql(what)} AS client, count(*)::text AS rows, count(*) FILTER (WHERE (${deletable}) IS NOT TRUE)::text AS kept FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)} GROUP BY 1`,
+    values: parameters.values,
+  };
+}
+
+/** The first heap page in a run that still has a deletable row. */
+export function firstDeletable(what: Deletable, leaf: ResolvedTable, range: BlockRange, resolver: Resolver): Statement {
+  const parameters = new Parameters();
+  const where = `${inBlocks(range, parameters)} AND ${deletableSql(what, leaf, resolver, parameters)}`;
+  return { text: `SELECT ${quoteIdentifier(ROW)}.ctid::text AS ctid FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)} WHERE ${where} LIMIT 1`, values: parameters.values };
+}
+
+function inBlocks({ from, to }: BlockRange, parameters: Parameters): string {
+  const ctid = `${quoteIdentifier(ROW)}.ctid`;
+  return `${ctid} >= ${parameters.add(`(${from},0)`, 'tid')} AND ${ctid} < ${parameters.add(`(${to},0)`, 'tid')}`;
+}
+
+function countedDelete(what: Deletable, leaf: ResolvedTable, where: string): string {
+  // Without clients the command tag counts; collecting the rows would cost a few per cent.
+  if (what.client === undefined || 'value' in what.client) return bareDelete(leaf, where);
+  return `WITH gone AS (${bareDelete(leaf, where)} RETURNING ${clientSql(what)} AS client) SELECT client, count(*)::text AS deleted FROM gone GROUP BY client`;
+}
+
+/** The only place that writes DELETE. ONLY: a ctid means nothing outside its own table. */
+function bareDelete(leaf: ResolvedTable, where: string): string {
+  return `DELETE FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)} WHERE ${where}`;
+}
+
+function clientSql({ client }: Deletable): string {
+  return client !== undefined && 'field' in client ? `${quoteIdentifier(ROW)}.${quoteIdentifier(client.field)}::text` : 'NULL::text';
+}
+
+export type DestructiveStatement = (what: Deletable, leaf: ResolvedTable, resolver: Resolver) => Statement;
+
+/**
+ * Every statement that destroys rows or decides that a partition may be dropped, with sample positions. A test
+ * walks them all; a new one that is missing here, or lacks a condition, fails it.
+ */
+export const DESTRUCTIVE_STATEMENTS: Readonly<Record<'deleteBlocks' | 'deleteKeyset' | 'countForDrop', (column: string) => DestructiveStatement>> = {
+  deleteBlocks: () => (what, leaf, resolver) => deleteBlocks(what, leaf, { from: 0, to: 150 }, resolver),
+  deleteKeyset: (column) => (what, leaf, resolver) => deleteKeyset(what, leaf, column, { time: '2020-01-01', ctid: '(0,0)' }, 100, resolver),
+  countForDrop: () => (what, leaf, resolver) => countForDrop(what, leaf, resolver),
+};
+
+/** Due rows nothing keeps except a row that refers to them and must stay itself. */
+export function countBlocked(what: Deletable, table: ResolvedTable, dependants: ReadonlyMap<string, Deletable>, resolver: Resolver): Statement {
+  const parameters = new Parameters();
+  const context = { ...resolver, table, alias: ROW };
+  const free = [`(${compilePredicate(what.due, context, parameters)})`, ...what.guards.map((guard) => guardSql(guard, context, parameters))].join(' AND ');
+  const staying = what.edges.map((edge) => stayingSql(edge, ROW, dependants, resolver, parameters, [tableKey(edge.parent)]));
+  return {
+    text: `SELECT count(*)::text AS blocked FROM ${quoteTable(table)} AS ${quoteIdentifier(ROW)} WHERE ${free} AND (${staying.length === 0 ? 'FALSE' : staying.join(' OR ')})`,
+    values: parameters.values,
+  };
+}
+
+/** A row refers to this one and will still be there after its own step. A table that refers to itself is followed once. */
+function stayingSql(edge: Edge, alias: string, dependants: ReadonlyMap<string, Deletable>, resolver: Resolver, parameters: Parameters, seen: readonly string[]): string {
+  const child = `${alias}_by`;
+  const dependant = dependants.get(tableKey(edge.childRoot));
+  const match = edge.columns.map((column, index) => `${quoteIdentifier(child)}.${quoteIdentifier(column)} = ${quoteIdentifier(alias)}.${quoteIdentifier(edge.referencedColumns[index] ?? '')}`);
+  const from = `EXISTS (SELECT FROM ${quoteTable(edge.child)} AS ${quoteIdentifier(child)} WHERE ${match.join(' AND ')}`;
+  if (dependant === undefined) return `${from})`;
+  const table = resolver.lookup(edge.child);
+  const context = { ...resolver, table, alias: child };
+  const goes = [`(${compilePredicate(dependant.due, context, parameters)})`, ...dependant.guards.map((guard) => guardSql(guard, context, parameters))].join(' AND ');
+  const deeper = dependant.edges
+    .filter((next) => !seen.includes(tableKey(next.childRoot)) && seen.length < 6)
+    .map((next) => ` OR ${stayingSql(next, child, dependants, resolver, parameters, [...seen, tableKey(next.childRoot)])}`);
+  return `${from} AND ((${goes}) IS NOT TRUE${deeper.join('')}))`;
+}
