@@ -16,7 +16,7 @@ interface Manifest {
 }
 
 interface CustomResourceDefinition extends Manifest {
-  readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string; readonly message: string }[] };
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message: string }[] };
 }
 
 interface AdmissionPolicy extends Manifest {
@@ -60,16 +60,19 @@ const binaries = await controlPlaneBinaries();
     const found = (await manifests(crdFolder)).filter(({ kind }) => kind === 'CustomResourceDefinition');
     expect(found.length).toBeGreaterThan(0);
     const problems: Record<string, unknown> = {};
-    for (const crd of found) {
-      const { name } = crd.metadata;
-      const created = await server.request('POST', `${crdPath}?fieldValidation=Strict`, crd);
-      if (created.status !== 201 || created.warnings.length > 0) problems[name] = created;
-      const settled = await eventually(
-        async () => (await server.request('GET', `${crdPath}/${name}`)).body as CustomResourceDefinition,
-        (current) => conditionOf(current, 'Established') === 'True' && conditionOf(current, 'NamesAccepted') === 'True',
-      );
-      if (conditionOf(settled, 'Established') !== 'True' || conditionOf(settled, 'NonStructuralSchema') === 'True') problems[name] ??= settled.status;
-    }
+    await Promise.all(
+      found.map(async (crd) => {
+        const { name } = crd.metadata;
+        const created = await server.request('POST', `${crdPath}?fieldValidation=Strict`, crd);
+        if (created.status !== 201 || created.warnings.length > 0) problems[name] = [created.body, created.warnings];
+        if (created.status !== 201) return;
+        const settled = await eventually(
+          async () => (await server.request('GET', `${crdPath}/${name}`)).body as CustomResourceDefinition,
+          (current) => conditionOf(current, 'Established') === 'True' && conditionOf(current, 'NamesAccepted') === 'True',
+        );
+        if (conditionOf(settled, 'Established') !== 'True' || conditionOf(settled, 'NonStructuralSchema') === 'True') problems[name] = settled.status;
+      }),
+    );
     expect(problems).toEqual({});
   });
 
@@ -136,13 +139,15 @@ const binaries = await controlPlaneBinaries();
   });
 
   test('keeps its objects when it is killed and started again', async () => {
+    const path = '/api/v1/namespaces/default/configmaps';
+    expect((await server.request('POST', path, { metadata: { name: 'kept' } })).status).toBe(201);
     await server.killApiServer();
     await expect(server.request('GET', '/readyz')).rejects.toThrow(/ECONNREFUSED/);
     await server.restartApiServer();
-    expect((await server.request('GET', `${crdPath}/datastores.dataward.io`)).status).toBe(200);
+    expect((await server.request('GET', `${path}/kept`)).status).toBe(200);
   });
 });
 
 function conditionOf(crd: CustomResourceDefinition, type: string): string | undefined {
-  return crd.status.conditions.find((condition) => condition.type === type)?.status;
+  return crd.status?.conditions?.find((condition) => condition.type === type)?.status;
 }
