@@ -74,6 +74,8 @@ export interface StoreReader {
   fingerprint(table: TableAddress, where: Predicate): Promise<{ rows: number; sum: string }>;
   /** Plans a purge: closure over foreign keys, order, method, refusals, forecast. Changes nothing. */
   planPurge(request: PurgeRequest): Promise<PurgePlan>;
+  /** Effective rules last approved and verified under a policy, from the `dataward` schema; empty where none is installed. */
+  approvedRules(policyUid: string): Promise<ApprovedRule[]>;
   close(): Promise<void>;
 }
 
@@ -284,8 +286,6 @@ export interface StoreWriter extends StoreReader {
   purge(step: PurgeStep, context: PurgeContext): AsyncIterable<BatchResult>;
   /** Rows of the journal of one run after a sequence number, in order. */
   journal(run: string, afterSeq: number): Promise<JournalRow[]>;
-  /** Effective rules last approved and verified, by policy uid and collection. */
-  approvedRules(policyUid: string): Promise<ApprovedRule[]>;
   recordApprovedRules(policyUid: string, rules: ApprovedRule[]): Promise<void>;
 }
 
@@ -358,7 +358,7 @@ export interface ApprovedRule {
   collection: string;
   /** Canonical JSON of the normalised effective rule. */
   rule: string;
-  /** Cutoff of the last verified run under it, RFC 3339. */
+  /** Local date (YYYY-MM-DD) of the cutoff of the last verified run under it. */
   cutoff: string;
   run: string;
   at: string;

@@ -1,0 +1,41 @@
+import type { Reason } from '../api/reasons.ts';
+import { ApiError } from '../runtime/client.ts';
+import { TerminalError, WaitingError } from '../runtime/result.ts';
+import { StoreError, type StoreErrorReason } from '../stores/port.ts';
+import { ConnectionError } from './stores.ts';
+
+const REASON_OF: Record<StoreErrorReason, Reason> = {
+  Unreachable: 'Unreachable',
+  TLSRefused: 'PlaintextOnly',
+  TLSUntrusted: 'CertificateRejected',
+  AuthenticationFailed: 'AuthenticationFailed',
+  AuthenticationWeak: 'WeakAuthentication',
+  PermissionDenied: 'PermissionMissing',
+  RowsHidden: 'PermissionMissing',
+  NotFound: 'MissingTable',
+  ForeignOwner: 'ForeignOwner',
+  Fenced: 'WaitingForOtherRun',
+  Frozen: 'Frozen',
+  UnsupportedVersion: 'InvalidSpec',
+  LimitReached: 'LimitExceeded',
+  Conflict: 'ProgressingWithRetry',
+  Failed: 'Failed',
+};
+
+/** A failure in the words of the documented list, fit for a condition, an event and a terminal. */
+export interface Failure {
+  reason: Reason;
+  message: string;
+}
+
+/** What a thrown value says to the owner of a store. A fault nobody foresaw gives its kind, not its text, which may carry data. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof StoreError) return { reason: REASON_OF[error.reason], message: error.message };
+  if (error instanceof ConnectionError) return { reason: error.reason, message: error.message };
+  if (error instanceof TerminalError || error instanceof WaitingError) return { reason: error.reason as Reason, message: error.message };
+  if (error instanceof ApiError) return { reason: 'ReadFailed', message: error.message };
+  return { reason: 'InternalError', message: `unexpected ${error instanceof Error ? error.name : typeof error}; the operator's log has the details` };
+}
+
+/** Failures that pass or are mended elsewhere are worth another look soon; 30 s keeps a wrong password from locking an account. */
+export const RETRY_AFTER_MS = 30_000;

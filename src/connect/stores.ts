@@ -1,0 +1,123 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import { CONFIG_MAP, HOST_ANNOTATION, SECRET, STORE_ANNOTATION } from '../api/kinds.ts';
+import type { KubeObject } from '../api/object.ts';
+import type { Reason } from '../api/reasons.ts';
+import type { Client } from '../runtime/client.ts';
+import type { Credential, StoreDriver, StoreEngine, StoreReader, StoreTarget, StoreWriter, TransportFacts } from '../stores/port.ts';
+
+/**
+ * Turns DataStore objects into open stores.
+ *
+ * Secrets are read by name at the moment of use and kept nowhere, so that a rotated or withdrawn credential
+ * takes effect at once. A Secret that is not bound to the store and its host by annotation is not used:
+ * whoever may create a DataStore but not read Secrets could otherwise point somebody's password at a host of
+ * his own.
+ */
+export interface StoreConnections {
+  probe(store: DataStore, now: number): Promise<TransportFacts>;
+  /** @param purpose `verify` uses the second identity, whose word counts for certificates. */
+  reader(store: DataStore, purpose: 'observe' | 'verify', signal?: AbortSignal): Promise<StoreReader>;
+  writer(store: DataStore, signal?: AbortSignal): Promise<StoreWriter>;
+  /** Login names by identity, for grants inside the store. Identities without a Secret reference are absent. */
+  usernames(store: DataStore): Promise<{ observe: string; enforce?: string; verify?: string }>;
+}
+
+/** Something about the store's references that its owner has to mend. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+  readonly reason: Reason;
+
+  constructor(reason: Reason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export function createStoreConnections(options: { client: Client; drivers: Record<StoreEngine, StoreDriver> }): StoreConnections {
+  const { client, drivers } = options;
+  const driverOf = (store: DataStore): StoreDriver => drivers[store.spec.engine];
+
+  return {
+    async probe(store, now) {
+      const { username } = await readCredential(client, store, 'observe');
+      return driverOf(store).probeTransport(await readTarget(client, store), { username, now });
+    },
+    async reader(store, purpose, signal) {
+      const credential = await readCredential(client, store, purpose);
+      return driverOf(store).openReader(await readTarget(client, store), credential, { purpose, ...(signal ? { signal } : {}) });
+    },
+    async writer(store, signal) {
+      const credential = await readCredential(client, store, 'enforce');
+      return driverOf(store).openWriter(await readTarget(client, store), credential, { purpose: 'enforce', ...(signal ? { signal } : {}) });
+    },
+    async usernames(store) {
+      const names: { observe: string; enforce?: string; verify?: string } = { observe: (await readCredential(client, store, 'observe')).username };
+      for (const identity of ['enforce', 'verify'] as const) {
+        if (store.spec.credentials[identity]) names[identity] = (await readCredential(client, store, identity)).username;
+      }
+      return names;
+    },
+  };
+}
+
+interface SecretObject extends KubeObject {
+  data?: Record<string, string>;
+}
+
+interface ConfigMapObject extends KubeObject {
+  data?: Record<string, string>;
+}
+
+const nameOf = (store: DataStore): string => `${store.metadata.namespace}/${store.metadata.name}`;
+const decode = (value: string | undefined): string | undefined => (value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8'));
+
+async function readCredential(client: Client, store: DataStore, identity: 'observe' | 'enforce' | 'verify'): Promise<Credential> {
+  const reference = store.spec.credentials[identity];
+  if (!reference) throw new ConnectionError('NoEnforceCredentials', `DataStore ${nameOf(store)} names no ${identity} identity; set spec.credentials.${identity}.secretName`);
+  const secret = await client.get<SecretObject>(SECRET, { namespace: store.metadata.namespace ?? '', name: reference.secretName });
+  const where = `Secret ${store.metadata.namespace}/${reference.secretName} (spec.credentials.${identity})`;
+  if (!secret) throw new ConnectionError('SecretNotFound', `${where} does not exist; create it with the keys username and password, or username, tls.crt and tls.key`);
+  requireBinding(secret, store, where);
+  const username = decode(secret.data?.['username']);
+  if (!username) throw new ConnectionError('SecretInvalid', `${where} has no key username`);
+  const password = decode(secret.data?.['password']);
+  if (password) return { type: 'password', username, password };
+  const certPem = decode(secret.data?.['tls.crt']);
+  const keyPem = decode(secret.data?.['tls.key']);
+  if (certPem && keyPem) return { type: 'certificate', username, certPem, keyPem };
+  throw new ConnectionError('SecretInvalid', `${where} has neither a key password nor the pair tls.crt and tls.key`);
+}
+
+function requireBinding(secret: SecretObject, store: DataStore, where: string): void {
+  const wanted = { [STORE_ANNOTATION]: store.metadata.name, [HOST_ANNOTATION]: store.spec.endpoint.host };
+  for (const [annotation, value] of Object.entries(wanted)) {
+    if (secret.metadata.annotations?.[annotation] === value) continue;
+    throw new ConnectionError('SecretNotBound', `${where} is not bound to this store; whoever answers for the Secret sets the annotation ${annotation}: ${value}`);
+  }
+}
+
+async function readTarget(client: Client, store: DataStore): Promise<StoreTarget> {
+  const { endpoint, tls } = store.spec;
+  const caPem = await readCa(client, store);
+  return {
+    name: nameOf(store),
+    host: endpoint.host,
+    port: endpoint.port,
+    database: endpoint.database,
+    replicas: endpoint.replicas ?? [],
+    ...(caPem ? { caPem } : {}),
+    ...(tls.serverName ? { serverName: tls.serverName } : {}),
+  };
+}
+
+async function readCa(client: Client, store: DataStore): Promise<string | undefined> {
+  const ca = store.spec.tls.ca;
+  if (!ca) return undefined;
+  const namespace = store.metadata.namespace ?? '';
+  const pem = ca.configMapName
+    ? (await client.get<ConfigMapObject>(CONFIG_MAP, { namespace, name: ca.configMapName }))?.data?.[ca.key]
+    : decode((await client.get<SecretObject>(SECRET, { namespace, name: ca.secretName ?? '' }))?.data?.[ca.key]);
+  if (pem?.includes('-----BEGIN CERTIFICATE-----')) return pem;
+  const where = ca.configMapName ? `ConfigMap ${namespace}/${ca.configMapName}` : `Secret ${namespace}/${ca.secretName}`;
+  throw new ConnectionError('CaNotFound', `${where} (spec.tls.ca) does not exist or has no PEM certificate under key ${ca.key}`);
+}

@@ -1,0 +1,72 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
+import { pendingHolds, storeRules, type Declarations, type StoreRules } from '../rules/store-rules.ts';
+import { ruleset } from '../rules/ruleset.ts';
+import { normalRule, type ApprovalReason, type NormalRule } from '../rules/weakening.ts';
+import { WaitingError } from '../runtime/result.ts';
+import type { CollectionRule, PurgeRequest, Refusal, StoreReader } from '../stores/port.ts';
+import { approvalReasons, draftRun, type DraftRun } from './plan.ts';
+
+/** More than this between the two clocks and no cutoff can be trusted. */
+const MAX_SKEW_MS = 60_000;
+/** An exact count of a large table may take this long before a plan says so and asks a person. */
+const COUNT_BUDGET_MS = 60_000;
+
+/** A purge of one store under one policy, worked out but not written down anywhere. */
+export interface Derived extends DraftRun {
+  asOf: string;
+  request: PurgeRequest;
+  normals: ReadonlyMap<string, NormalRule>;
+  rules: StoreRules;
+  /** Why nothing may run at all; empty: nothing stands in the way but people and time. */
+  refusals: Refusal[];
+  reasons: ApprovalReason[];
+  /** Names of holds declared for the store that do not stand in it yet. */
+  pendingHolds: string[];
+}
+
+/**
+ * Derives a plan from what is declared and what the store holds. Reads only; the same function serves the
+ * controller, the command line and the look again before a run.
+ *
+ * @param reader any identity; without the `dataward` schema nothing was ever approved.
+ * @param now the operator's clock, milliseconds.
+ * @throws WaitingError `ClockSkew` when the clocks of operator and store differ by more than a minute.
+ */
+export async function derive(store: DataStore, policy: RetentionPolicy, declarations: Declarations, reader: StoreReader, now: number): Promise<Derived> {
+  const asOf = await agreeOnNow(reader, now);
+  const [inventory, identity, approved] = await Promise.all([reader.inventory(), reader.identity(), reader.approvedRules(policy.metadata.uid ?? '')]);
+  const rules = storeRules(store, declarations, inventory, asOf);
+  const { request, normals } = purgeRequest(rules, policy, asOf);
+  const purge = await reader.planPurge(request);
+  const draft = draftRun({ policy, store, purge, rules: request.rules, normals, target: identity.fingerprint, asOf });
+  return {
+    ...draft,
+    asOf,
+    request,
+    normals,
+    rules,
+    refusals: purge.refusals,
+    reasons: approvalReasons({ policy, plan: draft.plan, forecast: purge.forecast, rules: request.rules, normals, approved, inventory }),
+    pendingHolds: pendingHolds(store, declarations).map((hold) => `${hold.metadata.namespace}/${hold.metadata.name}`),
+  };
+}
+
+/** What the driver is asked to purge for one policy at one moment. */
+export function purgeRequest(rules: StoreRules, policy: RetentionPolicy, asOf: string): { request: PurgeRequest; normals: Map<string, NormalRule> } {
+  const uid = policy.metadata.uid ?? '';
+  const set: CollectionRule[] = ruleset(rules.effective, { policyUid: uid, now: asOf });
+  const normals = new Map(rules.effective.map((each) => [each.collection.id, normalRule(each, uid)]));
+  return {
+    normals,
+    request: { rules: set, targets: set.flatMap((rule) => (rule.due ? [rule.collection] : [])), nonPersonal: rules.resolved.nonPersonal, now: asOf, budgetMs: COUNT_BUDGET_MS },
+  };
+}
+
+/** The earlier of both clocks, whole seconds: no minimum ends early because one of them runs fast. */
+export async function agreeOnNow(reader: StoreReader, now: number): Promise<string> {
+  const theirs = Date.parse(await reader.clock());
+  const skew = Math.abs(theirs - now);
+  if (skew > MAX_SKEW_MS) throw new WaitingError('ClockSkew', `the clocks of operator and store differ by ${Math.round(skew / 1000)} s; synchronise them, nothing is deleted until they agree within ${MAX_SKEW_MS / 1000} s`, 60_000);
+  return new Date(Math.floor(Math.min(theirs, now) / 1000) * 1000).toISOString();
+}
