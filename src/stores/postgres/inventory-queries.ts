@@ -1,0 +1,158 @@
+import type { TableFact } from '../port.ts';
+import { tableKindSql } from './catalogue.ts';
+
+/**
+ * The catalogue queries of the inventory. They read pg_catalog only: no table is locked, so neither a running
+ * migration nor a lock held by somebody else can make an inventory late or incomplete. Sizes therefore come
+ * from the statistics as well.
+ */
+
+/** Relations that can hold rows of people: everything but the server's own, temporary tables, and our schema. */
+const relations = `
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'dataward')`;
+
+export interface TableRow {
+  oid: string;
+  schema: string;
+  name: string;
+  kind: TableFact['kind'];
+  /** Null: never analysed. */
+  rows: number | null;
+  bytes: number;
+  enabled: boolean;
+  forced: boolean;
+  unpublishable: boolean;
+  columns: TableFact['columns'];
+}
+
+/** @param serverVersion as `server_version_num`; publications of whole schemas exist since 15 */
+export function tablesSql(serverVersion: number): string {
+  const schemaPublished =
+    serverVersion >= 150_000 ? `OR EXISTS (SELECT 1 FROM pg_publication_namespace s JOIN pg_class o ON o.relnamespace = s.pnnspid WHERE s.pnpubid = p.oid AND o.oid IN (SELECT oid FROM line))` : '';
+  // A DELETE on a table published for deletes fails unless its rows can be told apart by the subscriber.
+  const unpublishable = `
+    c.relkind <> 'f' AND c.relpersistence = 'p'
+    AND NOT (c.relreplident = 'f'
+      OR c.relreplident = 'd' AND EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid AND i.indimmediate)
+      OR c.relreplident = 'i' AND EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid))
+    AND EXISTS (
+      WITH line AS (SELECT relid::oid AS oid FROM pg_partition_ancestors(c.oid) UNION SELECT c.oid)
+      SELECT 1 FROM pg_publication p
+      WHERE p.pubdelete AND (p.puballtables OR EXISTS (SELECT 1 FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid IN (SELECT oid FROM line)) ${schemaPublished}))`;
+  return `
+WITH sizes AS (
+  SELECT heap.oid, greatest(heap.relpages, 0) + coalesce(greatest(toast.relpages, 0), 0) + coalesce(indexes.pages, 0) AS pages
+  FROM pg_class heap
+  LEFT JOIN pg_class toast ON toast.oid = heap.reltoastrelid
+  LEFT JOIN (
+    SELECT i.indrelid, sum(greatest(x.relpages, 0)) AS pages FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid GROUP BY i.indrelid
+  ) indexes ON indexes.indrelid = heap.oid
+), columns AS (
+  SELECT a.attrelid, json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, -1), 'notNull', a.attnotnull) ORDER BY a.attnum) AS list
+  FROM pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped GROUP BY a.attrelid
+)
+SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, ${tableKindSql} AS kind,
+  CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::float8 END AS rows,
+  (sizes.pages * current_setting('block_size')::int)::float8 AS bytes,
+  c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
+  (${unpublishable}) AS unpublishable,
+  coalesce(columns.list, '[]'::json) AS columns
+${relations.replace('\nWHERE', '\nJOIN sizes ON sizes.oid = c.oid LEFT JOIN columns ON columns.attrelid = c.oid\nWHERE')}
+ORDER BY n.nspname, c.relname`;
+}
+
+export interface ParentRow {
+  child: string;
+  schema: string;
+  name: string;
+  parent: string;
+}
+
+export const parentsSql = `
+SELECT i.inhrelid::text AS child, n.nspname AS schema, c.relname AS name, c.oid::text AS parent
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f')
+ORDER BY i.inhrelid, i.inhseqno`;
+
+export interface KeyRow {
+  oid: string;
+  columns: string[];
+}
+
+export const primaryKeysSql = `
+SELECT k.conrelid::text AS oid, array(
+  SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS key(number, place)
+  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.number ORDER BY key.place) AS columns
+FROM pg_constraint k WHERE k.contype = 'p'`;
+
+export interface ForeignKeyRow {
+  oid: string;
+  name: string;
+  columns: string[];
+  schema: string;
+  table: string;
+  referenced: string[];
+  action: 'a' | 'r' | 'c' | 'n' | 'd';
+  indexed: boolean;
+  validated: boolean;
+}
+
+/**
+ * Every foreign key once per referencing table, partitions included. For a key to a partitioned table the catalogue
+ * also has one entry per partition referred to; those repeat the key and are left out.
+ *
+ * An index serves when its leading columns are those of the key, in any order, over all rows.
+ */
+export const foreignKeysSql = `
+SELECT k.conrelid::text AS oid, k.conname AS name, n.nspname AS schema, c.relname AS "table", k.confdeltype AS action, k.convalidated AS validated,
+  array(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS key(number, place)
+    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.number ORDER BY key.place) AS columns,
+  array(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS key(number, place)
+    JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = key.number ORDER BY key.place) AS referenced,
+  EXISTS (
+    SELECT 1 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+    WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL AND m.amname IN ('btree', 'hash')
+      AND i.indnkeyatts >= cardinality(k.conkey)
+      AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey
+  ) AS indexed
+FROM pg_constraint k
+JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_constraint above ON above.oid = k.conparentid
+WHERE k.contype = 'f' AND (above.oid IS NULL OR above.confrelid = k.confrelid)
+ORDER BY k.conrelid, k.conname`;
+
+export interface TriggerRow {
+  oid: string;
+  name: string;
+  onDelete: boolean;
+  before: boolean;
+  enabled: boolean;
+}
+
+/** tgtype is a bit field: 2 BEFORE, 8 DELETE, 64 INSTEAD OF. */
+export const triggersSql = `
+SELECT t.tgrelid::text AS oid, t.tgname AS name, (t.tgtype & 8) <> 0 AS "onDelete", (t.tgtype & 66) <> 0 AS before, t.tgenabled IN ('O', 'A') AS enabled
+FROM pg_trigger t WHERE NOT t.tgisinternal ORDER BY t.tgrelid, t.tgname`;
+
+export interface RuleRow {
+  oid: string;
+  name: string;
+  onDelete: boolean;
+  instead: boolean;
+}
+
+export const rulesSql = `
+SELECT r.ev_class::text AS oid, r.rulename AS name, r.ev_type = '4' AS "onDelete", r.is_instead AS instead
+FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+WHERE c.relkind IN ('r', 'p', 'f') AND r.ev_enabled IN ('O', 'A') ORDER BY r.ev_class, r.rulename`;
+
+export interface SurroundingsRow {
+  now: string;
+  databases: string[];
+  deleters: string[];
+}
+
+/** Known extensions that delete rows or drop partitions by a schedule of their own; pg_cron may be run from another database. */
+export const deleterExtensions = ['pg_cron', 'pg_partman', 'pgagent', 'pg_ttl_index', 'timescaledb'];
