@@ -1,0 +1,224 @@
+import { digestOf } from '../canonical.ts';
+import type { CollectionRule, Inventory, PurgeMethod, PurgeRequest, PurgeStep, Refusal, TableFact } from '../port.ts';
+import type { Predicate, TableAddress } from '../predicate.ts';
+import { compareText, tableKey, tableName, topologyOf } from './closure.ts';
+import type { Edge, Topology } from './closure.ts';
+
+/** What the inventory does not tell and the plan needs, read beforehand. */
+export interface PlanFacts {
+  /** Foreign keys (`edgeKey`) from tables declared free of personal data in which some row refers. */
+  referring: ReadonlySet<string>;
+  /** Tables (`tableKey`) whose policies hide rows from this login. */
+  rowsHidden: ReadonlySet<string>;
+  /** Tables whose drops a subscriber would not follow: they are published. */
+  published: ReadonlySet<string>;
+  /** Partitions (names) left detached by an interrupted run, by the table (`tableKey`) they came from. */
+  orphans: ReadonlyMap<string, readonly string[]>;
+  /** Share of due rows, 0 to 1, and whether an index leads with the due predicate's time; by collection. */
+  selectivity: ReadonlyMap<string, { dueShare: number; timeIndexed: boolean }>;
+}
+
+export interface PlannedPurge {
+  steps: PurgeStep[];
+  refusals: Refusal[];
+}
+
+/** Under this share of due rows an index finds them faster than a walk through the heap. */
+const KEYSET_BELOW = 0.05;
+
+export function edgeKey(edge: Pick<Edge, 'child' | 'constraint'>): string {
+  return JSON.stringify([tableKey(edge.child), edge.constraint]);
+}
+
+/**
+ * Decides what a purge does: the targets, and whatever refers to them and is due itself, children first. Changes
+ * and asks nothing. With a refusal nothing may run; the steps then only show what was meant.
+ */
+export function decidePurge(inventory: Pick<Inventory, 'tables'>, request: PurgeRequest, facts: PlanFacts): PlannedPurge {
+  const topology = topologyOf(inventory);
+  const refusals: Refusal[] = [];
+  const rules = rulesByTable(request.rules, topology, refusals);
+  const nonPersonal = new Set(request.nonPersonal.map((address) => tableKey(topology.root(address))));
+  const selected = new Map<string, Selected>();
+
+  const visit = (rule: CollectionRule, because: string): void => {
+    if (selected.has(rule.collection)) return;
+    const root = topology.root(rule.table);
+    const table = topology.table(rule.table);
+    if (table === undefined) {
+      refusals.push({ reason: 'TableNotFound', collection: rule.collection, message: `There is no table ${tableName(rule.table)}. Correct the data map, or wait for the inventory after a rename.` });
+      return;
+    }
+    const edges = topology.edgesInto(root);
+    const entry: Selected = { rule, table, because, edges, dependsOn: new Set() };
+    selected.set(rule.collection, entry);
+    refusals.push(...tableRefusals(rule, topology.leaves(rule.table), table, facts));
+    for (const edge of edges) {
+      const child = rules.get(tableKey(edge.childRoot));
+      refusals.push(...edgeRefusals(rule, edge, child !== undefined, nonPersonal, facts));
+      if (edge.self || child?.due === undefined) continue;
+      entry.dependsOn.add(child.collection);
+      visit(child, `refers to ${rule.collection} (${edge.constraint})`);
+    }
+  };
+  for (const name of [...new Set(request.targets)].toSorted(compareText)) {
+    const rule = request.rules.find((candidate) => candidate.collection === name);
+    if (rule === undefined) refusals.push({ reason: 'CollectionNotFound', collection: name, message: `No data map declares the collection ${name}. Name a declared one.` });
+    else if (rule.due !== undefined) visit(rule, 'due under its own rule');
+  }
+
+  const { ordered, cycle } = childrenFirst(selected);
+  if (cycle.length > 0) refusals.push(cycleRefusal(cycle, selected));
+  return {
+    steps: ordered.map((entry, index) => toStep(entry, index + 1, topology, facts)),
+    refusals: refusals.toSorted((a, b) => compareText(`${a.collection} ${a.reason} ${a.message}`, `${b.collection} ${b.reason} ${b.message}`)),
+  };
+}
+
+/** Digest of what a step may delete. Holds are left out: they only narrow, and a new one must not void an approval. */
+export function predicateDigest(rule: Pick<CollectionRule, 'table' | 'due' | 'guards'>): string {
+  return digestOf({ table: rule.table, due: rule.due ?? { op: 'false' }, guards: rule.guards.filter((guard) => guard.kind !== 'Hold') });
+}
+
+interface Selected {
+  rule: CollectionRule;
+  table: TableFact;
+  because: string;
+  edges: Edge[];
+  dependsOn: Set<string>;
+}
+
+function rulesByTable(rules: readonly CollectionRule[], topology: Topology, refusals: Refusal[]): Map<string, CollectionRule> {
+  const byTable = new Map<string, CollectionRule>();
+  for (const rule of rules) {
+    const key = tableKey(topology.root(rule.table));
+    const other = byTable.get(key);
+    if (other === undefined) byTable.set(key, rule);
+    else if (rule.due !== undefined || other.due !== undefined) {
+      refusals.push({ reason: 'MapOverlap', collection: rule.collection, message: `${other.collection} declares the table ${tableName(rule.table)} too, so it is unclear which rule deletes. Remove one of the two.` });
+    }
+  }
+  return byTable;
+}
+
+function tableRefusals(rule: CollectionRule, leaves: readonly TableFact[], table: TableFact, facts: PlanFacts): Refusal[] {
+  const refuse = (reason: string, message: string): Refusal => ({ reason, collection: rule.collection, message });
+  const found = new Map<string, Refusal>();
+  const parts = new Map([table, ...leaves].map((part) => [tableKey(part), part]));
+  for (const part of parts.values()) {
+    const name = tableName(part);
+    if (part.kind === 'ForeignTable') found.set(`foreign ${name}`, refuse('ForeignTable', `${name} is a foreign table; its rows lie in another server. Declare that server as a DataStore and map it there.`));
+    if (part.deletesUnpublishable) found.set(`identity ${name}`, refuse('ReplicaIdentity', `${name} is published for DELETE without a replica identity, so every DELETE fails. ALTER TABLE ${name} REPLICA IDENTITY FULL, or give it a primary key.`));
+    if (facts.rowsHidden.has(tableKey(part))) found.set(`policy ${name}`, refuse('RowSecurity', `Row security hides rows of ${name} from this login, so neither a purge nor its verification could see all. Give the login BYPASSRLS.`));
+    for (const trigger of part.triggers) {
+      if (!trigger.onDelete || !trigger.enabled || rule.acknowledged.includes(trigger.name)) continue;
+      found.set(`trigger ${trigger.name}`, refuse('TriggerNotAcknowledged', `The trigger ${trigger.name} on ${name} runs on DELETE. Find out what it does and state it under acknowledge in the data map, or disable it.`));
+    }
+    for (const { name: ruleName, onDelete, instead } of part.rules) {
+      if (!onDelete || (!instead && rule.acknowledged.includes(ruleName))) continue;
+      const next = instead ? 'It replaces the DELETE, which then reports 0 rows whatever it did; drop the rule.' : 'State what it does under acknowledge in the data map, or drop it.';
+      found.set(`rule ${ruleName}`, refuse('RuleOnDelete', `The rule ${ruleName} on ${name} rewrites DELETE. ${next}`));
+    }
+  }
+  return [...found.values()];
+}
+
+function edgeRefusals(rule: CollectionRule, edge: Edge, mapped: boolean, nonPersonal: ReadonlySet<string>, facts: PlanFacts): Refusal[] {
+  const child = tableName(edge.child);
+  const refuse = (reason: string, message: string): Refusal[] => [{ reason, collection: rule.collection, message }];
+  if (!mapped && !nonPersonal.has(tableKey(edge.childRoot))) {
+    return refuse('UnmappedReference', `${child} refers to ${tableName(edge.parent)} by ${edge.constraint} and no data map says what it holds. Map it, so that its rows have a rule of their own.`);
+  }
+  if (!mapped) {
+    // An empty table cannot lose or keep anything; the statement still checks it row by row.
+    if (!facts.referring.has(edgeKey(edge))) return [];
+    return refuse('UnmappedReference', `${child} is declared free of personal data, but rows of it refer to ${tableName(edge.parent)} by ${edge.constraint}. Map it, so that its rows have a rule of their own.`);
+  }
+  if (edge.indexed) return [];
+  return refuse('ForeignKeyWithoutIndex', `No index on ${child} leads with ${edge.columns.join(', ')}, the columns of ${edge.constraint}; each deleted row would read the whole table. CREATE INDEX CONCURRENTLY ON ${child} (${edge.columns.join(', ')}).`);
+}
+
+/** Kahn's algorithm, by name among equals. What it cannot order is a cycle, or waits for one. */
+function childrenFirst(selected: ReadonlyMap<string, Selected>): { ordered: Selected[]; cycle: Selected[] } {
+  const waiting = new Map([...selected].toSorted(([a], [b]) => compareText(a, b)));
+  const ordered: Selected[] = [];
+  for (;;) {
+    const ready = [...waiting.values()].filter((entry) => [...entry.dependsOn].every((child) => !waiting.has(child)));
+    if (ready.length === 0) break;
+    for (const entry of ready) waiting.delete(entry.rule.collection);
+    ordered.push(...ready);
+  }
+  const inCycle = [...waiting.values()].filter((entry) => reaches(entry.rule.collection, entry.rule.collection, waiting, new Set()));
+  return { ordered, cycle: inCycle };
+}
+
+function reaches(from: string, wanted: string, among: ReadonlyMap<string, Selected>, seen: Set<string>): boolean {
+  for (const next of among.get(from)?.dependsOn ?? []) {
+    if (next === wanted) return true;
+    if (seen.has(next)) continue;
+    seen.add(next);
+    if (reaches(next, wanted, among, seen)) return true;
+  }
+  return false;
+}
+
+function cycleRefusal(cycle: readonly Selected[], selected: ReadonlyMap<string, Selected>): Refusal {
+  const names = new Set(cycle.map((entry) => entry.rule.collection));
+  const tables = new Set([...selected.values()].filter((entry) => names.has(entry.rule.collection)).map((entry) => tableKey(entry.table)));
+  const constraints = cycle.flatMap((entry) => entry.edges.filter((edge) => !edge.self && tables.has(tableKey(edge.childRoot))).map((edge) => `${tableName(edge.child)}.${edge.constraint}`));
+  return {
+    reason: 'CycleNotSupported',
+    collection: cycle[0]?.rule.collection ?? '',
+    message: `${[...names].join(', ')} refer to each other in a circle (${constraints.join(', ')}), so none can go first. Take the due predicate off one of them, or drop one of the foreign keys.`,
+  };
+}
+
+function toStep(entry: Selected, order: number, topology: Topology, facts: PlanFacts): PurgeStep {
+  const { method, because } = chooseMethod(entry, topology, facts);
+  const notes = [entry.because, because];
+  if (entry.edges.some((edge) => edge.self)) notes.push('refers to itself: rows nothing refers to go first, pass by pass');
+  return { collection: entry.rule.collection, table: entry.rule.table, order, method, predicateDigest: predicateDigest(entry.rule), because: notes.join('; ') };
+}
+
+function chooseMethod({ rule, table, edges }: Selected, topology: Topology, facts: PlanFacts): { method: PurgeMethod; because: string } {
+  const leaves = topology.leaves(rule.table);
+  const key = tableKey(topology.root(rule.table));
+  const orphans = facts.orphans.get(key) ?? [];
+  if (table.kind === 'PartitionedTable') {
+    const triggered = [table, ...leaves].some((part) => part.triggers.some((trigger) => trigger.onDelete && trigger.enabled));
+    if (orphans.length > 0) return { method: 'DropPartition', because: `finishes the detached ${orphans.join(', ')}` };
+    // A trigger would not see the rows of a dropped partition, and a subscriber would keep them.
+    if (!triggered && !facts.published.has(key) && leaves.length > 0) return { method: 'DropPartition', because: 'partitions that are due as a whole are dropped' };
+  }
+  const selectivity = facts.selectivity.get(rule.collection);
+  const selfReferring = edges.some((edge) => edge.self);
+  if (selectivity !== undefined && selectivity.timeIndexed && selectivity.dueShare < KEYSET_BELOW && leaves.length === 1 && !selfReferring) {
+    return { method: 'Keyset', because: 'few rows are due and an index has their time' };
+  }
+  return { method: 'BlockRange', because: 'walks the heap' };
+}
+
+/** The table addresses a request's predicates reach through references. */
+export function referencedTables(rule: Pick<CollectionRule, 'due' | 'guards'>): TableAddress[] {
+  return [...(rule.due === undefined ? [] : [rule.due]), ...rule.guards.map((guard) => guard.predicate)].flatMap(hopsOf);
+}
+
+function hopsOf(predicate: Predicate): TableAddress[] {
+  switch (predicate.op) {
+    case 'and':
+    case 'or':
+      return predicate.of.flatMap(hopsOf);
+    case 'not':
+      return hopsOf(predicate.of);
+    case 'oneOf':
+    case 'compare':
+    case 'isNull':
+      return predicate.field.via.map((hop) => hop.table);
+    case 'before':
+    case 'notBefore':
+    case 'indeterminate':
+      return predicate.time.path.via.map((hop) => hop.table);
+    default:
+      return [];
+  }
+}
