@@ -1,0 +1,178 @@
+import type { KubeObject, ObjectRef } from '../api/object.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { RuntimeMetrics } from '../telemetry/runtime-metrics.ts';
+import { reconcileOnce } from './attempt.ts';
+import type { Cache } from './cache.ts';
+import { sleep } from './clock.ts';
+import type { Clock } from './clock.ts';
+import { keyOf, refOfKey } from './keys.ts';
+import { createQueue } from './queue.ts';
+import { TerminalError, WaitingError } from './result.ts';
+import type { Result } from './result.ts';
+import type { WriteBarrier } from './write-barrier.ts';
+
+/** Which objects to reconcile when an object of a cache changes. `map` is pure and is given the state before as well. */
+export interface Source<T extends KubeObject = KubeObject> {
+  cache: Pick<Cache<T>, 'synced' | 'onChange'>;
+  map(object: T, old?: T): readonly ObjectRef[];
+}
+
+/** A source whose `map` is typed by its cache, for a list of sources of several kinds. */
+export function source<T extends KubeObject>(cache: Source<T>['cache'], map: (object: T, old?: T) => readonly ObjectRef[]): Source {
+  return { cache, map } as Source<T> as Source;
+}
+
+/** The usual map: the object itself. */
+export function itself(object: KubeObject): ObjectRef[] {
+  const { namespace, name } = object.metadata;
+  return [namespace === undefined ? { name } : { namespace, name }];
+}
+
+/** Brings one object from what is to what should be, from the start each time, and says when to look again. */
+export type Reconcile = (ref: ObjectRef, context: { signal: AbortSignal }) => Promise<Result>;
+
+export interface ControllerOptions {
+  name: string;
+  sources: readonly Source[];
+  reconcile: Reconcile;
+  logger: Logger;
+  clock: Clock;
+  /** Objects worked on at the same time; 1 when left out. One object is never worked on twice at once. */
+  concurrency?: number;
+  /** A reconciliation is aborted after this long; 120,000 when left out. */
+  deadlineMs?: number;
+  /** One that ignores the abort is given up after this long more, and its object tried again; 30,000 when left out. */
+  abandonMs?: number;
+  queue?: { baseDelayMs?: number; maxDelayMs?: number };
+  metrics?: RuntimeMetrics | undefined;
+  /** When given, an object is left alone until our own last write to it has come back through the cache. */
+  barrier?: WriteBarrier;
+}
+
+export interface Controller {
+  readonly name: string;
+  /** Waits for the sources to be complete, then works until the signal aborts or stop is called. Resolves when it works. */
+  start(signal: AbortSignal): Promise<void>;
+  /** Takes no new work; resolves when the work under way is over. After `graceMs` (30,000) that is aborted. */
+  stop(options?: { graceMs?: number }): Promise<void>;
+  /** Asks for a reconciliation from outside the caches. */
+  enqueue(ref: ObjectRef): void;
+  /** Objects waiting; for tests and readiness. */
+  readonly queueLength: number;
+}
+
+export function createController(options: ControllerOptions): Controller {
+  const { name, clock, logger, metrics } = options;
+  const concurrency = options.concurrency ?? 1;
+  const queue = createQueue({ name, clock, metrics, ...options.queue });
+  const work = new AbortController();
+  const unsubscribe: (() => void)[] = [];
+  let workers: Promise<void>[] = [];
+  let stopping: Promise<void> | undefined;
+
+  const worker = async (): Promise<void> => {
+    for (let key = await queue.get(); key !== undefined; key = await queue.get()) {
+      metrics?.activeWorkers.inc({ controller: name });
+      await attempt(key);
+      metrics?.activeWorkers.dec({ controller: name });
+      queue.done(key);
+    }
+  };
+
+  /** Runs one reconciliation and decides when the object comes next. Never rejects. */
+  const attempt = async (key: string): Promise<void> => {
+    const ref = refOfKey(key);
+    const startedAt = clock.monotonic();
+    const outcome = await reconcileOnce(
+      async (signal) => {
+        if (options.barrier !== undefined && !(await options.barrier.passed(ref, signal))) throw new WaitingError('CacheBehind', 'the cache has not shown our last write yet', 1_000);
+        return options.reconcile(ref, { signal });
+      },
+      { deadlineMs: options.deadlineMs ?? 120_000, abandonMs: options.abandonMs ?? 30_000, signal: work.signal, clock },
+    );
+    metrics?.reconcileSeconds.observe({ controller: name }, (clock.monotonic() - startedAt) / 1000);
+    const count = (result: string): void => metrics?.reconcileTotal.inc({ controller: name, result });
+
+    if (outcome.kind === 'result') {
+      queue.forget(key);
+      const { result } = outcome;
+      count(result.kind === 'done' ? 'success' : 'requeue_after');
+      if (result.kind === 'requeueAfter') queue.addAfter(key, result.ms);
+      return;
+    }
+    if (outcome.kind === 'timeout') {
+      count('timeout');
+      metrics?.reconcileTimeouts.inc({ controller: name });
+      metrics?.reconcileErrors.inc({ controller: name });
+      logger.error('a reconciliation ran into its deadline and was aborted; it will be tried again', { controller: name, object: key, deadlineMs: options.deadlineMs, abandoned: outcome.abandoned });
+      return queue.addRateLimited(key);
+    }
+    const { error } = outcome;
+    if (work.signal.aborted) return;
+    if (error instanceof TerminalError) {
+      queue.forget(key);
+      count('terminal_error');
+      metrics?.terminalErrors.inc({ controller: name });
+      logger.warn('an object needs a person', { controller: name, object: key, reason: error.reason, error });
+      return;
+    }
+    if (error instanceof WaitingError) {
+      queue.forget(key);
+      count('requeue_after');
+      logger.debug('an object waits', { controller: name, object: key, reason: error.reason, afterMs: error.afterMs });
+      return queue.addAfter(key, error.afterMs);
+    }
+    count('error');
+    metrics?.reconcileErrors.inc({ controller: name });
+    if (isProgrammingError(error)) metrics?.reconcilePanics.inc({ controller: name });
+    logger.error('a reconciliation failed; it will be tried again', { controller: name, object: key, failures: queue.failures(key) + 1, error });
+    return queue.addRateLimited(key);
+  };
+
+  const stop = (graceMs: number): Promise<void> => {
+    stopping ??= (async () => {
+      for (const end of unsubscribe.splice(0)) end();
+      const finished = queue.shutDown();
+      const waited = new AbortController();
+      void sleep(clock, graceMs, waited.signal).then(() => work.abort());
+      await finished;
+      await Promise.all(workers);
+      waited.abort();
+      metrics?.maxConcurrent.set({ controller: name }, 0);
+    })();
+    return stopping;
+  };
+
+  return {
+    name,
+    async start(signal) {
+      const aborted = new Promise<'aborted'>((resolve) => {
+        if (signal.aborted) resolve('aborted');
+        signal.addEventListener('abort', () => resolve('aborted'), { once: true });
+      });
+      // Work that starts on half the objects would take the other half for deleted.
+      const ready = Promise.all(options.sources.map((each) => each.cache.synced())).then(() => 'ready' as const);
+      if ((await Promise.race([aborted, ready])) === 'aborted' || stopping !== undefined) return;
+      signal.addEventListener('abort', () => void stop(30_000), { once: true });
+      metrics?.maxConcurrent.set({ controller: name }, concurrency);
+      for (const each of options.sources) {
+        unsubscribe.push(
+          each.cache.onChange((change) => {
+            for (const ref of each.map(change.object, change.old)) queue.add(keyOf(ref));
+          }),
+        );
+      }
+      workers = Array.from({ length: concurrency }, () => worker());
+    },
+    stop: (how = {}) => stop(how.graceMs ?? 30_000),
+    enqueue: (ref) => queue.add(keyOf(ref)),
+    get queueLength() {
+      return queue.length;
+    },
+  };
+}
+
+/** What Go would panic at: a mistake in the code rather than in the world. */
+function isProgrammingError(error: unknown): boolean {
+  return !(error instanceof Error) || error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError || error instanceof SyntaxError;
+}
