@@ -4,6 +4,8 @@ import { readFile, readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
+import { demoManifests, holdDates } from '../../examples/demo/manifests.ts';
+import type { ManifestValues } from '../../examples/demo/manifests.ts';
 import { controlPlaneBinaries } from '../support/controlplane-binaries.ts';
 import { startControlPlane } from '../support/controlplane.ts';
 import type { ControlPlane } from '../support/controlplane.ts';
@@ -96,6 +98,29 @@ const binaries = await controlPlaneBinaries();
     expect(problems).toEqual({});
   });
 
+  test('accepts the manifests of the demo, twice, without a warning', async () => {
+    const identity = (role: string) => ({ [`${role}User`]: `dataward_${role}`, [`${role}Password`]: `it's "${role}": yes # no` });
+    const values = {
+      host: '127.0.0.1',
+      port: 15432,
+      database: 'analytics',
+      serverName: 'localhost',
+      caPem: server.caPem,
+      ...identity('observe'),
+      ...identity('enforce'),
+      ...identity('verify'),
+      ...holdDates(new Date()),
+    } as ManifestValues;
+    const yaml = [...(await demoManifests(values)).values()].join('\n---\n');
+    for (const attempt of ['created', 'unchanged']) {
+      const applied = await kubectl(server.adminKubeconfig, ['apply', '--server-side', '-f', '-'], yaml);
+      expect({ attempt, code: applied.code, stderr: applied.stderr }).toEqual({ attempt, code: 0, stderr: '' });
+    }
+    const secret = await server.request('GET', '/api/v1/namespaces/platform-db/secrets/analytics-verify');
+    const { data } = secret.body as { data: Record<string, string> };
+    expect(Buffer.from(data['password'] ?? '', 'base64').toString()).toBe(values.verifyPassword);
+  });
+
   test('answers 403 to a user without rights, writes that to the audit log, and 401 to a wrong token', async () => {
     const path = '/api/v1/namespaces/kube-system/secrets';
     expect((await server.request('GET', path, undefined, { token: 'reader-token' })).status).toBe(403);
@@ -108,8 +133,8 @@ const binaries = await controlPlaneBinaries();
   });
 
   test('kubectl works with the kubeconfig of the admin, and is refused with that of a user', async () => {
-    const created = await kubectl(server.adminKubeconfig, ['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } }));
-    expect(created).toMatchObject({ code: 0, stdout: 'namespace/shop created\n' });
+    const created = await kubectl(server.adminKubeconfig, ['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'by-kubectl' } }));
+    expect(created).toMatchObject({ code: 0, stdout: 'namespace/by-kubectl created\n' });
     const refused = await kubectl(await server.kubeconfig('reader'), ['get', 'namespaces']);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('namespaces is forbidden: User "reader"');
