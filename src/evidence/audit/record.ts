@@ -1,0 +1,133 @@
+import { hash } from 'node:crypto';
+import { canonicalJson, type Json } from '../canonical.ts';
+
+/**
+ * One entry of the audit chain: what it says and how it is written as one line.
+ * A line is the canonical JSON of the record. Its hash is SHA-256 over that same text without the `hash` member, so
+ * an auditor needs nothing but a text tool and sha256sum.
+ */
+
+export const AUDIT_OUTCOMES = ['Intended', 'Done', 'Refused', 'Failed', 'Noted'] as const;
+/** `Intended` is written before the first effect; `Noted` states a fact nobody decided. */
+export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
+
+/** What the entry is about. Names only. */
+export interface AuditObject {
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly uid?: string;
+}
+
+/**
+ * What a caller hands in. No personal data: counts, names of objects, digests; a data subject only as a keyed HMAC.
+ * The log is never rewritten, so whatever is in it stays.
+ */
+export interface AuditEntry {
+  /** User name of a person or service account, or the component that decided. */
+  readonly actor: string;
+  /** Dotted lower-case words, e.g. `purge.intent`. */
+  readonly action: string;
+  readonly object: AuditObject;
+  readonly outcome: AuditOutcome;
+  readonly refs?: Readonly<Record<string, Json>>;
+}
+
+export interface AuditRecord extends AuditEntry {
+  readonly refs: Readonly<Record<string, Json>>;
+  /** 1, 2, 3, ... without a gap through all segments. */
+  readonly seq: number;
+  /** RFC 3339 in UTC, milliseconds; the writer's clock, informative: order is `seq`. */
+  readonly ts: string;
+  /** `hash` of the record before; 64 zeros for the first. */
+  readonly prevHash: string;
+  /** 64 hex digits. */
+  readonly hash: string;
+}
+
+/** The end of a chain: the record the next one must name. */
+export interface ChainHead {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+export const EMPTY_CHAIN: ChainHead = { seq: 0, hash: '0'.repeat(64) };
+
+/** Longest line, newline included. Bounds the memory of every reader. */
+export const MAX_LINE_BYTES = 65_536;
+
+/** The first record of every chain; its `refs.chainId` names the chain. */
+export const CHAIN_STARTED = 'chain.started';
+/** A torn write was found on open and set aside; its `refs` say how many bytes and their digest. */
+export const TAIL_REPAIRED = 'chain.tail-repaired';
+
+/** An entry that cannot be recorded. The log itself is unharmed. */
+export class AuditEntryError extends Error {
+  override readonly name = 'AuditEntryError';
+}
+
+/** An entry whose text is ready except for its place in the chain; made when it is handed in, so that a bad one fails alone. */
+export interface EncodedEntry {
+  readonly entry: AuditEntry;
+  readonly beforeHash: string;
+  readonly beforePrevHash: string;
+  readonly beforeSeq: string;
+}
+
+const ACTION = /^[a-z][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)+$/;
+
+/** Checks and encodes an entry. Throws `AuditEntryError` naming the field. */
+export function encodeEntry(entry: AuditEntry): EncodedEntry {
+  const problem = entryProblem(entry);
+  if (problem) throw new AuditEntryError(`audit entry ${JSON.stringify(entry.action)}: ${problem}`);
+  try {
+    const { kind, namespace, name, uid } = entry.object;
+    const object = { kind, name, ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }) };
+    const encoded = {
+      entry: { actor: entry.actor, action: entry.action, object, outcome: entry.outcome, refs: entry.refs ?? {} },
+      beforeHash: `{"action":${canonicalJson(entry.action)},"actor":${canonicalJson(entry.actor)}`,
+      beforePrevHash: `,"object":${canonicalJson(object)},"outcome":${canonicalJson(entry.outcome)}`,
+      beforeSeq: `,"refs":${canonicalJson(entry.refs ?? {})}`,
+    };
+    const bytes = Buffer.byteLength(encoded.beforeHash + encoded.beforePrevHash + encoded.beforeSeq);
+    if (bytes > MAX_LINE_BYTES - 512) {
+      throw new AuditEntryError(`is ${bytes} bytes long, more than ${MAX_LINE_BYTES - 512}; record a digest instead of the content`);
+    }
+    return encoded;
+  } catch (error) {
+    throw new AuditEntryError(`audit entry ${JSON.stringify(entry.action)}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Gives an entry its place: the record and its line, newline included. Pure. */
+export function sealRecord(encoded: EncodedEntry, previous: ChainHead, ts: string): { record: AuditRecord; line: string } {
+  const seq = previous.seq + 1;
+  const rest = `${encoded.beforePrevHash},"prevHash":"${previous.hash}"${encoded.beforeSeq},"seq":${seq},"ts":"${ts}"}`;
+  const digest = hash('sha256', encoded.beforeHash + rest, 'hex');
+  const { actor, action, object, outcome, refs = {} } = encoded.entry;
+  return {
+    record: { seq, ts, actor, action, object, outcome, refs, prevHash: previous.hash, hash: digest },
+    line: `${encoded.beforeHash},"hash":"${digest}"${rest}\n`,
+  };
+}
+
+function entryProblem(entry: AuditEntry): string | undefined {
+  if (typeof entry.action !== 'string' || !ACTION.test(entry.action)) return 'action must be dotted lower-case words, e.g. purge.intent';
+  if (typeof entry.actor !== 'string' || entry.actor === '') return 'actor must name who acted';
+  if (!AUDIT_OUTCOMES.includes(entry.outcome)) return `outcome must be one of ${AUDIT_OUTCOMES.join(', ')}`;
+  const { object, refs } = entry;
+  if (!isPlainObject(object)) return 'object must name what the entry is about';
+  for (const [key, part] of Object.entries(object)) {
+    if (!OBJECT_KEYS.has(key)) return `object.${key} is not a known field; known are ${[...OBJECT_KEYS].join(', ')}`;
+    if (part !== undefined && (typeof part !== 'string' || part === '')) return `object.${key} must be a non-empty text`;
+  }
+  if (object.kind === undefined || object.name === undefined) return 'object needs kind and name';
+  if (refs !== undefined && !isPlainObject(refs)) return 'refs must be an object';
+  return undefined;
+}
+
+const OBJECT_KEYS: ReadonlySet<string> = new Set(['kind', 'namespace', 'name', 'uid']);
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
