@@ -47,6 +47,10 @@ export interface Plan {
    */
   algebra: number;
   /**
+   * asOf is the moment every cutoff follows from, the earlier of the operator's and the store's clock.
+   */
+  asOf: string;
+  /**
    * validUntil is when the plan expires.
    */
   validUntil: string;
@@ -79,6 +83,10 @@ export interface PlanStep {
    * predicateDigest is the digest of the condition rows are selected by.
    */
   predicateDigest: string;
+  /**
+   * rule is the normalised effective rule of the collection as canonical JSON, so that a later look can tell wider from narrower.
+   */
+  rule: string;
   /**
    * because tells why the collection is part of the run.
    */
@@ -240,9 +248,9 @@ export interface Progress {
    */
   etaSeconds?: number;
   /**
-   * throttledBy is what the run waits for.
+   * throttledBy names what the run last waited for, for example ReplicaLag; absent while it does not wait.
    */
-  throttledBy?: 'None' | 'ReplicaLag' | 'Locks' | 'Wal' | 'Archive' | 'Window' | 'BatchTime';
+  throttledBy?: string;
 }
 /**
  * verification is what an independent look at the store showed.
@@ -261,6 +269,10 @@ export interface Verification {
    */
   heldUnchanged?: boolean;
   /**
+   * heldBefore fingerprints the held rows before the first deletion.
+   */
+  heldBefore?: HeldFingerprint[];
+  /**
    * by is the identity that looked.
    */
   by?: string;
@@ -268,6 +280,23 @@ export interface Verification {
    * at is when it looked.
    */
   at?: string;
+}
+/**
+ * The held rows of one collection.
+ */
+export interface HeldFingerprint {
+  /**
+   * collection as in the plan.
+   */
+  collection: string;
+  /**
+   * rows that are held.
+   */
+  rows: number;
+  /**
+   * sum is an order-independent fingerprint of the rows; it carries no value.
+   */
+  sum: string;
 }
 /**
  * certificate is the signed record.

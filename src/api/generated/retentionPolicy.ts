@@ -130,7 +130,7 @@ export interface RowCondition {
    */
   field: string;
   /**
-   * operator of the comparison. LessThan and its like take one value
+   * operator of the comparison. LessThan and its like take one value, Exists and DoesNotExist none.
    */
   operator: 'In' | 'NotIn' | 'LessThan' | 'LessOrEqual' | 'GreaterThan' | 'GreaterOrEqual' | 'Exists' | 'DoesNotExist';
   /**
@@ -314,6 +314,10 @@ export interface RetentionPolicyStatus {
   conditions?: Condition[];
   effective?: Effective;
   lastRun?: LastRun;
+  /**
+   * lastSlotAt is the slot of the schedule, or the request of a person, that was last acted upon.
+   */
+  lastSlotAt?: string;
   /**
    * lastEnforcedTime is when a run was last verified.
    */

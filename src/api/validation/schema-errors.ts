@@ -1,0 +1,103 @@
+import { Ajv } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+import { isRecord } from './structural.ts';
+import type { StructuralSchema } from './structural.ts';
+import type { FieldError, FieldErrorType } from './validator.ts';
+
+/** Checks types, bounds, enums, patterns and required fields of a prepared object. */
+export type SchemaCheck = (object: unknown) => FieldError[];
+
+/** Compiles the check of one schema. Throws when the schema itself is wrong. */
+export function compileSchema(schema: StructuralSchema): SchemaCheck {
+  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, ownProperties: true });
+  addFormats.default(ajv, ['date', 'date-time']);
+  // The API server gives these two no check of their own beyond the type.
+  ajv.addFormat('int32', true);
+  ajv.addFormat('int64', true);
+  const check: ValidateFunction = ajv.compile(toJsonSchema(schema) as object);
+  return (object) => (check(object) ? [] : (check.errors ?? []).map(toFieldError));
+}
+
+/** Kubernetes' keywords are applied elsewhere, and defaults have been filled in before. */
+function toJsonSchema(schema: StructuralSchema): unknown {
+  const kept = Object.entries(schema).filter(([key]) => !key.startsWith('x-kubernetes-') && key !== 'default');
+  const out: Record<string, unknown> = Object.fromEntries(kept);
+  if (schema.items !== undefined) out.items = toJsonSchema(schema.items);
+  if (schema.additionalProperties !== undefined) out.additionalProperties = toJsonSchema(schema.additionalProperties);
+  if (schema.properties !== undefined) {
+    const properties = Object.entries(schema.properties).map(([name, child]) => [name, toJsonSchema(child)] as const);
+    out.properties = Object.fromEntries(properties);
+  }
+  return out;
+}
+
+/** One ajv error in the words of the API server. */
+function toFieldError(error: ErrorObject): FieldError {
+  const path = fieldPath(error.instancePath);
+  const params = error.params as Record<string, unknown>;
+  const value = error.data;
+  const invalid = (rest: string): FieldError => make(path, `Invalid value: ${shown(value)}: ${path} in body ${rest}`, 'FieldValueInvalid');
+  switch (error.keyword) {
+    case 'required':
+      return make(joined(path, String(params.missingProperty)), 'Required value', 'FieldValueRequired');
+    case 'type': {
+      const got = typeName(value);
+      const message = `Invalid value: "${got}": ${path} in body must be of type ${String(params.type)}: "${got}"`;
+      return make(path, message, 'FieldValueTypeInvalid');
+    }
+    case 'enum': {
+      const allowed = (params.allowedValues as unknown[]).map((word) => JSON.stringify(word)).toSorted().join(', ');
+      return make(path, `Unsupported value: ${shown(value)}: supported values: ${allowed}`, 'FieldValueNotSupported');
+    }
+    case 'pattern':
+      return invalid(`should match '${String(params.pattern)}'`);
+    case 'format':
+      return invalid(`must be of type ${String(params.format)}: ${shown(value)}`);
+    case 'minimum':
+      return invalid(`should be greater than or equal to ${String(params.limit)}`);
+    case 'maximum':
+      return invalid(`should be less than or equal to ${String(params.limit)}`);
+    case 'minLength':
+      return invalid(`should be at least ${String(params.limit)} chars long`);
+    case 'maxLength':
+      return make(path, `Too long: may not be more than ${String(params.limit)} bytes`, 'FieldValueTooLong');
+    case 'minItems':
+      return make(path, `Invalid value: ${sizeOf(value)}: ${path} in body should have at least ${String(params.limit)} items`, 'FieldValueInvalid');
+    case 'minProperties':
+      return make(path, `Invalid value: ${sizeOf(value)}: ${path} in body should have at least ${String(params.limit)} properties`, 'FieldValueInvalid');
+    case 'maxItems':
+    case 'maxProperties':
+      return make(path, `Too many: ${sizeOf(value)}: must have at most ${String(params.limit)} items`, 'FieldValueTooMany');
+    default:
+      return invalid(error.message ?? `breaks ${error.keyword}`);
+  }
+}
+
+const make = (path: string, message: string, type: FieldErrorType): FieldError => ({ path, message, type });
+
+/** `/spec/collections/0/name` -> `spec.collections[0].name`. */
+function fieldPath(pointer: string): string {
+  const parts = pointer.split('/').slice(1).map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return parts.reduce((path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : joined(path, part)), '');
+}
+
+function joined(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  return typeof value;
+}
+
+function sizeOf(value: unknown): number {
+  if (Array.isArray(value)) return value.length;
+  return isRecord(value) ? Object.keys(value).length : 0;
+}
+
+function shown(value: unknown): string {
+  return isRecord(value) || Array.isArray(value) ? `"${typeName(value)}"` : JSON.stringify(value);
+}

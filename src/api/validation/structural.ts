@@ -1,0 +1,86 @@
+/** One CEL rule as a CRD carries it. */
+export interface ValidationRule {
+  rule: string;
+  message?: string;
+  messageExpression?: string;
+  fieldPath?: string;
+  reason?: 'FieldValueInvalid' | 'FieldValueForbidden' | 'FieldValueRequired' | 'FieldValueDuplicate';
+  optionalOldSelf?: boolean;
+}
+
+/** A structural schema: the part of OpenAPI v3 that CRDs of this project use. */
+export interface StructuralSchema {
+  type: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
+  title?: string;
+  description?: string;
+  format?: string;
+  enum?: unknown[];
+  pattern?: string;
+  default?: unknown;
+  nullable?: boolean;
+  required?: string[];
+  properties?: Record<string, StructuralSchema>;
+  additionalProperties?: StructuralSchema;
+  items?: StructuralSchema;
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  maxLength?: number;
+  minItems?: number;
+  maxItems?: number;
+  minProperties?: number;
+  maxProperties?: number;
+  'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map';
+  'x-kubernetes-list-map-keys'?: string[];
+  'x-kubernetes-validations'?: ValidationRule[];
+}
+
+const SUPPORTED = new Set([
+  'type',
+  'title',
+  'description',
+  'format',
+  'enum',
+  'pattern',
+  'default',
+  'nullable',
+  'required',
+  'properties',
+  'additionalProperties',
+  'items',
+  'minimum',
+  'maximum',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+  'minProperties',
+  'maxProperties',
+  'x-kubernetes-list-type',
+  'x-kubernetes-list-map-keys',
+  'x-kubernetes-validations',
+]);
+
+/**
+ * Throws for a keyword this validator does not apply: overlooking one would let an object pass here that the API
+ * server refuses. `path` names the place in the CRD for the message.
+ */
+export function assertSupported(schema: StructuralSchema, path: string): void {
+  const unknown = Object.keys(schema).filter((key) => !SUPPORTED.has(key));
+  if (unknown.length > 0) {
+    throw new Error(`${path}: the schema keyword ${unknown.join(', ')} is not understood here; use another one`);
+  }
+  for (const [name, child] of childrenOf(schema)) assertSupported(child, `${path}.${name}`);
+}
+
+/** The schemas directly below, with the name of the property, `[]` for items and `{}` for map values. */
+export function childrenOf(schema: StructuralSchema): [string, StructuralSchema][] {
+  const children: [string, StructuralSchema][] = Object.entries(schema.properties ?? {});
+  if (schema.items !== undefined) children.push(['[]', schema.items]);
+  if (schema.additionalProperties !== undefined) children.push(['{}', schema.additionalProperties]);
+  return children;
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
