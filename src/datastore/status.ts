@@ -1,7 +1,14 @@
-import type { CollectionRetention, DataStoreStatus, FactGroup, StoreRetention, Transport } from '../api/generated/dataStore.ts';
+import { removeCondition, setCondition } from '../api/conditions.ts';
+import type { CollectionRetention, DataStore, DataStoreStatus, FactGroup, StoreRetention, Transport } from '../api/generated/dataStore.ts';
+import type { Condition } from '../api/object.ts';
+import { RETRY_AFTER_MS, type Failure } from '../connect/failures.ts';
+import { coverage } from '../rules/coverage.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
 import { policyKey } from '../rules/effective.ts';
+import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { CollectionCount, SessionFacts, StoreIdentity, TransportFacts } from '../stores/port.ts';
+import type { Observation } from './observe.ts';
+import { COUNTS_VALID_MS, validUntil } from './plan.ts';
 
 const WORST = 50;
 const LEGACY = ['TLSv1', 'TLSv1.1', 'SSLv3'];
@@ -70,4 +77,64 @@ export function factGroup(group: string, at: number | undefined, until: number, 
     grade: 'Measured',
     ...(message ? { message } : {}),
   };
+}
+
+/** The whole status after a look. Conditions that others own are passed through. */
+export function dataStoreStatus(store: DataStore, observation: Observation, now: number): DataStoreStatus {
+  const { transport, inventory, counts, rules, verdict, identity } = observation;
+  const cadence = store.spec.observation;
+  const facts = [
+    factGroup('transport', transport?.at, validUntil(transport?.at ?? 0, cadence.transportSeconds), observation.probeFailure?.message),
+    factGroup('coverage', inventory?.at, validUntil(inventory?.at ?? 0, cadence.inventorySeconds), observation.failure?.message),
+    factGroup('retention', counts?.at, (counts?.at ?? 0) + COUNTS_VALID_MS, observation.failure?.message),
+  ];
+  const ends = facts.flatMap((group) => (group.validUntil ? [group.validUntil] : []));
+  const accepted = verdict !== undefined && !('message' in verdict);
+  const previous = store.status;
+  return {
+    ...previous,
+    observedGeneration: store.metadata.generation ?? 0,
+    conditions: conditions(store, observation, now),
+    ...(ends.length > 0 ? { validUntil: ends.toSorted()[0] as string } : {}),
+    ...(identity && accepted ? { identity: identityStatus(identity) } : {}),
+    ...(transport ? { transport: transportStatus(transport.facts, transport.sessions) } : {}),
+    ...(inventory && rules ? { coverage: coverage(inventory.inventory, rules.resolved, rules.maps) } : {}),
+    ...(counts && rules ? { retention: retentionStatus(counts.counts, rules.effective) } : {}),
+    facts,
+  };
+}
+
+function conditions(store: DataStore, observation: Observation, now: number): Condition[] {
+  const generation = store.metadata.generation ?? 0;
+  const { verdict, failure, probeFailure } = observation;
+  const refused = verdict && 'message' in verdict ? verdict : undefined;
+  const problem = failure ?? probeFailure;
+  let list = conditionsFor(outcomeOf(refused, problem), { generation, now, ...(store.status?.conditions ? { conditions: store.status.conditions } : {}) });
+  const set = (type: string, status: Condition['status'], reason: string, message: string): void => {
+    list = setCondition(list, { type, status, reason, message, observedGeneration: generation }, now);
+  };
+  set('Reachable', reachability(observation), problem?.reason ?? 'Connected', problem?.message ?? 'The store answered and proved its identity.');
+  if (observation.inventory && observation.rules) {
+    const found = coverage(observation.inventory.inventory, observation.rules.resolved, observation.rules.maps);
+    const open = found.unclassified ?? 0;
+    if (open === 0) set('Covered', 'True', 'FullyCovered', `All ${found.tables ?? 0} tables are described or declared free of personal data.`);
+    else set('Covered', 'False', 'Unclassified', `${open} of ${found.tables ?? 0} tables are not fully described, first ${found.worst?.[0]?.table}: ${found.worst?.[0]?.why}; describe them in a DataMap`);
+  } else {
+    set('Covered', 'Unknown', problem?.reason ?? 'Progressing', problem?.message ?? 'The tables have not been read yet.');
+  }
+  if (refused?.is === 'Rewound') set('Rewound', 'True', 'Rewound', refused.message);
+  else list = removeCondition(list, 'Rewound');
+  return list;
+}
+
+/** Reached means proven by a login; a store that answered the probe but refused us is reached, not usable. */
+function reachability(observation: Observation): Condition['status'] {
+  if (observation.identity) return 'True';
+  return observation.failure?.reason === 'Unreachable' || !observation.transport ? 'False' : 'True';
+}
+
+function outcomeOf(refused: { is: string; message: string } | undefined, problem: Failure | undefined): Outcome {
+  if (refused) return { kind: 'error', error: new TerminalError(refused.is, refused.message) };
+  if (problem) return { kind: 'error', error: new WaitingError(problem.reason, problem.message, RETRY_AFTER_MS) };
+  return { kind: 'ready', reason: 'Evaluated', message: 'The store was observed.' };
 }

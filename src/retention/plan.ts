@@ -60,7 +60,7 @@ export function draftRun(input: PlanInput): DraftRun {
 }
 
 export function planDigest(plan: Plan): string {
-  return `sha256:${canonicalDigest(plan)}`;
+  return canonicalDigest(plan);
 }
 
 /** Calendar arithmetic in UTC: an approval of seven days is seven days everywhere. */

@@ -1,0 +1,135 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import { canonicalDigest } from '../evidence/canonical.ts';
+import { failureOf, type Failure } from '../connect/failures.ts';
+import type { StoreFacts } from '../connect/facts.ts';
+import type { StoreConnections } from '../connect/stores.ts';
+import { ruleset } from '../rules/ruleset.ts';
+import { storeRules, type Declarations, type StoreRules } from '../rules/store-rules.ts';
+import { normalRule } from '../rules/weakening.ts';
+import type { CollectionCount, Inventory, SessionFacts, StoreIdentity, StoreReader, TransportFacts } from '../stores/port.ts';
+import { dueReadings, judgeTarget, type TargetVerdict } from './plan.ts';
+
+/** What is known of one store. Kept between reconciliations by the operator process; a new process reads all anew. */
+export interface Readings {
+  generation: number;
+  transport?: { at: number; facts: TransportFacts; sessions?: SessionFacts };
+  inventory?: { at: number; inventory: Inventory };
+  counts?: { at: number; rules: string; counts: CollectionCount[] };
+}
+
+/** One look at a store: what was read now or is still fresh, and what could not be read. */
+export interface Observation extends Readings {
+  identity?: StoreIdentity;
+  verdict?: TargetVerdict;
+  rules?: StoreRules;
+  /** The operator's schema was installed or is there. */
+  installed: boolean;
+  /** What kept the look from being complete. */
+  failure?: Failure;
+  probeFailure?: Failure;
+}
+
+export interface ObserveContext {
+  connections: StoreConnections;
+  facts: StoreFacts;
+  declarations: Declarations;
+  /** Names this installation in the stores it owns. */
+  owner: string;
+  now: () => number;
+  lastPurgeEnd?: number;
+  signal: AbortSignal;
+}
+
+/**
+ * Looks at a store: the wire first, without trust; then its identity; then, only if it is the store it was, its
+ * tables and rows. Readings that are fresh enough are taken over. One group that fails leaves the others standing.
+ */
+export async function observe(store: DataStore, before: Readings | undefined, context: ObserveContext): Promise<Observation> {
+  const generation = store.metadata.generation ?? 0;
+  // Another generation may mean another server: nothing read before is about it.
+  const standing: Readings = before?.generation === generation ? before : { generation };
+  const observation: Observation = { ...standing, installed: false };
+  const stale = dueReadings(store, lastOf(standing), { now: context.now(), rules: standing.counts?.rules ?? '' });
+  if (stale.transport) await probe(store, observation, context);
+  try {
+    await look(store, observation, context);
+  } catch (error) {
+    observation.failure = failureOf(error);
+  }
+  return observation;
+}
+
+async function probe(store: DataStore, observation: Observation, context: ObserveContext): Promise<void> {
+  try {
+    const at = context.now();
+    observation.transport = { at, facts: await context.connections.probe(store, at) };
+  } catch (error) {
+    delete observation.transport;
+    observation.probeFailure = failureOf(error);
+  }
+}
+
+async function look(store: DataStore, observation: Observation, context: ObserveContext): Promise<void> {
+  const reader = await context.connections.reader(store, 'observe', context.signal);
+  try {
+    observation.identity = await reader.identity();
+    observation.verdict = judgeTarget(store, observation.identity);
+    if (observation.transport) observation.transport = { ...observation.transport, sessions: await reader.sessions() };
+    if ('message' in observation.verdict) return;
+    await install(store, observation, context);
+    await readTables(store, observation, reader, context);
+    await readCounts(store, observation, reader, context);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Without an enforcing identity nothing in the store is ever changed, not even a schema of our own added. */
+async function install(store: DataStore, observation: Observation, context: ObserveContext): Promise<void> {
+  if (!store.spec.credentials.enforce) return;
+  const names = await context.connections.usernames(store);
+  const writer = await context.connections.writer(store, context.signal);
+  try {
+    await writer.install({ owner: context.owner, readers: [names.observe, names.verify].filter((name) => name !== undefined) });
+    observation.installed = true;
+    observation.identity = await writer.identity();
+  } finally {
+    await writer.close();
+  }
+}
+
+async function readTables(store: DataStore, observation: Observation, reader: StoreReader, context: ObserveContext): Promise<void> {
+  const due = dueReadings(store, lastOf(observation), { now: context.now(), rules: observation.counts?.rules ?? '' });
+  if (due.inventory || !observation.inventory) {
+    observation.inventory = { at: context.now(), inventory: await reader.inventory() };
+    context.facts.remember(store, observation.inventory.inventory);
+  }
+  observation.rules = storeRules(store, context.declarations, observation.inventory.inventory, new Date(context.now()).toISOString());
+}
+
+async function readCounts(store: DataStore, observation: Observation, reader: StoreReader, context: ObserveContext): Promise<void> {
+  const rules = observation.rules;
+  if (!rules) return;
+  const fence = await reader.fence();
+  // Under other rules or holds the figures of before prove nothing.
+  const digest = canonicalDigest([rules.effective.map((each) => normalRule(each, each.maxima[0]?.policy.uid ?? '')), fence?.holdsRevision ?? 0]);
+  const due = dueReadings(store, lastOf(observation), { now: context.now(), rules: digest, ...(context.lastPurgeEnd === undefined ? {} : { lastPurgeEnd: context.lastPurgeEnd }) });
+  if (!due.counts) return;
+  const at = context.now();
+  const now = new Date(at).toISOString();
+  const budgetMs = store.spec.observation.counts.budgetSeconds * 1000;
+  const counts: CollectionCount[] = [];
+  for (const rule of ruleset(rules.effective, { now })) {
+    const left = Math.max(1_000, budgetMs - (context.now() - at));
+    counts.push(await reader.count({ rule, now, budgetMs: left }));
+  }
+  observation.counts = { at, rules: digest, counts };
+}
+
+function lastOf(readings: Readings): { transport?: number; inventory?: number; counts?: number; countedRules?: string } {
+  return {
+    ...(readings.transport ? { transport: readings.transport.at } : {}),
+    ...(readings.inventory ? { inventory: readings.inventory.at } : {}),
+    ...(readings.counts ? { counts: readings.counts.at, countedRules: readings.counts.rules } : {}),
+  };
+}

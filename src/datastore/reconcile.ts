@@ -1,0 +1,76 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import { DATA_STORE } from '../api/kinds.ts';
+import { RETRY_AFTER_MS } from '../connect/failures.ts';
+import type { DeclarationSource } from '../connect/declarations.ts';
+import type { StoreFacts } from '../connect/facts.ts';
+import type { StoreConnections } from '../connect/stores.ts';
+import type { Client } from '../runtime/client.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Reconcile } from '../runtime/controller.ts';
+import { done, requeueAfter, requeueAt } from '../runtime/result.ts';
+import { updateStatus } from '../runtime/status.ts';
+import type { WriteBarrier } from '../runtime/write-barrier.ts';
+import type { DomainMetrics } from '../telemetry/metrics.ts';
+import { recordStore } from './metrics.ts';
+import { observe, type Observation, type Readings } from './observe.ts';
+import { dataStoreStatus } from './status.ts';
+
+export interface DataStoreContext {
+  client: Client;
+  connections: StoreConnections;
+  facts: StoreFacts;
+  declarations: DeclarationSource;
+  /** Runs in a store's namespace, for the time of the last purge. */
+  runs: (namespace: string) => readonly PurgeRun[];
+  owner: string;
+  clock: Clock;
+  metrics: DomainMetrics;
+  barrier: WriteBarrier;
+}
+
+/** Keeps the status of a DataStore true: reads it, looks at the real store, writes down what was seen. */
+export function createDataStoreReconcile(context: DataStoreContext): Reconcile {
+  const readings = new Map<string, Readings>();
+
+  return async (ref, { signal }) => {
+    const store = await context.client.get<DataStore>(DATA_STORE, ref);
+    if (!store || store.metadata.deletionTimestamp) {
+      forget(ref.namespace ?? '', ref.name);
+      return done();
+    }
+    const uid = store.metadata.uid ?? '';
+    const lastPurgeEnd = lastEnd(context.runs(ref.namespace ?? ''), store.metadata.name);
+    const observation = await observe(store, readings.get(uid), {
+      connections: context.connections,
+      facts: context.facts,
+      declarations: await context.declarations.read(),
+      owner: context.owner,
+      now: () => context.clock.now(),
+      ...(lastPurgeEnd === undefined ? {} : { lastPurgeEnd }),
+      signal,
+    });
+    readings.set(uid, observation);
+    const now = context.clock.now();
+    const stored = await updateStatus<DataStore>(context.client, DATA_STORE, ref, (current) => dataStoreStatus(current, observation, now), { uid, barrier: context.barrier, signal });
+    if (stored) recordStore(context.metrics, stored, observation, now);
+    return nextLook(store, observation, now);
+  };
+
+  function forget(namespace: string, name: string): void {
+    context.metrics.forgetStore(namespace, name);
+    context.metrics.forgetResource('DataStore', namespace, name);
+  }
+}
+
+function nextLook(store: DataStore, observation: Observation, now: number): ReturnType<typeof requeueAt> {
+  if (observation.failure || observation.probeFailure) return requeueAfter(RETRY_AFTER_MS);
+  const { transportSeconds, inventorySeconds } = store.spec.observation;
+  const ends = [(observation.transport?.at ?? now) + transportSeconds * 1000, (observation.inventory?.at ?? now) + inventorySeconds * 1000];
+  return requeueAt(Math.min(...ends), now);
+}
+
+function lastEnd(runs: readonly PurgeRun[], store: string): number | undefined {
+  const ends = runs.filter((run) => run.spec.store === store).flatMap((run) => (run.status?.finishedAt ? [Date.parse(run.status.finishedAt)] : []));
+  return ends.length > 0 ? Math.max(...ends) : undefined;
+}

@@ -1,0 +1,118 @@
+import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
+import type { Reason } from '../../api/reasons.ts';
+import { nextSlot, owedSlot, windowMillis, type Slot } from '../../rules/schedule.ts';
+import type { ApprovalReason } from '../../rules/weakening.ts';
+import { planDigest } from '../plan.ts';
+
+export type RunState = NonNullable<NonNullable<PurgeRun['status']>['state']>;
+export const FINAL_STATES: readonly RunState[] = ['Succeeded', 'Failed', 'Superseded', 'Expired'];
+
+/** What is to happen to a run next. Waiting is a decision too, with its reason. */
+export type Decision =
+  | { next: 'nothing' }
+  | { next: 'end'; state: 'Superseded' | 'Expired' | 'Failed'; reason: Reason; why: string }
+  | { next: 'wait'; state: 'AwaitingApproval' | 'Waiting' | 'Paused'; reason: Reason; why: string; recheckMs: number }
+  | { next: 'purge'; maxRows: number }
+  | { next: 'verify' };
+
+/** Everything a decision rests on, read from the API server and the store just now. */
+export interface RunInput {
+  run: PurgeRun;
+  /** The policy the run belongs to, as it stands; undefined when it is gone or another took its name. */
+  policy?: RetentionPolicy;
+  /** Who froze, where, why; undefined: nobody. An unreadable freeze is a freeze. */
+  frozen?: string;
+  /** Fingerprint of the store that answers. */
+  target: string;
+  pendingHolds: readonly string[];
+  /** Why a person must agree, worked out anew from the store's own record. */
+  reasons: readonly ApprovalReason[];
+  /** A sentence when the declarations now make more rows due than the plan does. */
+  wider?: string;
+  /** Why the driver would refuse to run at all. */
+  refusal?: string;
+  /** Another run that works in the same store. */
+  busy?: string;
+  auditProblem?: string;
+  /** Milliseconds. */
+  now: number;
+}
+
+const SOON = 30_000;
+
+/**
+ * The gates in their order: finished, policy gone, frozen, suspended, mode, target, wider, approval, holds,
+ * audit, other run, window. Pure; the first gate that is closed decides and names itself.
+ */
+export function decide(input: RunInput): Decision {
+  const { run, policy } = input;
+  const state = run.status?.state;
+  if (state && FINAL_STATES.includes(state)) return { next: 'nothing' };
+  if (state === 'Verifying') return { next: 'verify' };
+  const begun = state === 'Running' || state === 'Paused';
+  const hold: 'Paused' | 'Waiting' = begun ? 'Paused' : 'Waiting';
+
+  if (!policy) return { next: 'end', state: 'Superseded', reason: 'Superseded', why: 'the policy of this run is gone; what it has not deleted stays' };
+  if (planDigest(run.spec.plan) !== run.spec.planDigest) return { next: 'end', state: 'Failed', reason: 'Failed', why: 'spec.planDigest is not the digest of spec.plan' };
+  if (!begun && Date.parse(run.spec.plan.validUntil) <= input.now) return { next: 'end', state: 'Expired', reason: 'Expired', why: `nobody approved the plan before ${run.spec.plan.validUntil}` };
+  if (input.frozen) return { next: 'wait', state: hold, reason: 'Frozen', why: input.frozen, recheckMs: SOON };
+  if (policy.spec.purge?.suspend) return { next: 'wait', state: hold, reason: 'Suspended', why: 'spec.purge.suspend of the policy is set', recheckMs: SOON };
+  if (input.target !== run.spec.plan.target) return { next: 'wait', state: hold, reason: 'TargetChanged', why: `the plan was made for ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
+  if (input.wider) return { next: 'end', state: 'Superseded', reason: 'WiderThanApproved', why: `the declarations changed since the plan was made and would now delete more: ${input.wider}` };
+  if (policy.spec.purge?.mode !== 'Apply') return { next: 'wait', state: hold, reason: 'PlanOnly', why: `spec.purge.mode of the policy is ${policy.spec.purge?.mode ?? 'absent'}; only Apply deletes`, recheckMs: SOON };
+  if (input.refusal) return { next: 'wait', state: hold, reason: 'SideEffect', why: input.refusal, recheckMs: SOON };
+
+  const approval = judgeApprovals(run, policy, input.reasons);
+  if (!approval.enough) return { next: 'wait', state: begun ? 'Paused' : 'AwaitingApproval', reason: 'AwaitingApproval', why: approval.why, recheckMs: SOON };
+  if (input.pendingHolds.length > 0) return { next: 'wait', state: hold, reason: 'HoldPending', why: `LegalHold ${input.pendingHolds.join(', ')} does not stand in the store yet`, recheckMs: 2_000 };
+  if (input.auditProblem) return { next: 'wait', state: hold, reason: 'AuditUnavailable', why: input.auditProblem, recheckMs: SOON };
+  if (input.busy) return { next: 'wait', state: hold, reason: 'WaitingForOtherRun', why: `PurgeRun ${input.busy} works in the same store`, recheckMs: 5_000 };
+
+  const window = openWindow(policy, input.now);
+  if (!window.open) return { next: 'wait', state: hold, reason: 'WaitingForWindow', why: `the next window opens at ${new Date(window.opensAt).toISOString()}`, recheckMs: Math.max(1_000, window.opensAt - input.now) };
+  return { next: 'purge', maxRows: approval.maxRows };
+}
+
+/** Only approvals of exactly this plan count; one person counts once. */
+export function judgeApprovals(run: PurgeRun, policy: RetentionPolicy, reasons: readonly ApprovalReason[]): { enough: boolean; why: string; maxRows: number } {
+  const limit = run.spec.plan.limits.maxRows;
+  const valid = (run.spec.approvals ?? []).filter((approval) => approval.planDigest === run.spec.planDigest);
+  const needsMore = reasons.some((reason) => reason.reason === 'TooManyRows');
+  const counting = needsMore ? valid.filter((approval) => approval.maxRows !== undefined) : valid;
+  const people = new Set(counting.map((approval) => approval.by));
+  const wanted = reasons.length === 0 ? 0 : (policy.spec.purge?.approval.count ?? 1);
+  // Each approver vouches for at most their own figure, so the lowest of them is what all agreed to.
+  const named = counting.flatMap((approval) => (approval.maxRows === undefined ? [] : [approval.maxRows]));
+  const maxRows = named.length > 0 ? Math.min(...named) : limit;
+  if (people.size >= wanted) return { enough: true, why: '', maxRows };
+  const causes = reasons.map((reason) => reason.message).slice(0, 3).join('; ');
+  return { enough: false, why: `${people.size} of ${wanted} approvals; needed because ${causes}`, maxRows };
+}
+
+/**
+ * Whether the schedule lets a run work now. A run a person asked for by annotation works at once, for one
+ * window's length.
+ */
+export function openWindow(policy: RetentionPolicy, now: number): { open: true; endsAt: number } | { open: false; opensAt: number } {
+  const purge = policy.spec.purge;
+  if (!purge) return { open: false, opensAt: now + SOON };
+  const schedule = { cron: purge.schedule.cron, timeZone: policy.spec.timeZone, window: purge.schedule.window };
+  const uid = policy.metadata.uid ?? '';
+  const requested = requestedAt(policy);
+  if (requested !== undefined && requested <= now && now < requested + windowMillis(purge.schedule.window)) {
+    return { open: true, endsAt: requested + windowMillis(purge.schedule.window) };
+  }
+  const current: Slot | undefined = owedSlot(schedule, now - windowMillis(purge.schedule.window), now, uid);
+  if (current && now < current.endsAt) return { open: true, endsAt: current.endsAt };
+  return { open: false, opensAt: nextSlot(schedule, now, uid).startsAt };
+}
+
+/** On a RetentionPolicy: a person asks for a run now. RFC 3339. */
+export const REQUESTED_AT_ANNOTATION = 'dataward.io/requested-at';
+
+export function requestedAt(policy: RetentionPolicy): number | undefined {
+  const text = policy.metadata.annotations?.[REQUESTED_AT_ANNOTATION];
+  const at = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(at) ? undefined : at;
+}
