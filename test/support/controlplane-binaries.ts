@@ -31,15 +31,15 @@ export interface ControlPlaneBinaries {
  * @returns undefined, after one loud line, when neither is possible; the suites that need it are then left out
  * @throws in the same case when CI=true, so that a pipeline cannot pass without them; and when the build fails
  */
-export async function controlPlaneBinaries(): Promise<ControlPlaneBinaries | undefined> {
-  const assets = process.env['KUBEBUILDER_ASSETS'];
+export async function controlPlaneBinaries(environment: NodeJS.ProcessEnv = process.env): Promise<ControlPlaneBinaries | undefined> {
+  const assets = environment['KUBEBUILDER_ASSETS'];
   if (assets !== undefined && assets !== '') return fromAssets(assets);
-  const folder = await cacheFolder();
+  const folder = await cacheFolder(environment);
   const missing = (Object.keys(packages) as Name[]).filter((name) => !existsSync(join(folder, name)));
   if (missing.length > 0) {
-    if (!(await hasGo())) return leaveOut();
+    if (!(await hasGo(environment))) return leaveOut(environment);
     await withLock(folder, async () => {
-      for (const name of missing) if (!existsSync(join(folder, name))) await build(name, folder);
+      for (const name of missing) if (!existsSync(join(folder, name))) await build(name, folder, environment);
     });
   }
   return {
@@ -61,16 +61,16 @@ function fromAssets(folder: string): ControlPlaneBinaries {
   };
 }
 
-function leaveOut(): undefined {
+function leaveOut(environment: NodeJS.ProcessEnv): undefined {
   const message =
     'LEFT OUT: the tests against a real Kubernetes API server. Install Go (https://go.dev/dl), or point KUBEBUILDER_ASSETS at a folder with etcd and kube-apiserver.';
-  if (process.env['CI'] === 'true') throw new Error(message);
+  if (environment['CI'] === 'true') throw new Error(message);
   process.stderr.write(`\n*** ${message} ***\n\n`);
   return undefined;
 }
 
-async function cacheFolder(): Promise<string> {
-  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+async function cacheFolder(environment: NodeJS.ProcessEnv): Promise<string> {
+  const base = environment['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
   const kubernetes = await pinnedVersion('k8s.io/kubernetes');
   return join(base, 'dataward', 'controlplane', `${kubernetes}-etcd-${await pinnedVersion('go.etcd.io/etcd/server/v3')}`);
 }
@@ -83,13 +83,16 @@ async function pinnedVersion(module: string): Promise<string> {
   return version;
 }
 
-async function hasGo(): Promise<boolean> {
-  const child = spawn('go', ['version'], { stdio: 'ignore' });
-  const code = await Promise.race([once(child, 'exit').then(([status]) => status as number), once(child, 'error').then(() => 1)]);
+async function hasGo(environment: NodeJS.ProcessEnv): Promise<boolean> {
+  const child = spawn('go', ['version'], { stdio: 'ignore', env: environment });
+  const code: unknown = await once(child, 'exit').then(
+    ([status]) => status as unknown,
+    () => undefined, // not on the PATH
+  );
   return code === 0;
 }
 
-async function build(name: Name, folder: string): Promise<void> {
+async function build(name: Name, folder: string, environment: NodeJS.ProcessEnv): Promise<void> {
   process.stderr.write(`building ${name} from Go modules (once; minutes) ...\n`);
   const version = await pinnedVersion('k8s.io/kubernetes');
   const [major, minor] = version.slice(1).split('.');
@@ -99,6 +102,7 @@ async function build(name: Name, folder: string): Promise<void> {
   const draft = join(folder, `.${name}.${process.pid}`);
   const child = spawn('go', ['build', '-trimpath', '-ldflags', flags, '-o', draft, packages[name]], {
     cwd: goModule,
+    env: environment,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const [code] = (await once(child, 'exit')) as [number | null];

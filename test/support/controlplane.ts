@@ -41,6 +41,8 @@ export interface ControlPlane {
   request(method: string, path: string, body?: unknown, options?: { token?: string; contentType?: string }): Promise<ApiAnswer>;
   /** JSON lines (audit.k8s.io/v1 Event, level Metadata), one per finished request. */
   readonly auditLogPath: string;
+  /** Process ids of everything that runs now. */
+  readonly pids: readonly number[];
   /** Ends the API server as a crash would; etcd and the controller manager go on. */
   killApiServer(): Promise<void>;
   restartApiServer(): Promise<void>;
@@ -134,6 +136,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     },
     request,
     auditLogPath: path('audit.log'),
+    get pids() {
+      return [...running.values()].flatMap((part) => (part.process.pid === undefined || part.process.killed ? [] : [part.process.pid]));
+    },
     killApiServer: async () => {
       await running.get('kube-apiserver')?.end();
     },
