@@ -275,9 +275,9 @@ export interface DataMapStatus {
    */
   tables?: number;
   /**
-   * missing lists tables and columns the map names and the store does not have.
+   * missing says, a sentence each, what the map names and the store does not have.
    *
-   * Items: Name as schema.table or schema.table.column.
+   * Items: A sentence that names the collection, the table or column, and what to do.
    */
   missing?: string[];
   /**

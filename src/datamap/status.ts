@@ -1,0 +1,34 @@
+import { setCondition } from '../api/conditions.ts';
+import type { DataMap, DataMapStatus } from '../api/generated/dataMap.ts';
+import { conditionsFor, WaitingError } from '../runtime/result.ts';
+import type { MapVerdict } from './plan.ts';
+
+const WORST = 50;
+
+export function dataMapStatus(map: DataMap, verdict: MapVerdict, now: number): DataMapStatus {
+  const generation = map.metadata.generation ?? 0;
+  const { failure, refused, problems } = verdict;
+  const context = { generation, now, ...(map.status?.conditions ? { conditions: map.status.conditions } : {}) };
+  let conditions = failure
+    ? conditionsFor({ kind: 'error', error: new WaitingError(failure.reason, failure.message, 15_000) }, context)
+    : conditionsFor({ kind: 'ready', reason: 'Evaluated', message: 'The map was compared with its store.' }, context);
+  const first = problems[0];
+  const resolved = failure
+    ? ({ status: 'Unknown', reason: failure.reason, message: failure.message } as const)
+    : first
+      ? ({ status: 'False', reason: first.reason, message: problems.length > 1 ? `${first.message} (and ${problems.length - 1} more)` : first.message } as const)
+      : ({ status: 'True', reason: 'Resolved', message: `All ${verdict.collections} collections exist.` } as const);
+  const accepted = failure
+    ? ({ status: 'Unknown', reason: failure.reason, message: failure.message } as const)
+    : refused
+      ? ({ status: 'False', reason: 'NotAllowed', message: refused } as const)
+      : ({ status: 'True', reason: 'Accepted', message: 'The store accepts the map.' } as const);
+  conditions = setCondition(conditions, { type: 'Resolved', observedGeneration: generation, ...resolved }, now);
+  conditions = setCondition(conditions, { type: 'Accepted', observedGeneration: generation, ...accepted }, now);
+  return {
+    ...map.status,
+    observedGeneration: generation,
+    conditions,
+    ...(failure ? {} : { collections: verdict.collections, tables: verdict.tables, missing: problems.slice(0, WORST).map((problem) => problem.message.slice(0, 512)), truncated: Math.max(0, problems.length - WORST) }),
+  };
+}

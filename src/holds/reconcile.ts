@@ -1,0 +1,110 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import type { LegalHold } from '../api/generated/legalHold.ts';
+import { DATA_STORE, FINALIZER, LEGAL_HOLD } from '../api/kinds.ts';
+import type { StoreFacts } from '../connect/facts.ts';
+import type { StoreConnections } from '../connect/stores.ts';
+import type { DeclarationSource } from '../connect/declarations.ts';
+import type { AuditLog } from '../evidence/audit/log.ts';
+import { isInForce } from '../rules/holds.ts';
+import { covers, type Declarations } from '../rules/store-rules.ts';
+import type { Client } from '../runtime/client.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Reconcile } from '../runtime/controller.ts';
+import { ensureFinalizer, removeFinalizer } from '../runtime/finalizers.ts';
+import { done, requeueAfter } from '../runtime/result.ts';
+import { updateStatus } from '../runtime/status.ts';
+import type { WriteBarrier } from '../runtime/write-barrier.ts';
+import { enforce, release, type HoldContext } from './apply.ts';
+import { readSubjects } from './observe.ts';
+import { holdStatus, releasedStatus } from './status.ts';
+import { survive } from './survive.ts';
+
+export interface LegalHoldContext {
+  client: Client;
+  connections: StoreConnections;
+  facts: StoreFacts;
+  declarations: DeclarationSource;
+  rootNamespace: string;
+  audit: AuditLog;
+  /** User name the audit log names for what the operator did. */
+  actor: string;
+  clock: Clock;
+  barrier: WriteBarrier;
+}
+
+/** A hold is looked at again this often, because stores and tables appear without its object changing. */
+const LOOK_AGAIN_MS = 60_000;
+const RETRY_MS = 5_000;
+const LEAVE_WITHIN_MS = 600_000;
+
+/**
+ * Brings a hold into force in every store it reaches, keeps it there, and lets it go only when two people have
+ * released it. Deleting the object ends nothing.
+ */
+export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
+  return async (ref, { signal }) => {
+    const found = await context.client.get<LegalHold>(LEGAL_HOLD, ref);
+    if (!found) return done();
+    if (found.metadata.deletionTimestamp) return leave(found, signal);
+    const hold = await ensureFinalizer(context.client, LEGAL_HOLD, found, FINALIZER);
+    if (!hold) return done();
+    const declarations = await context.declarations.read();
+    const stores = await context.client.list<DataStore>(DATA_STORE);
+    const work: HoldContext = { connections: context.connections, facts: context.facts, now: () => context.clock.now(), signal };
+    if (!isInForce(hold)) return letGo(hold, stores, work);
+
+    const subjects = await readSubjects(context.client, hold);
+    const outcomes = await Promise.all(reached(hold, stores, declarations).map((store) => enforce(hold, store, declarations, subjects, work)));
+    const complete = outcomes.every((outcome) => !outcome.failed);
+    if (complete && hold.status?.observedGeneration !== hold.metadata.generation) await note(hold, 'hold.enforced', { generation: hold.metadata.generation ?? 0, stores: outcomes.length });
+    const now = context.clock.now();
+    await updateStatus<LegalHold>(context.client, LEGAL_HOLD, ref, (current) => holdStatus(current, outcomes, subjects, now), { uid: hold.metadata.uid, barrier: context.barrier, signal });
+    return requeueAfter(complete ? LOOK_AGAIN_MS : RETRY_MS);
+  };
+
+  /** The object goes, the protection stays: the successor is in force first, then the old entry is taken out. */
+  async function leave(hold: LegalHold, signal: AbortSignal): ReturnType<Reconcile> {
+    const successor = await survive(hold, context);
+    const waited = context.clock.now() - Date.parse(hold.metadata.deletionTimestamp ?? '');
+    const active = successor?.status?.state === 'Active';
+    // A store that cannot be reached must not keep a namespace from going for ever; its entry then simply stays.
+    if (successor && !active && waited < LEAVE_WITHIN_MS) return requeueAfter(2_000);
+    if (active) {
+      const work: HoldContext = { connections: context.connections, facts: context.facts, now: () => context.clock.now(), signal };
+      await releaseEverywhere(hold, await context.client.list<DataStore>(DATA_STORE), work);
+    }
+    await removeFinalizer(context.client, LEGAL_HOLD, hold, FINALIZER);
+    return done();
+  }
+
+  async function letGo(hold: LegalHold, stores: readonly DataStore[], work: HoldContext): ReturnType<Reconcile> {
+    if (hold.status?.state === 'Released') return done();
+    await releaseEverywhere(hold, stores, work);
+    await note(hold, 'hold.released', { requestedBy: hold.spec.release?.request.by ?? '', approvedBy: hold.spec.release?.approval?.by ?? '' });
+    const now = context.clock.now();
+    await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace: hold.metadata.namespace ?? '', name: hold.metadata.name }, (current) => releasedStatus(current, now), { uid: hold.metadata.uid, barrier: context.barrier });
+    return done();
+  }
+
+  async function note(hold: LegalHold, action: string, refs: Record<string, string | number>): Promise<void> {
+    const { namespace = '', name, uid = '' } = hold.metadata;
+    await context.audit.append({ actor: context.actor, action, object: { kind: 'LegalHold', namespace, name, uid }, outcome: 'Done', refs: { matter: hold.spec.matter, ...refs } });
+  }
+}
+
+async function releaseEverywhere(hold: LegalHold, stores: readonly DataStore[], work: HoldContext): Promise<void> {
+  const standing = hold.status?.stores ?? [];
+  for (const store of stores) {
+    if (standing.some((held) => held.namespace === store.metadata.namespace && held.name === store.metadata.name)) await release(hold, store, work);
+  }
+}
+
+/** Stores a hold selects now, and those it stood in before: relabelling a store lifts nothing. */
+function reached(hold: LegalHold, stores: readonly DataStore[], declarations: Declarations): DataStore[] {
+  const before = hold.status?.stores ?? [];
+  return stores.filter(
+    (store) =>
+      hold.spec.scope.some((block) => covers(hold, block.stores, store, declarations)) ||
+      before.some((held) => held.namespace === store.metadata.namespace && held.name === store.metadata.name),
+  );
+}

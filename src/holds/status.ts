@@ -1,0 +1,58 @@
+import { setCondition } from '../api/conditions.ts';
+import type { LegalHold, LegalHoldStatus } from '../api/generated/legalHold.ts';
+import type { Condition } from '../api/object.ts';
+import { conditionsFor, WaitingError, type Outcome } from '../runtime/result.ts';
+import type { StoreOutcome } from './apply.ts';
+import type { HoldSubjects } from './observe.ts';
+
+const WORST = 50;
+
+/** The status of a hold that is in force: Active, and Ready, only once it is committed in every store it reaches. */
+export function holdStatus(hold: LegalHold, outcomes: readonly StoreOutcome[], subjects: HoldSubjects, now: number): LegalHoldStatus {
+  const failed = outcomes.filter((outcome) => outcome.failed);
+  const enforced = outcomes.length - failed.length;
+  const stores = outcomes.map((outcome) => outcome.store).toSorted((a, b) => Number(a.enforcedSince !== undefined) - Number(b.enforcedSince !== undefined));
+  const complete = failed.length === 0;
+  return {
+    ...hold.status,
+    // Purges wait for the generation named here, so a newer scope counts only when it stands everywhere.
+    observedGeneration: complete ? (hold.metadata.generation ?? 0) : (hold.status?.observedGeneration ?? 0),
+    state: complete ? 'Active' : 'Pending',
+    revision: hold.metadata.generation ?? 0,
+    storesTotal: outcomes.length,
+    storesEnforced: enforced,
+    stores: stores.slice(0, WORST),
+    truncated: Math.max(0, stores.length - WORST),
+    secrets: subjects.pins,
+    conditions: conditions(hold, outcomes, subjects, complete, now),
+  };
+}
+
+function conditions(hold: LegalHold, outcomes: readonly StoreOutcome[], subjects: HoldSubjects, complete: boolean, now: number): Condition[] {
+  const generation = hold.metadata.generation ?? 0;
+  const failed = outcomes.find((outcome) => outcome.failed);
+  const outcome: Outcome = complete
+    ? { kind: 'ready', reason: 'HoldActive', message: `The hold is committed in ${outcomes.length} stores.` }
+    : { kind: 'error', error: new WaitingError('HoldPending', `${failed?.store.namespace}/${failed?.store.name}: ${failed?.store.message ?? 'not committed'}`, 5_000) };
+  let list = conditionsFor(outcome, { generation, now, ...(hold.status?.conditions ? { conditions: hold.status.conditions } : {}) });
+  const widened = outcomes.flatMap((each) => each.widened);
+  const exact = subjects.unreadable.length === 0 && widened.length === 0;
+  const why = subjects.unreadable.length > 0 ? `Secret ${subjects.unreadable.join(', ')} is missing or was changed, so the whole block is held` : widened.slice(0, 3).join('; ');
+  list = setCondition(
+    list,
+    { type: 'AsWritten', status: exact ? 'True' : 'False', observedGeneration: generation, reason: exact ? 'Resolved' : subjects.unreadable.length > 0 ? 'SubjectsUnreadable' : 'HoldWidened', message: exact ? 'The hold covers exactly what it says.' : `The hold covers more than it says: ${why}` },
+    now,
+  );
+  return list;
+}
+
+export function releasedStatus(hold: LegalHold, now: number): LegalHoldStatus {
+  const generation = hold.metadata.generation ?? 0;
+  const message = `Released: requested by one person, approved by another. What it covered falls under its retention rules again.`;
+  return {
+    ...hold.status,
+    observedGeneration: generation,
+    state: 'Released',
+    conditions: conditionsFor({ kind: 'ready', reason: 'HoldReleased', message }, { generation, now, ...(hold.status?.conditions ? { conditions: hold.status.conditions } : {}) }),
+  };
+}

@@ -1,0 +1,36 @@
+import type { LegalHold } from '../api/generated/legalHold.ts';
+import { LEGAL_HOLD } from '../api/kinds.ts';
+import { isInForce } from '../rules/holds.ts';
+import { isAlreadyExists } from '../runtime/client.ts';
+import type { LegalHoldContext } from './reconcile.ts';
+
+/**
+ * Before a hold's object goes - with its namespace, or by a hand that had the right but not the reason - the hold
+ * is created again in the root namespace, so that it stays visible, reviewable and releasable. In the stores it
+ * stands anyway: only a release removes it there.
+ *
+ * @returns the successor as it stands, so that the caller can wait until it is in force before the old entry goes.
+ */
+export async function survive(hold: LegalHold, context: Pick<LegalHoldContext, 'client' | 'rootNamespace' | 'audit' | 'actor'>): Promise<LegalHold | undefined> {
+  if (!isInForce(hold)) return undefined;
+  const { namespace = '', name, uid = '' } = hold.metadata;
+  const ref = { namespace: context.rootNamespace, name: `${name.slice(0, 200)}-${uid.slice(0, 8)}` };
+  const standing = await context.client.get<LegalHold>(LEGAL_HOLD, ref);
+  if (standing) return standing;
+  const successor: LegalHold = {
+    apiVersion: hold.apiVersion,
+    kind: hold.kind,
+    metadata: {
+      ...ref,
+      annotations: { 'dataward.io/moved-from': `${namespace}/${name}` },
+    },
+    spec: { ...hold.spec, ...(namespace === context.rootNamespace ? {} : { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } }) },
+  };
+  await context.audit.append({ actor: context.actor, action: 'hold.moved', object: { kind: 'LegalHold', namespace, name, uid }, outcome: 'Done', refs: { successor: successor.metadata.name } });
+  try {
+    return await context.client.create(LEGAL_HOLD, successor);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    return context.client.get<LegalHold>(LEGAL_HOLD, ref);
+  }
+}

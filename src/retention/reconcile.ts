@@ -1,0 +1,67 @@
+import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
+import { RETENTION_POLICY } from '../api/kinds.ts';
+import type { DeclarationSource } from '../connect/declarations.ts';
+import type { StoreFacts } from '../connect/facts.ts';
+import type { StoreConnections } from '../connect/stores.ts';
+import type { AuditLog } from '../evidence/audit/log.ts';
+import type { Client } from '../runtime/client.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Reconcile } from '../runtime/controller.ts';
+import { done, requeueAfter, requeueAt } from '../runtime/result.ts';
+import { updateStatus } from '../runtime/status.ts';
+import type { WriteBarrier } from '../runtime/write-barrier.ts';
+import { planStore, type PlanOutcome } from './apply.ts';
+import { observePolicy } from './observe.ts';
+import { planDue } from './schedule.ts';
+import { policyStatus } from './status.ts';
+import { specProblem } from './validate.ts';
+
+export interface RetentionPolicyContext {
+  client: Client;
+  connections: StoreConnections;
+  facts: StoreFacts;
+  declarations: DeclarationSource;
+  audit: AuditLog;
+  actor: string;
+  clock: Clock;
+  barrier: WriteBarrier;
+}
+
+const LOOK_AGAIN_MS = 300_000;
+const RETRY_MS = 60_000;
+
+/**
+ * Reads a policy, works out what it means in each store it covers, plans when its schedule owes a plan, and says
+ * so in its status. It deletes nothing: deleting is the business of the PurgeRun it writes.
+ */
+export function createRetentionPolicyReconcile(context: RetentionPolicyContext): Reconcile {
+  return async (ref, { signal }) => {
+    const policy = await context.client.get<RetentionPolicy>(RETENTION_POLICY, ref);
+    if (!policy || policy.metadata.deletionTimestamp) return done();
+    const now = context.clock.now();
+    const invalid = specProblem(policy);
+    if (invalid) {
+      await write(policy, { observation: { views: [], runs: [] }, outcomes: [], due: { due: false, nextAt: Number.POSITIVE_INFINITY }, invalid }, now, signal);
+      return done();
+    }
+
+    const declarations = await context.declarations.read();
+    const observation = await observePolicy(policy, declarations, { client: context.client, facts: context.facts, now: new Date(now).toISOString() });
+    const due = planDue(policy, now);
+    const outcomes: PlanOutcome[] = [];
+    if (due.due) {
+      const plan = { client: context.client, connections: context.connections, audit: context.audit, actor: context.actor, now: () => context.clock.now(), signal };
+      for (const view of observation.views) outcomes.push(await planStore(policy, view.store, declarations, observation.runs, plan));
+    }
+    const failed = outcomes.some((outcome) => outcome.made === 'Failure');
+    // A slot that failed stays owed: it is tried again, and its time is not written down as acted upon.
+    await write(policy, { observation, outcomes, due: due.due && failed ? { due: false, nextAt: now + RETRY_MS } : due }, now, signal);
+    if (failed) return requeueAfter(RETRY_MS);
+    return due.due ? requeueAfter(1_000) : requeueAt(Math.min(due.nextAt, now + LOOK_AGAIN_MS), now);
+  };
+
+  async function write(policy: RetentionPolicy, report: Parameters<typeof policyStatus>[1], now: number, signal: AbortSignal): Promise<void> {
+    const { namespace = '', name, uid } = policy.metadata;
+    await updateStatus<RetentionPolicy>(context.client, RETENTION_POLICY, { namespace, name }, (current) => policyStatus(current, report, now), { uid, barrier: context.barrier, signal, timeToleranceMs: 0 });
+  }
+}

@@ -1,0 +1,114 @@
+import { setCondition } from '../api/conditions.ts';
+import type { EffectiveCollection as EffectiveEntry, LastRun, RetentionPolicy, RetentionPolicyStatus } from '../api/generated/retentionPolicy.ts';
+import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
+import type { PlanOutcome } from './apply.ts';
+import type { PolicyObservation, StoreView } from './observe.ts';
+import type { Due } from './schedule.ts';
+
+const WORST = 50;
+
+export interface PolicyReport {
+  observation: PolicyObservation;
+  outcomes: readonly PlanOutcome[];
+  due: Due;
+  /** What is wrong with the spec beyond its schema, e.g. a zone nobody knows. */
+  invalid?: string;
+}
+
+export function policyStatus(policy: RetentionPolicy, report: PolicyReport, now: number): RetentionPolicyStatus {
+  const entries = report.observation.views.flatMap((view) => entriesOf(policy, view));
+  const losing = entries.filter((entry) => !entry.applied || entry.because !== undefined);
+  const last = lastRunOf(report.observation.runs);
+  const enforced = report.observation.runs.filter((run) => run.status?.state === 'Succeeded').flatMap((run) => run.status?.finishedAt ?? []).toSorted().at(-1);
+  return {
+    ...policy.status,
+    observedGeneration: policy.metadata.generation ?? 0,
+    effective: {
+      stores: report.observation.views.length,
+      collections: entries.length,
+      applied: entries.filter((entry) => entry.applied).length,
+      worst: losing.slice(0, WORST),
+      truncated: Math.max(0, losing.length - WORST),
+    },
+    ...(last ? { lastRun: last } : {}),
+    ...(enforced ? { lastEnforcedTime: enforced } : {}),
+    ...slots(report.due),
+    conditions: conditions(policy, report, entries, now),
+  };
+}
+
+function slots(due: Due): Pick<RetentionPolicyStatus, 'lastSlotAt' | 'nextRunAt'> {
+  if (due.due) return { lastSlotAt: new Date(due.slot).toISOString() };
+  return Number.isFinite(due.nextAt) ? { nextRunAt: new Date(due.nextAt).toISOString() } : {};
+}
+
+/** Each collection the policy selects: whether its word decides there, and if not, whose does. */
+function entriesOf(policy: RetentionPolicy, view: StoreView): EffectiveEntry[] {
+  const uid = policy.metadata.uid;
+  const store = `${view.store.metadata.namespace}/${view.store.metadata.name}`;
+  return view.effective.map((each) => {
+    const because =
+      each.losers.find((loser) => loser.policy.uid === uid)?.because ??
+      (each.withoutStartEvent.some((ref) => ref.uid === uid) ? 'the collection does not declare the start event' : undefined) ??
+      (each.withoutColumn.some((ref) => ref.uid === uid) ? 'the collection lacks a column that spec.rows names' : undefined) ??
+      each.conflict;
+    const applied = [...each.maxima, ...each.minimums].some((rule) => rule.policy.uid === uid && rule.time && rule.rows);
+    return { store, collection: each.collection.id, applied, ...(because ? { because: because.slice(0, 512) } : {}) };
+  });
+}
+
+function lastRunOf(runs: readonly PurgeRun[]): LastRun | undefined {
+  const newest = runs.toSorted((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '')).at(-1);
+  if (!newest) return undefined;
+  const { state, progress, startedAt, finishedAt } = newest.status ?? {};
+  return {
+    name: newest.metadata.name,
+    namespace: newest.metadata.namespace ?? '',
+    ...(state ? { state } : {}),
+    ...(progress?.deleted === undefined ? {} : { deleted: progress.deleted }),
+    ...(startedAt ? { startedAt } : {}),
+    ...(finishedAt ? { finishedAt } : {}),
+  };
+}
+
+function conditions(policy: RetentionPolicy, report: PolicyReport, entries: readonly EffectiveEntry[], now: number): NonNullable<RetentionPolicyStatus['conditions']> {
+  const generation = policy.metadata.generation ?? 0;
+  const list = conditionsFor(outcomeOf(policy, report), { generation, now, ...(policy.status?.conditions ? { conditions: policy.status.conditions } : {}) });
+  const conflicts = report.observation.views.flatMap((view) => view.effective.filter((each) => each.conflict).map((each) => `${each.collection.id}: ${each.conflict}`));
+  const conflicted = conflicts.length > 0;
+  return setCondition(
+    list,
+    {
+      type: 'Conflicted',
+      status: conflicted ? 'True' : 'False',
+      observedGeneration: generation,
+      reason: conflicted ? 'Conflicted' : 'NoConflict',
+      message: conflicted ? `${conflicts[0]}${conflicts.length > 1 ? ` (and ${conflicts.length - 1} more)` : ''}` : `No minimum outlasts a maximum in ${entries.length} collections.`,
+    },
+    now,
+  );
+}
+
+function outcomeOf(policy: RetentionPolicy, report: PolicyReport): Outcome {
+  if (report.invalid) return { kind: 'error', error: new TerminalError('InvalidSpec', report.invalid) };
+  if (policy.spec.purge?.suspend) return { kind: 'suspended' };
+  const failed = report.outcomes.find((outcome) => outcome.made === 'Failure');
+  if (failed?.made === 'Failure') return { kind: 'error', error: new WaitingError(failed.failure.reason, `store ${failed.store}: ${failed.failure.message}`, 60_000) };
+  const unread = report.observation.views.find((view) => view.failure);
+  if (unread?.failure) return { kind: 'error', error: new WaitingError(unread.failure.reason, `store ${unread.store.metadata.name}: ${unread.failure.message}`, 60_000) };
+  const total = report.observation.views.flatMap((view) => view.effective).length;
+  if (total === 0) return { kind: 'ready', reason: 'NothingSelected', message: 'The selectors match no store or no collection; nothing is protected or deleted by this policy.' };
+  return { kind: 'ready', reason: policy.spec.purge ? modeReason(policy) : 'Evaluated', message: `In force for ${total} collections of ${report.observation.views.length} stores.` };
+}
+
+function modeReason(policy: RetentionPolicy): string {
+  switch (policy.spec.purge?.mode) {
+    case 'Plan':
+      return 'PlanOnly';
+    case 'Apply':
+      return 'Evaluated';
+    default:
+      return 'Observing';
+  }
+}
