@@ -45,12 +45,23 @@ export async function readFence(connection: Connection): Promise<FenceState | un
   };
 }
 
-/** All holds that stand in the store. The schema must exist and be readable. */
+/**
+ * All holds that stand in the store. The schema must exist and be readable. An item whose table was renamed since
+ * comes twice, under the recorded and under the present name: neither the moved rows nor a new table that took
+ * the old name lose their hold.
+ */
 export async function readHolds(connection: Connection): Promise<StoreHold[]> {
   const { rows } = await connection.query<{ uid: string; name: string; revision: string; since: string; items: StoreHold['items'] | null }>(
     `SELECT h.uid, h.name, h.revision, ${utcText('h.since')} AS since,
-            (SELECT json_agg(json_build_object('table', json_build_object('schema', i.table_schema, 'name', i.table_name), 'predicate', i.predicate) ORDER BY i.digest)
-             FROM dataward.hold_item i WHERE i.uid = h.uid) AS items
+            (SELECT json_agg(json_build_object('table', json_build_object('schema', a.schema, 'name', a.name), 'predicate', i.predicate) ORDER BY i.digest, a.moved)
+             FROM dataward.hold_item i
+             CROSS JOIN LATERAL (
+               SELECT i.table_schema AS schema, i.table_name AS name, false AS moved
+               UNION ALL
+               SELECT n.nspname, c.relname, true FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.oid = i.table_oid AND (n.nspname, c.relname) <> (i.table_schema, i.table_name)
+             ) a
+             WHERE i.uid = h.uid) AS items
      FROM dataward.hold h ORDER BY h.uid`,
   );
   return rows.map(({ uid, name, revision, since, items }) => ({ uid, name, revision: Number(revision), since, items: items ?? [] }));
@@ -70,8 +81,9 @@ export async function putHold(connection: Connection, hold: StoreHold): Promise<
       [hold.uid, hold.name, hold.revision],
     );
     const added = await connection.query(
-      `INSERT INTO dataward.hold_item (uid, digest, table_schema, table_name, predicate)
-       SELECT $1, i->>'digest', i->'table'->>'schema', i->'table'->>'name', i->'predicate' FROM jsonb_array_elements($2::jsonb) i
+      `INSERT INTO dataward.hold_item (uid, digest, table_schema, table_name, table_oid, predicate)
+       SELECT $1, i->>'digest', i->'table'->>'schema', i->'table'->>'name', to_regclass(format('%I.%I', i->'table'->>'schema', i->'table'->>'name')), i->'predicate'
+       FROM jsonb_array_elements($2::jsonb) i
        ON CONFLICT (uid, digest) DO NOTHING`,
       [hold.uid, JSON.stringify(items)],
     );

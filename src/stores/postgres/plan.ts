@@ -1,6 +1,5 @@
 import { digestOf } from '../canonical.ts';
 import type { CollectionRule, Inventory, PurgeMethod, PurgeRequest, PurgeStep, Refusal, TableFact } from '../port.ts';
-import type { Predicate, TableAddress } from '../predicate.ts';
 import { compareText, tableKey, tableName, topologyOf } from './closure.ts';
 import type { Edge, Topology } from './closure.ts';
 
@@ -196,29 +195,4 @@ function chooseMethod({ rule, table, edges }: Selected, topology: Topology, fact
     return { method: 'Keyset', because: 'few rows are due and an index has their time' };
   }
   return { method: 'BlockRange', because: 'walks the heap' };
-}
-
-/** The table addresses a request's predicates reach through references. */
-export function referencedTables(rule: Pick<CollectionRule, 'due' | 'guards'>): TableAddress[] {
-  return [...(rule.due === undefined ? [] : [rule.due]), ...rule.guards.map((guard) => guard.predicate)].flatMap(hopsOf);
-}
-
-function hopsOf(predicate: Predicate): TableAddress[] {
-  switch (predicate.op) {
-    case 'and':
-    case 'or':
-      return predicate.of.flatMap(hopsOf);
-    case 'not':
-      return hopsOf(predicate.of);
-    case 'oneOf':
-    case 'compare':
-    case 'isNull':
-      return predicate.field.via.map((hop) => hop.table);
-    case 'before':
-    case 'notBefore':
-    case 'indeterminate':
-      return predicate.time.path.via.map((hop) => hop.table);
-    default:
-      return [];
-  }
 }

@@ -39,6 +39,7 @@ export const CREATE_VERSION_1: readonly string[] = [
      digest text NOT NULL,
      table_schema text NOT NULL,
      table_name text NOT NULL,
+     table_oid oid,
      predicate jsonb NOT NULL,
      PRIMARY KEY (uid, digest))`,
   `CREATE TABLE dataward.claim (

@@ -1,0 +1,154 @@
+import { StoreError } from '../port.ts';
+import type { CollectionRule, Pace, PurgeMethod } from '../port.ts';
+import type { Connection } from './connection.ts';
+import { sqlState } from './errors.ts';
+import { admit } from './fence.ts';
+import type { Ticket } from './fence.ts';
+import { appendJournal } from './journal.ts';
+import type { BatchPosition } from './journal.ts';
+import type { ResolvedTable } from './sql.ts';
+import type { Statement } from './statements.ts';
+import { nameOf } from './target.ts';
+import type { Target } from './target.ts';
+import { beginChanging } from './transaction.ts';
+
+export interface Batch {
+  ticket: Ticket;
+  target: Target;
+  leaf: ResolvedTable;
+  method: PurgeMethod;
+  statement: Statement;
+  position: BatchPosition;
+}
+
+/** A row of a counted DELETE; the keyset form also says where it stands. */
+export interface DeletedRow {
+  client: string | null;
+  deleted: string;
+  looked_at?: number;
+  reached_time?: string | null;
+  reached_ctid?: string | null;
+}
+
+export type BatchOutcome =
+  | { kind: 'committed'; seq: number; deleted: number; clients: Record<string, number>; walBytes: number; rows: DeletedRow[] }
+  | { kind: 'nothing due'; rows: DeletedRow[] }
+  | { kind: 'holds changed' }
+  /** Rolled back by something that may not be there the next time. */
+  | { kind: 'rolled back'; why: string; error: StoreError };
+
+/** Longest run of one statement of a batch; bounds how long a new hold waits. */
+export const BATCH_STATEMENT_TIMEOUT_MS = 8_000;
+
+/**
+ * One destructive transaction: fence, delete, proof that nothing else was touched, journal, commit.
+ *
+ * @throws StoreError `Frozen`, `Fenced`, `ForeignOwner`, and whatever another attempt would not cure. When the
+ *   connection was lost at COMMIT the journal, not this error, says whether the batch is in force.
+ */
+export async function deleteBatch(connection: Connection, batch: Batch, pace: Pace): Promise<BatchOutcome> {
+  try {
+    return await connection.transaction(() => work(connection, batch), begin(batch, pace));
+  } catch (error) {
+    const why = retryReason(error);
+    if (why === undefined || connection.lost() || !(error instanceof StoreError)) throw error;
+    return { kind: 'rolled back', why, error };
+  }
+}
+
+function begin({ target }: Batch, pace: Pace): string {
+  const limits = beginChanging({ lockTimeoutMs: pace.lockTimeoutMillis, statementTimeoutMs: BATCH_STATEMENT_TIMEOUT_MS });
+  // A hash join would read the whole referring table for every batch; the index every edge has makes the loop cheap.
+  return target.what.edges.length === 0 ? limits : `${limits}; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off`;
+}
+
+async function work(connection: Connection, batch: Batch): Promise<BatchOutcome> {
+  if ((await admit(connection, batch.ticket)) === 'holds changed') return { kind: 'holds changed' };
+  const before = await readCounters(connection, batch);
+  const result = await connection.query<DeletedRow>(batch.statement.text, batch.statement.values);
+  const { deleted, clients } = countDeleted(batch.target.rule.client, result);
+  if (deleted === 0) return { kind: 'nothing due', rows: result.rows };
+  // Otherwise a deferred constraint would fail the COMMIT, after the journal was written.
+  await connection.query('SET CONSTRAINTS ALL IMMEDIATE');
+  const after = await readCounters(connection, batch);
+  refuseForeignWork(batch, deleted, before, after);
+  const { rule } = batch.target;
+  const walBytes = Number(after.lsn) - Number(before.lsn);
+  const seq = await appendJournal(connection, batch.ticket.claim, {
+    collection: rule.collection,
+    table: { schema: batch.leaf.schema, name: batch.leaf.name },
+    method: batch.method,
+    kind: 'Batch',
+    position: batch.position,
+    deleted,
+    clients,
+    walBytes,
+  });
+  return { kind: 'committed', seq, deleted, clients, walBytes, rows: result.rows };
+}
+
+/** Rows per client; a row without one counts in the total only. */
+export function countDeleted(client: CollectionRule['client'], result: { rows: readonly DeletedRow[]; rowCount: number }): { deleted: number; clients: Record<string, number> } {
+  const grouped = result.rows.filter((row) => row.deleted !== undefined);
+  const deleted = grouped.length > 0 ? grouped.reduce((sum, row) => sum + Number(row.deleted), 0) : client !== undefined && 'field' in client ? 0 : result.rowCount;
+  if (client !== undefined && 'value' in client) return { deleted, clients: deleted === 0 ? {} : { [client.value]: deleted } };
+  return { deleted, clients: Object.fromEntries(grouped.filter((row) => row.client !== null && Number(row.deleted) > 0).map((row) => [row.client, Number(row.deleted)])) };
+}
+
+interface Counters {
+  /** Rows this transaction deleted and updated in the tables that refer to ours, and in ours. */
+  referring_deleted: string;
+  referring_updated: string;
+  own_deleted: string;
+  own_updated: string;
+  /** WAL position in bytes. */
+  lsn: string;
+}
+
+/**
+ * The server's own count of what this session did. It is cumulative until the session goes idle, so only
+ * differences within one transaction mean something.
+ */
+async function readCounters(connection: Connection, { leaf, target }: Batch): Promise<Counters> {
+  const { rows } = await connection.query<Counters>(
+    `SELECT coalesce(sum(pg_stat_get_xact_tuples_deleted(o)) FILTER (WHERE o <> $2::oid), 0)::text AS referring_deleted,
+            coalesce(sum(pg_stat_get_xact_tuples_updated(o)) FILTER (WHERE o <> $2::oid), 0)::text AS referring_updated,
+            pg_stat_get_xact_tuples_deleted($2::oid)::text AS own_deleted,
+            pg_stat_get_xact_tuples_updated($2::oid)::text AS own_updated,
+            pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text AS lsn
+     FROM unnest($1::oid[]) o`,
+    [target.referringOids, leaf.oid],
+  );
+  const counters = rows[0];
+  if (counters === undefined) throw new StoreError('Failed', 'The server did not answer how many rows this session touched.');
+  return counters;
+}
+
+/** Thrown inside the transaction, so that it rolls back. */
+class ForeignWork extends StoreError {}
+
+/**
+ * A row that began to refer to one of ours after the statement's snapshot is unknown to its NOT EXISTS; the
+ * cascade then takes it, or sets it to NULL. Only the counters show that, so they decide before the commit.
+ */
+function refuseForeignWork(batch: Batch, deleted: number, before: Counters, after: Counters): void {
+  const grown = (name: Exclude<keyof Counters, 'lsn'>): number => Number(after[name]) - Number(before[name]);
+  const reached = grown('referring_deleted') + grown('referring_updated');
+  const own = grown('own_deleted') + grown('own_updated') - deleted;
+  if (reached === 0 && own === 0) return;
+  const where = reached > 0 ? `${reached} rows of the tables that refer to ${nameOf(batch.target)}` : `${own} more rows of ${nameOf(batch.target)} than the statement named`;
+  throw new ForeignWork('Conflict', `A cascade or trigger touched ${where}; the batch was rolled back. If it happens every time, look for a trigger that changes these tables on DELETE.`);
+}
+
+/** Why a rolled back batch is worth another attempt; undefined when it is not. */
+export function retryReason(error: unknown): string | undefined {
+  if (error instanceof ForeignWork) return 'CascadeReached';
+  const reasons: Record<string, string> = {
+    '55P03': 'RowLocked',
+    '40P01': 'Deadlock',
+    '40001': 'Serialization',
+    '57014': 'BatchTooLong',
+    '23503': 'ReferenceAppeared',
+  };
+  return reasons[sqlState(error) ?? ''];
+}

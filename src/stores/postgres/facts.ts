@@ -1,0 +1,82 @@
+import type { CollectionRule, Inventory, PurgeRequest } from '../port.ts';
+import type { Predicate, TableAddress } from '../predicate.ts';
+import { tableKey, topologyOf } from './closure.ts';
+import type { Connection } from './connection.ts';
+import { readOpenDrops } from './journal.ts';
+import { edgeKey } from './plan.ts';
+import type { PlanFacts } from './plan.ts';
+import { quoteIdentifier, quoteTable } from './sql.ts';
+
+/** Reads what a plan needs beside the inventory. `dueShares`: by collection, from the counts; absent: not asked. */
+export async function readPlanFacts(connection: Connection, inventory: Pick<Inventory, 'tables'>, request: PurgeRequest, dueShares: ReadonlyMap<string, number>, installed: boolean): Promise<PlanFacts> {
+  const oids = new Map(inventory.tables.map((table) => [table.oid, table]));
+  const { rows } = await connection.query<{ oid: string; hidden: boolean; published: boolean }>(
+    `SELECT c.oid::text AS oid, row_security_active(c.oid) AS hidden,
+            EXISTS (SELECT FROM pg_publication p WHERE p.puballtables)
+              OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prrelid = c.oid)
+              OR EXISTS (SELECT FROM pg_publication_tables t WHERE (t.schemaname, t.tablename) = (n.nspname, c.relname)) AS published
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[]) AND c.relkind IN ('r', 'p')`,
+    [relevantOids(inventory, request)],
+  );
+  const keysWhere = (wanted: 'hidden' | 'published'): Set<string> => new Set(rows.filter((row) => row[wanted]).flatMap((row) => oids.get(row.oid) ?? []).map(tableKey));
+  const orphans = new Map<string, string[]>();
+  for (const drop of installed ? await readOpenDrops(connection) : []) {
+    orphans.set(tableKey(drop.parent), [...(orphans.get(tableKey(drop.parent)) ?? []), drop.name.name]);
+  }
+  return { referring: await readReferring(connection, inventory, request), rowsHidden: keysWhere('hidden'), published: keysWhere('published'), orphans, selectivity: await readSelectivity(connection, request, dueShares) };
+}
+
+/** The mapped tables with all their parts. */
+function relevantOids(inventory: Pick<Inventory, 'tables'>, request: PurgeRequest): string[] {
+  const topology = topologyOf(inventory);
+  const tables = request.rules.flatMap((rule) => [topology.table(rule.table), topology.table(topology.root(rule.table)), ...topology.leaves(rule.table)]);
+  return [...new Set(tables.flatMap((table) => (table === undefined ? [] : [table.oid])))];
+}
+
+async function readReferring(connection: Connection, inventory: Pick<Inventory, 'tables'>, request: PurgeRequest): Promise<Set<string>> {
+  const topology = topologyOf(inventory);
+  const nonPersonal = new Set(request.nonPersonal.map((address) => tableKey(topology.root(address))));
+  const mapped = new Set(request.rules.map((rule) => tableKey(topology.root(rule.table))));
+  const referring = new Set<string>();
+  for (const edge of request.rules.flatMap((rule) => topology.edgesInto(rule.table))) {
+    const child = tableKey(edge.childRoot);
+    if (!nonPersonal.has(child) || mapped.has(child) || referring.has(edgeKey(edge))) continue;
+    const set = edge.columns.map((column) => `${quoteIdentifier(column)} IS NOT NULL`).join(' AND ');
+    const { rows } = await connection.query<{ refers: boolean }>(`SELECT EXISTS (SELECT FROM ${quoteTable(edge.child)} WHERE ${set}) AS refers`);
+    if (rows[0]?.refers !== false) referring.add(edgeKey(edge));
+  }
+  return referring;
+}
+
+async function readSelectivity(connection: Connection, request: PurgeRequest, dueShares: ReadonlyMap<string, number>): Promise<Map<string, { dueShare: number; timeIndexed: boolean }>> {
+  const selectivity = new Map<string, { dueShare: number; timeIndexed: boolean }>();
+  for (const rule of request.rules) {
+    const dueShare = dueShares.get(rule.collection);
+    const column = keysetColumn(rule);
+    if (dueShare === undefined || column === undefined) continue;
+    selectivity.set(rule.collection, { dueShare, timeIndexed: await hasIndex(connection, rule.table, column) });
+  }
+  return selectivity;
+}
+
+async function hasIndex(connection: Connection, table: TableAddress, column: string): Promise<boolean> {
+  const { rows } = await connection.query<{ found: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+       WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3 AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree') AS found`,
+    [table.schema, table.name, column],
+  );
+  return rows[0]?.found === true;
+}
+
+/** The row's own time column that every due row must have passed; undefined when there is none. */
+export function keysetColumn(rule: Pick<CollectionRule, 'due'>): string | undefined {
+  return rule.due === undefined ? undefined : columnOf(rule.due);
+}
+
+function columnOf(predicate: Predicate): string | undefined {
+  if (predicate.op === 'before' && predicate.time.path.via.length === 0) return predicate.time.path.field;
+  if (predicate.op !== 'and') return undefined;
+  return predicate.of.map(columnOf).find((column) => column !== undefined);
+}

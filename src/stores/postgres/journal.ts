@@ -1,0 +1,108 @@
+import { StoreError } from '../port.ts';
+import type { Claim, JournalRow, PurgeMethod } from '../port.ts';
+import type { TableAddress } from '../predicate.ts';
+import type { Connection } from './connection.ts';
+import { utcText } from './sql.ts';
+import type { BlockRange } from './statements.ts';
+
+/** A batch, or a stage of a partition drop, which cannot run inside one transaction. */
+export type JournalKind = 'Batch' | 'DropIntent' | 'Drop' | 'Reattach';
+
+export interface JournalEntry {
+  collection: string;
+  table: TableAddress;
+  method: PurgeMethod;
+  kind: JournalKind;
+  position: BatchPosition | DropPosition;
+  deleted: number;
+  clients: Record<string, number>;
+  walBytes: number;
+}
+
+/** How far the first pass over one heap table came: everything in [from, next) was visited. */
+export interface BatchPosition {
+  leaf: string;
+  pass: number;
+  from: number;
+  next: number;
+}
+
+/** What is needed to finish or undo a drop after a crash. */
+export interface DropPosition {
+  leaf: string;
+  name: TableAddress;
+  parent: TableAddress;
+  /** `FOR VALUES …` as the catalogue writes it. */
+  bounds: string;
+}
+
+/**
+ * Writes the record of what the current transaction deletes and returns its sequence number. Must be the last
+ * thing before COMMIT: it locks the claim, which workers of one run share.
+ *
+ * @throws StoreError `Fenced` when the claim is not the newest
+ */
+export async function appendJournal(connection: Connection, claim: Claim, entry: JournalEntry): Promise<number> {
+  const { rows } = await connection.query<{ seq: string }>(
+    `WITH claimed AS (UPDATE dataward.claim SET last_seq = last_seq + 1 WHERE run = $1 AND epoch = $2 RETURNING last_seq)
+     INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients, wal_bytes)
+     SELECT $1, last_seq, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, $11 FROM claimed RETURNING seq`,
+    [claim.run, claim.epoch, entry.collection, entry.table.schema, entry.table.name, entry.method, entry.kind, JSON.stringify(entry.position), entry.deleted, JSON.stringify(entry.clients), entry.walBytes],
+  );
+  const seq = rows[0]?.seq;
+  if (seq === undefined) throw new StoreError('Fenced', `Run ${claim.run} was taken over; epoch ${claim.epoch} is no longer the newest.`);
+  return Number(seq);
+}
+
+/** Rows of one run after a sequence number, in order. */
+export async function readJournal(connection: Connection, run: string, afterSeq: number): Promise<JournalRow[]> {
+  const { rows } = await connection.query<{ seq: string; epoch: string; collection: string; table_schema: string; table_name: string; method: PurgeMethod; deleted: string; clients: Record<string, number>; at: string }>(
+    `SELECT seq, epoch, collection, table_schema, table_name, method, deleted, clients, ${utcText('at')} AS at
+     FROM dataward.journal WHERE run = $1 AND seq > $2 ORDER BY seq`,
+    [run, afterSeq],
+  );
+  return rows.map((row) => ({
+    run,
+    seq: Number(row.seq),
+    epoch: Number(row.epoch),
+    collection: row.collection,
+    table: { schema: row.table_schema, name: row.table_name },
+    method: row.method,
+    deleted: Number(row.deleted),
+    clients: row.clients,
+    at: row.at,
+  }));
+}
+
+export interface RunProgress {
+  /** By leaf (catalogue identity): heap pages the first pass has visited. */
+  visited: ReadonlyMap<string, readonly BlockRange[]>;
+  /** True when the first pass was over and later ones were under way. */
+  firstPassDone: boolean;
+  /** WAL written so far by all steps of the run, bytes. */
+  walBytes: number;
+}
+
+/** Where a run stands in one collection, from the rows that were committed with the deletions. */
+export async function readProgress(connection: Connection, run: string, collection: string): Promise<RunProgress> {
+  const { rows } = await connection.query<{ leaf: string; pass: number; from: string; next: string }>(
+    `SELECT position->>'leaf' AS leaf, (position->>'pass')::int AS pass, position->>'from' AS "from", max((position->>'next')::bigint) AS next
+     FROM dataward.journal WHERE run = $1 AND collection = $2 AND kind = 'Batch' GROUP BY 1, 2, 3`,
+    [run, collection],
+  );
+  const visited = new Map<string, BlockRange[]>();
+  for (const row of rows.filter(({ pass }) => pass === 1)) {
+    visited.set(row.leaf, [...(visited.get(row.leaf) ?? []), { from: Number(row.from), to: Number(row.next) }]);
+  }
+  const wal = await connection.query<{ bytes: string }>('SELECT coalesce(sum(wal_bytes), 0) AS bytes FROM dataward.journal WHERE run = $1', [run]);
+  return { visited, firstPassDone: rows.some(({ pass }) => pass > 1), walBytes: Number(wal.rows[0]?.bytes ?? 0) };
+}
+
+/** Drops that were begun, by any run, and neither finished nor undone. */
+export async function readOpenDrops(connection: Connection): Promise<DropPosition[]> {
+  const { rows } = await connection.query<{ position: DropPosition; kind: JournalKind }>(
+    `SELECT DISTINCT ON (position->>'leaf') position, kind FROM dataward.journal
+     WHERE kind IN ('DropIntent', 'Drop', 'Reattach') ORDER BY position->>'leaf', at DESC, seq DESC`,
+  );
+  return rows.filter(({ kind }) => kind === 'DropIntent').map(({ position }) => position);
+}

@@ -1,0 +1,131 @@
+import { StoreError } from '../port.ts';
+import type { BatchResult, PurgeContext, PurgeStep } from '../port.ts';
+import { topologyOf } from './closure.ts';
+import type { Connection } from './connection.ts';
+import { keysetColumn, readPlanFacts } from './facts.ts';
+import { readFence } from './fence.ts';
+import { readInventory } from './inventory.ts';
+import { readProgress } from './journal.ts';
+import { merge } from './merge.ts';
+import { remainingRanges } from './pace.ts';
+import { dropPartitions } from './partitions.ts';
+import { decidePurge } from './plan.ts';
+import type { ResolvedTable } from './sql.ts';
+import { firstDeletable } from './statements.ts';
+import { resolveTargets, targetOf } from './target.ts';
+import { Walker } from './walk.ts';
+import type { Compiled, StepWork, Surroundings, Unit } from './walk.ts';
+
+/** Heap pages read by one look for rows that are left, so that no single snapshot is held for long. */
+const PROBE_PAGES = 65_536;
+/** Passes after the first: they catch rows that moved, came late or were locked. Whatever is left then is for the next run. */
+const PASSES = 5;
+/** In a table that refers to itself each pass takes the rows nothing refers to any more. */
+const SELF_REFERENCE_PASSES = 1_000;
+
+/**
+ * Runs one step of a plan; see `StoreWriter.purge`. The plan is derived again first and must be the same; what
+ * only protects is added to it.
+ *
+ * @param connect opens a login of its own for each worker; all are closed at the end
+ */
+export async function* purge(connect: () => Promise<Connection>, surroundings: Surroundings, step: PurgeStep, context: PurgeContext): AsyncGenerator<BatchResult> {
+  const connections: Connection[] = [];
+  try {
+    for (let worker = 0; worker < Math.max(1, context.pace.workers); worker += 1) connections.push(await connect());
+    const first = connections[0] as Connection;
+    await requireCountersAndTriggers(first);
+    const progress = await readProgress(first, context.claim.run, step.collection);
+    const work: StepWork = { ...surroundings, step, context, wal: { bytes: progress.walBytes }, compile: (connection) => compile(connection, step, context) };
+    if (step.method === 'DropPartition') yield* dropPartitions(first, work);
+    const compiled = await work.compile(first);
+    const walkers = connections.map((connection) => new Walker(work, connection, compiled));
+    const column = keysetColumn(compiled.target.rule);
+    const [leaf] = compiled.target.leaves;
+    if (step.method === 'Keyset' && column !== undefined && leaf !== undefined) {
+      yield* (walkers[0] as Walker).keyset(leaf, column);
+    } else if (!progress.firstPassDone) {
+      const units: Unit[] = [];
+      for (const table of compiled.target.leaves) {
+        const visited = progress.visited.get(table.oid) ?? [];
+        units.push(...remainingRanges(await pagesOf(first, table), visited, walkers.length).map((range) => ({ leaf: table, range, pass: 1 })));
+      }
+      yield* merge(walkers.map((walker) => drain(walker, units)));
+    }
+    yield* finish(first, walkers, work);
+  } finally {
+    await Promise.allSettled(connections.map((connection) => connection.close()));
+  }
+}
+
+/** Passes until nothing deletable is left, or a pass could not delete anything. */
+async function* finish(connection: Connection, walkers: readonly Walker[], work: StepWork): AsyncGenerator<BatchResult> {
+  for (let pass = 2; ; pass += 1) {
+    const compiled = await work.compile(connection);
+    const limit = compiled.target.what.edges.some((edge) => edge.self) ? SELF_REFERENCE_PASSES : PASSES;
+    if (pass > limit + 1) return;
+    const units: Unit[] = [];
+    for (const leaf of compiled.target.leaves) units.push(...(await probe(connection, compiled, leaf, pass, work.context.signal)));
+    if (units.length === 0) return;
+    let deleted = 0;
+    for await (const result of merge(walkers.map((walker) => drain(walker, units)))) {
+      deleted += result.deleted;
+      yield result;
+    }
+    if (deleted === 0) return;
+  }
+}
+
+/** Looks for the first page with a row that could go now. */
+async function probe(connection: Connection, compiled: Compiled, leaf: ResolvedTable, pass: number, signal: AbortSignal): Promise<Unit[]> {
+  const pages = await pagesOf(connection, leaf);
+  for (let from = 0; from < pages; from += PROBE_PAGES) {
+    signal.throwIfAborted();
+    const statement = firstDeletable(compiled.target.what, leaf, { from, to: Math.min(pages, from + PROBE_PAGES) }, compiled.resolver);
+    const { rows } = await connection.query<{ ctid: string }>(statement.text, statement.values);
+    const block = /^\((\d+),/.exec(rows[0]?.ctid ?? '')?.[1];
+    if (block !== undefined) return [{ leaf, range: { from: Number(block), to: pages }, pass }];
+  }
+  return [];
+}
+
+async function* drain(walker: Walker, queue: Unit[]): AsyncGenerator<BatchResult> {
+  for (let unit = queue.shift(); unit !== undefined; unit = queue.shift()) yield* walker.blocks(unit);
+}
+
+async function pagesOf(connection: Connection, leaf: ResolvedTable): Promise<number> {
+  const { rows } = await connection.query<{ pages: string }>(`SELECT (pg_relation_size($1::oid) / current_setting('block_size')::bigint)::text AS pages`, [leaf.oid]);
+  return Number(rows[0]?.pages ?? 0);
+}
+
+/**
+ * The step against the store as it is now, with every hold that stands in it.
+ *
+ * @throws StoreError `Conflict` when the plan would not come out the same; `Fenced` when nothing is installed
+ */
+async function compile(connection: Connection, step: PurgeStep, context: PurgeContext): Promise<Compiled> {
+  const fence = await readFence(connection);
+  if (fence === undefined) throw new StoreError('Fenced', 'The schema dataward is not installed in this store, so there is no fence and no journal. Install it before a purge.');
+  const inventory = await readInventory(connection);
+  const request = { ...context.request, targets: [step.collection] };
+  const facts = await readPlanFacts(connection, inventory, request, new Map(), true);
+  const planned = decidePurge(inventory, request, facts);
+  if (planned.refusals.length > 0) {
+    throw new StoreError('Conflict', `${step.collection} may not be purged any more: ${planned.refusals.map((refusal) => `${refusal.reason}: ${refusal.message}`).join(' ')}`);
+  }
+  const now = planned.steps.find((candidate) => candidate.collection === step.collection);
+  if (now?.predicateDigest !== step.predicateDigest) {
+    throw new StoreError('Conflict', `The rule of ${step.collection} is not the one that was planned and approved. Plan again.`);
+  }
+  const topology = topologyOf(inventory);
+  const rule = context.request.rules.filter((candidate) => candidate.collection === step.collection);
+  const targets = await resolveTargets(connection, topology, rule, fence.holds);
+  return { holdsRevision: fence.holdsRevision, target: targetOf(targets, step.collection), resolver: targets.resolver };
+}
+
+/** What the proof of every batch rests on. Both are on unless a superuser turned them off. */
+async function requireCountersAndTriggers(connection: Connection): Promise<void> {
+  const { rows } = await connection.query<{ track: string; replication: string }>(`SELECT current_setting('track_counts') AS track, current_setting('session_replication_role') AS replication`);
+  if (rows[0]?.track !== 'on') throw new StoreError('Conflict', 'track_counts is off, so the server does not count what a cascade deletes. Turn it on before a purge.');
+  if (rows[0].replication === 'replica') throw new StoreError('Conflict', 'session_replication_role is replica, so foreign keys are not enforced for this login. ALTER ROLE … RESET session_replication_role.');
+}

@@ -1,0 +1,103 @@
+import { StoreError } from '../port.ts';
+import type { CollectionRule, StoreHold } from '../port.ts';
+import type { Guard, Predicate, TableAddress } from '../predicate.ts';
+import { resolveTables } from './catalogue.ts';
+import type { TableLookup } from './catalogue.ts';
+import { tableKey, tableName } from './closure.ts';
+import type { Topology } from './closure.ts';
+import type { Connection } from './connection.ts';
+import { checkLiterals } from './literals.ts';
+import { addressesOf } from './predicates.ts';
+import { literalsOf } from './sql.ts';
+import type { ResolvedTable } from './sql.ts';
+import { unreadableGuard } from './statements.ts';
+import type { Deletable, Resolver } from './statements.ts';
+
+/** One collection as the store has it now: everything the statements about it are compiled from. */
+export interface Target {
+  rule: CollectionRule;
+  /** The mapped table itself. */
+  table: ResolvedTable;
+  /** The heap tables that hold its rows. */
+  leaves: ResolvedTable[];
+  what: Deletable;
+  /** Catalogue identities of the tables that refer to it, leaves included: a cascade would reach these. */
+  referringOids: string[];
+  /** Guards that keep the whole table because they cannot be understood, with the reason. */
+  unreadable: { guard: string; why: string }[];
+}
+
+export interface Targets {
+  byCollection: ReadonlyMap<string, Target>;
+  resolver: Resolver;
+}
+
+/**
+ * Resolves rules in the catalogue and adds the holds that stand in the store. Rules without a due predicate get
+ * one that is never true, so that they only protect.
+ *
+ * @throws StoreError `NotFound` for a table of a rule that does not exist
+ */
+export async function resolveTargets(connection: Connection, topology: Topology, rules: readonly CollectionRule[], holds: readonly StoreHold[]): Promise<Targets> {
+  const narrowed = rules.map((rule) => ({ rule, guards: [...rule.guards, ...holdGuards(rule.table, topology, holds)] }));
+  const addresses = narrowed.flatMap(({ rule, guards }) => [
+    rule.table,
+    ...topology.leaves(rule.table),
+    ...topology.edgesInto(rule.table).map((edge) => edge.child),
+    ...[...(rule.due === undefined ? [] : [rule.due]), ...guards.map((guard) => guard.predicate)].flatMap(addressesOf),
+  ]);
+  const lookup = await resolveTables(connection, addresses);
+  const predicates = narrowed.flatMap(({ rule, guards }) => {
+    const table = lookup(rule.table);
+    return [...(rule.due === undefined ? [] : [rule.due]), ...guards.map((guard) => guard.predicate)].filter((predicate) => nameable(predicate, table, lookup)).map((predicate) => ({ predicate, table }));
+  });
+  const { readable } = await checkLiterals(connection, predicates, lookup);
+  const resolver: Resolver = { lookup, readable };
+  return { resolver, byCollection: new Map(narrowed.map(({ rule, guards }) => [rule.collection, toTarget(rule, guards, topology, resolver)])) };
+}
+
+function toTarget(rule: CollectionRule, guards: readonly Guard[], topology: Topology, resolver: Resolver): Target {
+  const edges = topology.edgesInto(rule.table);
+  const table = resolver.lookup(rule.table);
+  return {
+    rule,
+    table,
+    leaves: topology.leaves(rule.table).map(resolver.lookup),
+    what: { due: rule.due ?? { op: 'false' }, guards, edges, ...(rule.client === undefined ? {} : { client: rule.client }) },
+    referringOids: [...new Set(edges.flatMap((edge) => topology.leaves(edge.child)).map((leaf) => leaf.oid))],
+    unreadable: guards.flatMap((guard) => {
+      const why = unreadableGuard(guard, table, resolver);
+      return why === undefined ? [] : [{ guard: guard.name, why }];
+    }),
+  };
+}
+
+/** The holds on a table as guards. A hold on a partition or an inheritance child protects in the whole table. */
+export function holdGuards(table: TableAddress, topology: Topology, holds: readonly StoreHold[]): Guard[] {
+  const family = new Set([table, topology.root(table), ...topology.leaves(table)].map(tableKey));
+  const covers = (held: TableAddress): boolean => [held, topology.root(held), ...topology.leaves(held)].some((part) => family.has(tableKey(part)));
+  return holds.flatMap((hold) => hold.items.filter((item) => covers(item.table)).map((item): Guard => ({ kind: 'Hold', name: hold.name, predicate: item.predicate })));
+}
+
+/** The target of one collection. @throws StoreError `NotFound` */
+export function targetOf(targets: Targets, collection: string): Target {
+  const target = targets.byCollection.get(collection);
+  if (target === undefined) throw new StoreError('NotFound', `No rule for the collection ${collection} was given.`);
+  return target;
+}
+
+/** False where a predicate names something the store does not have; a guard then protects the whole table. */
+function nameable(predicate: Predicate, table: ResolvedTable, lookup: TableLookup): boolean {
+  try {
+    literalsOf(predicate, { table, lookup });
+    return true;
+  } catch (error) {
+    if (error instanceof StoreError || error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+/** Name of a target's table for messages. */
+export function nameOf(target: Target): string {
+  return tableName(target.table);
+}

@@ -1,0 +1,184 @@
+import { StoreError } from '../port.ts';
+import type { BatchResult, PurgeMethod, PurgeStep } from '../port.ts';
+import type { PurgeContext } from '../port.ts';
+import { deleteBatch } from './batch.ts';
+import type { Batch, BatchOutcome, DeletedRow } from './batch.ts';
+import type { Connection } from './connection.ts';
+import { adaptSize, decidePace, halveSize, retryDelay, samplePace } from './pace.ts';
+import type { BatchSize, SizeBounds } from './pace.ts';
+import type { ResolvedTable } from './sql.ts';
+import { deleteBlocks, deleteKeyset } from './statements.ts';
+import type { BlockRange, KeysetPosition, Resolver, Statement } from './statements.ts';
+import { nameOf } from './target.ts';
+import type { Target } from './target.ts';
+
+/** What a worker's batches are compiled from; made anew whenever a hold was added or lifted. */
+export interface Compiled {
+  holdsRevision: number;
+  target: Target;
+  resolver: Resolver;
+}
+
+/** Clock, chance and waiting, so that tests can decide them. */
+export interface Surroundings {
+  monotonicMs(): number;
+  random(): number;
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Shared by the workers of one step. */
+export interface StepWork extends Surroundings {
+  step: PurgeStep;
+  context: PurgeContext;
+  compile(connection: Connection): Promise<Compiled>;
+  /** WAL bytes of the whole run. */
+  wal: { bytes: number };
+}
+
+/** A run of heap pages of one table. */
+export interface Unit {
+  leaf: ResolvedTable;
+  range: BlockRange;
+  pass: number;
+}
+
+/** 150 pages are about 10,000 rows of 120 bytes. */
+const FIRST_PAGES = 150;
+/** More would outrun the statement timeout when a sparse stretch of the heap ends. */
+const PAGES: SizeBounds = { min: 1, max: 1_500 };
+const FIRST_ROWS = 2_000;
+const ROWS: SizeBounds = { min: 1, max: 20_000 };
+const ATTEMPTS = 10;
+const SAMPLE_EVERY_MS = 1_000;
+
+/** One login working through units; a step has `pace.workers` of them. */
+export class Walker {
+  private readonly work: StepWork;
+  private readonly connection: Connection;
+  private compiled: Compiled;
+  private statements = new Map<string, Statement>();
+  private pages: BatchSize = { size: FIRST_PAGES };
+  private sampledAt: number | undefined;
+
+  constructor(work: StepWork, connection: Connection, compiled: Compiled) {
+    this.work = work;
+    this.connection = connection;
+    this.compiled = compiled;
+  }
+
+  /** Deletes the due rows of a run of heap pages, batch by batch. Pages that stay locked are left to a later pass. */
+  async *blocks(unit: Unit): AsyncGenerator<BatchResult> {
+    let next = unit.range.from;
+    let attempt = 0;
+    while (next < unit.range.to) {
+      yield* this.paced(unit.leaf);
+      const range = { from: next, to: Math.min(unit.range.to, next + this.pages.size) };
+      const position = { leaf: unit.leaf.oid, pass: unit.pass, from: unit.range.from, next: range.to };
+      const { outcome, millis } = await this.attempt('BlockRange', unit.leaf, () => this.blockStatement(unit.leaf, range), position);
+      if (outcome.kind === 'rolled back') {
+        const givenUp = await this.backOff(outcome, attempt, this.pages.size === PAGES.min);
+        attempt += 1;
+        this.pages = halveSize(this.pages, PAGES);
+        if (givenUp) {
+          yield this.pause(outcome.why);
+          next = range.to;
+          attempt = 0;
+        }
+        continue;
+      }
+      attempt = 0;
+      next = range.to;
+      this.pages = adaptSize(this.pages, millis, this.work.context.pace.maxBatchMillis, PAGES);
+      if (outcome.kind === 'committed') yield this.result(outcome, millis);
+    }
+  }
+
+  /** Deletes the due rows in the order of an indexed time column. */
+  async *keyset(leaf: ResolvedTable, column: string): AsyncGenerator<BatchResult> {
+    let rows: BatchSize = { size: FIRST_ROWS };
+    let after: KeysetPosition | undefined;
+    let attempt = 0;
+    for (;;) {
+      yield* this.paced(leaf);
+      const limit = rows.size;
+      const statement = (): Statement => deleteKeyset(this.compiled.target.what, leaf, column, after, limit, this.compiled.resolver);
+      // No position is kept: the time of a row does not belong into the journal, and a resumed run starts at the oldest row left.
+      const { outcome, millis } = await this.attempt('Keyset', leaf, statement, { leaf: leaf.oid, pass: 0, from: 0, next: 0 });
+      if (outcome.kind === 'rolled back') {
+        const givenUp = await this.backOff(outcome, attempt, rows.size === ROWS.min);
+        attempt += 1;
+        rows = halveSize(rows, ROWS);
+        if (givenUp) return; // the passes over the heap that follow take what is left
+        continue;
+      }
+      attempt = 0;
+      rows = adaptSize(rows, millis, this.work.context.pace.maxBatchMillis, ROWS);
+      if (outcome.kind === 'committed') yield this.result(outcome, millis);
+      after = reached(outcome.rows);
+      if (after === undefined || (outcome.rows[0]?.looked_at ?? 0) < limit) return;
+    }
+  }
+
+  /** Runs one batch; compiles again, as often as needed, when the holds changed. */
+  private async attempt(method: PurgeMethod, leaf: ResolvedTable, statement: () => Statement, position: Batch['position']): Promise<{ outcome: Exclude<BatchOutcome, { kind: 'holds changed' }>; millis: number }> {
+    for (;;) {
+      this.work.context.signal.throwIfAborted();
+      const { target, holdsRevision } = this.compiled;
+      const batch: Batch = { ticket: { claim: this.work.context.claim, holdsRevision }, target, leaf, method, statement: statement(), position };
+      const started = this.work.monotonicMs();
+      const outcome = await deleteBatch(this.connection, batch, this.work.context.pace);
+      if (outcome.kind !== 'holds changed') return { outcome, millis: this.work.monotonicMs() - started };
+      this.compiled = await this.work.compile(this.connection);
+      this.statements = new Map();
+    }
+  }
+
+  /** Compiled once per table and hold revision: only the page numbers, its first two values, differ. */
+  private blockStatement(leaf: ResolvedTable, range: BlockRange): Statement {
+    const known = this.statements.get(leaf.oid) ?? deleteBlocks(this.compiled.target.what, leaf, range, this.compiled.resolver);
+    this.statements.set(leaf.oid, known);
+    return { text: known.text, values: [`(${range.from},0)`, `(${range.to},0)`, ...known.values.slice(2)] };
+  }
+
+  /** Waits while the server has no room for a batch, saying why. @throws StoreError `LimitReached` */
+  private async *paced(leaf: ResolvedTable): AsyncGenerator<BatchResult> {
+    const { context, step } = this.work;
+    for (;;) {
+      context.signal.throwIfAborted();
+      if (this.sampledAt !== undefined && this.work.monotonicMs() - this.sampledAt < SAMPLE_EVERY_MS) return;
+      const decision = decidePace(await samplePace(this.connection, leaf.oid), this.work.wal.bytes, context.pace);
+      if ('stop' in decision) throw new StoreError('LimitReached', `${step.collection}: ${decision.stop}. The rest is done by the next run; raise pace.maxWalMegabytesPerRun for larger ones.`);
+      if (decision.go) {
+        this.sampledAt = this.work.monotonicMs();
+        return;
+      }
+      yield this.pause(decision.reason);
+      await this.work.sleep(decision.waitMs, context.signal);
+      this.sampledAt = undefined;
+    }
+  }
+
+  /** Waits before the next attempt. @returns true when these rows are to be left for later */
+  private async backOff(outcome: Extract<BatchOutcome, { kind: 'rolled back' }>, attempt: number, smallest: boolean): Promise<boolean> {
+    if (smallest && attempt >= ATTEMPTS) {
+      if (outcome.why === 'RowLocked' || outcome.why === 'Deadlock') return true;
+      throw new StoreError(outcome.error.reason, `${nameOf(this.compiled.target)}: ${attempt + 1} attempts failed (${outcome.why}). ${outcome.error.message}`, { cause: outcome.error.cause });
+    }
+    await this.work.sleep(retryDelay(attempt, this.work.random), this.work.context.signal);
+    return false;
+  }
+
+  private result(outcome: Extract<BatchOutcome, { kind: 'committed' }>, millis: number): BatchResult {
+    this.work.wal.bytes += outcome.walBytes;
+    return { seq: outcome.seq, collection: this.work.step.collection, deleted: outcome.deleted, clients: outcome.clients, millis };
+  }
+
+  private pause(why: string): BatchResult {
+    return { seq: 0, collection: this.work.step.collection, deleted: 0, clients: {}, millis: 0, throttledBy: why };
+  }
+}
+
+function reached(rows: readonly DeletedRow[]): KeysetPosition | undefined {
+  const last = rows[0];
+  return last?.reached_time == null || last.reached_ctid == null ? undefined : { time: last.reached_time, ctid: last.reached_ctid };
+}
