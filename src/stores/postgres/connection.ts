@@ -1,4 +1,5 @@
-import { isIP } from 'node:net';
+import { isIP, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { checkServerIdentity as matchNames } from 'node:tls';
 import type { ConnectionOptions, PeerCertificate } from 'node:tls';
 import pg from 'pg';
@@ -16,6 +17,8 @@ export interface Connection {
   readonly username: string;
   /** As `server_version_num`, e.g. 150018. */
   readonly serverVersion: number;
+  /** Both ends of the connection as this side sees them, without IPv6 mapping. */
+  readonly socket: SocketEnds;
   /**
    * One statement with bound values. `bigint` and `numeric` come as strings, times as the server's text.
    *
@@ -32,6 +35,13 @@ export interface Connection {
   lost(): boolean;
   /** Ends the login. Safe to call twice, and when the connection is lost. */
   close(): Promise<void>;
+}
+
+export interface SocketEnds {
+  localAddress: string;
+  localPort: number;
+  remoteAddress: string;
+  remotePort: number;
 }
 
 export interface SessionSettings {
@@ -132,7 +142,7 @@ export async function connect(target: StoreTarget, credential: Credential, optio
     if (credential.type === 'password' && !login.scram) {
       throw new StoreError('AuthenticationWeak', `DataStore ${target.name}: the server let ${credential.username} in without asking for the password; replace trust by scram-sha-256 in pg_hba.conf.`);
     }
-    return { ...connection, serverVersion: await confirmSession(query, pinned, target) };
+    return { ...connection, socket: socketEnds(client.connection.stream), serverVersion: await confirmSession(query, pinned, target) };
   } catch (error) {
     options.signal?.removeEventListener('abort', destroy);
     destroy();
@@ -149,6 +159,7 @@ function pinnedSettings(settings: SessionSettings): Record<string, string> {
     IntervalStyle: 'iso_8601',
     extra_float_digits: '1',
     search_path: '',
+    bytea_output: 'hex',
     // Rows that a policy hides become an error instead of a smaller count.
     row_security: 'off',
     default_transaction_read_only: settings.readOnly ? 'on' : 'off',
@@ -185,6 +196,12 @@ async function confirmSession(query: Connection['query'], pinned: Record<string,
     throw new StoreError('UnsupportedVersion', `DataStore ${target.name}: the server is version ${Math.floor(found.version / 10_000)}; 14 or later is needed.`);
   }
   return found.version;
+}
+
+function socketEnds(stream: Duplex): SocketEnds {
+  const socket = stream instanceof Socket ? stream : undefined;
+  const plain = (address: string | undefined): string => (address ?? '').replace(/^::ffff:/, '');
+  return { localAddress: plain(socket?.localAddress), localPort: socket?.localPort ?? 0, remoteAddress: plain(socket?.remoteAddress), remotePort: socket?.remotePort ?? 0 };
 }
 
 function tlsOptions(target: StoreTarget, credential: Credential): ConnectionOptions {

@@ -51,7 +51,8 @@ function fromServer(raw: Record<string, unknown>, code: string, message: string,
     const value = raw[name];
     if (typeof value === 'string' && value !== '') cause[name] = value;
   }
-  const [reason, advice] = serverReason(code, context);
+  const hidden = code === '42501' && raw['routine'] === 'check_enable_rls';
+  const [reason, advice] = hidden ? rowsHidden(context) : serverReason(code, context);
   const said = quotable(code) ? `: ${message}` : '';
   const at = [cause.schema !== undefined && cause.table !== undefined ? `table ${cause.schema}.${cause.table}` : undefined, cause.constraint === undefined ? undefined : `constraint ${cause.constraint}`]
     .filter((part) => part !== undefined)
@@ -60,6 +61,11 @@ function fromServer(raw: Record<string, unknown>, code: string, message: string,
 }
 
 const unreachable = 'the server is not accepting this connection now; dataward tries again by itself';
+
+/** With row_security off the server refuses where it would else leave rows out. Only the routine tells; messages are translated. */
+function rowsHidden({ username }: ErrorContext): [StoreErrorReason, string] {
+  return ['RowsHidden', `a row security policy hides rows from ${username}, so nothing can be said about the table; give the role BYPASSRLS`];
+}
 
 /** Longest matching prefix of the SQLSTATE decides. */
 function serverReason(code: string, { username, database }: ErrorContext): [StoreErrorReason, string] {

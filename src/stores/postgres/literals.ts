@@ -26,7 +26,7 @@ export async function checkLiterals(
 ): Promise<Literals> {
   const byType = new Map<string, Set<string>>();
   for (const { predicate, table } of predicates) {
-    for (const { type, value } of literalsOf(predicate, { table, lookup })) {
+    for (const { type, value } of resolvableLiterals(predicate, table, lookup)) {
       const values = byType.get(type) ?? new Set();
       byType.set(type, values.add(value));
     }
@@ -39,6 +39,16 @@ export async function checkLiterals(
     unreadable += found.size;
   }
   return { readable: (type, value) => bad.get(type)?.has(value) !== true, unreadable };
+}
+
+/** A predicate that names something the store does not have is judged where it is compiled. */
+function resolvableLiterals(predicate: Predicate, table: ResolvedTable, lookup: (address: TableAddress) => ResolvedTable): { type: string; value: string }[] {
+  try {
+    return literalsOf(predicate, { table, lookup });
+  } catch (error) {
+    if (error instanceof StoreError) return [];
+    throw error;
+  }
 }
 
 async function unreadableIn(connection: Connection, type: string, values: readonly string[]): Promise<Set<string>> {

@@ -1,0 +1,60 @@
+import type { Predicate, TableAddress, TimeField } from '../predicate.ts';
+
+/** Tables a predicate looks into beside its own. */
+export function addressesOf(predicate: Predicate): TableAddress[] {
+  switch (predicate.op) {
+    case 'true':
+    case 'false':
+      return [];
+    case 'and':
+    case 'or':
+      return predicate.of.flatMap(addressesOf);
+    case 'not':
+      return addressesOf(predicate.of);
+    case 'oneOf':
+    case 'compare':
+    case 'isNull':
+      return predicate.field.via.map((hop) => hop.table);
+    case 'before':
+    case 'notBefore':
+    case 'indeterminate':
+      return predicate.time.path.via.map((hop) => hop.table);
+  }
+}
+
+/** The event a rule's period starts from: the first time it compares with a cutoff. */
+export function startEventOf(predicate: Predicate | undefined): TimeField | undefined {
+  switch (predicate?.op) {
+    case 'and':
+    case 'or':
+      return predicate.of.map(startEventOf).find((time) => time !== undefined);
+    case 'before':
+      return predicate.time;
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * The rows a rule is about whatever their times: each part that depends on a time is replaced by what makes the
+ * whole hold for more rows. Without a rule every row counts.
+ */
+export function reachable(due: Predicate | undefined): Predicate {
+  return due === undefined ? { op: 'true' } : widen(due, true);
+}
+
+function widen(predicate: Predicate, wanted: boolean): Predicate {
+  switch (predicate.op) {
+    case 'and':
+    case 'or':
+      return { op: predicate.op, of: predicate.of.map((part) => widen(part, wanted)) };
+    case 'not':
+      return { op: 'not', of: widen(predicate.of, !wanted) };
+    case 'before':
+    case 'notBefore':
+    case 'indeterminate':
+      return { op: wanted ? 'true' : 'false' };
+    default:
+      return predicate;
+  }
+}

@@ -1,0 +1,75 @@
+import type { TableAddress } from '../predicate.ts';
+import type { Connection } from './connection.ts';
+import { sqlState } from './errors.ts';
+import { Parameters, quoteIdentifier, quoteTable } from './sql.ts';
+import type { ResolvedTable } from './sql.ts';
+
+/** A statement over one run of heap pages; `from` is its FROM item and `where` its condition on the pages. */
+export type StripeStatement = (from: string, where: string, parameters: Parameters) => string;
+
+export interface ScanOptions {
+  /** Name of the row in the statement. */
+  alias: string;
+  /** Wall time for the whole scan, in milliseconds. */
+  budgetMs: number;
+  /** Wall time to aim at for one statement; shorter ones give a better lower bound, longer ones cost less. */
+  targetMs?: number;
+}
+
+/**
+ * Reads a whole table in runs of heap pages, all in one snapshot, until it is through or the time is over.
+ *
+ * What was added up when the time ran out is a true lower bound, which one long statement that is cancelled
+ * cannot give. The table is addressed as it was named, partitions and inheritance children with it, so that the
+ * privileges and policies that hold are those of the table and no partition is asked behind their back.
+ *
+ * @returns true when every row visible at the start was read
+ */
+export async function scanInStripes<Row extends object>(
+  connection: Connection,
+  table: ResolvedTable,
+  options: ScanOptions,
+  statement: StripeStatement,
+  take: (rows: readonly Row[]) => void,
+): Promise<boolean> {
+  const deadline = performance.now() + options.budgetMs;
+  const targetMs = options.targetMs ?? 500;
+  const alias = quoteIdentifier(options.alias);
+  return connection.transaction(async () => {
+    const { pages, foreign } = await readSize(connection, table);
+    let from = 0;
+    let run = 2_048;
+    do {
+      const remaining = Math.floor(deadline - performance.now());
+      if (remaining <= 0) return false;
+      const parameters = new Parameters();
+      // A foreign table has no pages of ours; it is read in one go.
+      const where = foreign ? 'TRUE' : `${alias}.ctid >= ${parameters.add(`(${from},0)`, 'tid')} AND ${alias}.ctid < ${parameters.add(`(${from + run},0)`, 'tid')}`;
+      const text = statement(`${quoteTable(table)} AS ${alias}`, where, parameters);
+      const started = performance.now();
+      try {
+        await connection.query(`SET LOCAL statement_timeout = ${remaining}`);
+        take((await connection.query<Row>(text, parameters.values)).rows);
+      } catch (error) {
+        if (sqlState(error) === '57014') return false;
+        throw error;
+      }
+      const elapsed = Math.max(1, performance.now() - started);
+      from = foreign ? pages : from + run;
+      run = Math.max(64, Math.min(run * 4, Math.round((run * targetMs) / elapsed)));
+    } while (from < pages);
+    return true;
+  }, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+}
+
+/** Pages of the largest heap of a table and its descendants. The first statement, so every row of the snapshot lies within. */
+async function readSize(connection: Connection, table: TableAddress & { oid: string }): Promise<{ pages: number; foreign: boolean }> {
+  const { rows } = await connection.query<{ pages: string | null; foreign: boolean | null }>(
+    `WITH RECURSIVE family(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid)
+     SELECT max(pg_relation_size(c.oid, 'main') / current_setting('block_size')::int)::text AS pages, bool_or(c.relkind = 'f') AS foreign
+     FROM family f JOIN pg_class c ON c.oid = f.oid WHERE c.relkind IN ('r', 'f')`,
+    [table.oid],
+  );
+  const size = rows[0];
+  return { pages: Number(size?.pages ?? 0), foreign: size?.foreign ?? false };
+}
