@@ -21,13 +21,15 @@ export function celName(name: string): string {
 /**
  * A value as the API server hands it to the rules of a CRD: integers, timestamps and doubles by the schema, fields by
  * their CEL name. Sets and list-maps are sorted, because there they compare equal in any order.
+ * Lists and objects are built anew: the library knows them by their constructor, and a structured clone may carry the
+ * one of another realm.
  */
 export function toCelValue(value: unknown, schema: StructuralSchema): unknown {
   if (Array.isArray(value)) {
     const { items } = schema;
     if (items === undefined) return value;
     const order = isKeyed(schema) ? value.toSorted((a, b) => compare(itemKey(a, schema), itemKey(b, schema))) : value;
-    return order.map((item) => toCelValue(item, items));
+    return Array.from(order, (item) => toCelValue(item, items));
   }
   if (isRecord(value)) {
     const { additionalProperties } = schema;
@@ -48,7 +50,7 @@ export function toCelValue(value: unknown, schema: StructuralSchema): unknown {
 
 /** A value as it is handed to an admission policy, which knows no schema: whole numbers are integers. */
 export function toUntypedCelValue(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(toUntypedCelValue);
+  if (Array.isArray(value)) return Array.from(value, toUntypedCelValue);
   if (isRecord(value)) return Object.fromEntries(Object.entries(value).map(([name, child]) => [name, toUntypedCelValue(child)]));
   return typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : value;
 }
