@@ -42,7 +42,7 @@ export function checkpointIsGenuine(checkpoint: Checkpoint, publicKey: KeyObject
 
 /** Reads a checkpoint from foreign text. Throws an `Error` naming what is wrong. */
 export function parseCheckpoint(text: string): Checkpoint {
-  const value = JSON.parse(text) as Record<string, unknown>;
+  const value = ((JSON.parse(text) as unknown) ?? {}) as Record<string, unknown>;
   const keys = Object.keys(value).sort().join();
   if (keys !== 'chainId,keyId,rootHash,seq,sig,ts') throw new Error(`is no checkpoint: its members are ${keys || 'none'}`);
   const { chainId, seq, rootHash, ts, keyId, sig } = value;
