@@ -105,6 +105,9 @@ export function compilePredicate(predicate: Predicate, context: CompileContext, 
     case 'not':
       return `(NOT ${compile(predicate.of)})`;
     case 'oneOf':
+      fieldAt(predicate.field, context);
+      // Outside any subquery: none of nothing is false even where there is no row to refer to.
+      if (predicate.values.length === 0) return 'FALSE';
       return atField(predicate.field, context, (field) => oneOf(field, predicate.values, context, parameters));
     case 'compare':
       return atField(predicate.field, context, (field) => compare(field, predicate.operator, predicate.value, context, parameters));
@@ -177,7 +180,6 @@ function bindTo(parameters: Parameters): (value: unknown, cast: string) => strin
 }
 
 function oneOf(field: FieldColumn, values: readonly string[], context: CompileContext, parameters: Parameters): string {
-  if (values.length === 0) return 'FALSE';
   const readable = values.filter((value) => context.readable(field.type, value));
   // Still unknown for NULL: a missing value might have been any of them.
   if (readable.length === 0) return `(${field.sql} IS NULL AND NULL::boolean)`;
