@@ -10,6 +10,7 @@ import type { Declarations } from '../rules/store-rules.ts';
 import type { Client } from '../runtime/client.ts';
 import { isAlreadyExists } from '../runtime/client.ts';
 import { derive, type Derived } from './derive.ts';
+import { forecastTotal } from './plan.ts';
 import { FINAL_STATES } from './run/plan.ts';
 
 /** What a policy's slot led to in one store. */
@@ -49,7 +50,7 @@ async function write(policy: RetentionPolicy, store: DataStore, derived: Derived
   const name = store.metadata.name;
   const refusal = derived.refusals[0];
   if (refusal) return { store: name, made: 'Failure', failure: { reason: 'SideEffect', message: `${refusal.collection}: ${refusal.message}` } };
-  const rows = derived.forecast.steps.reduce((sum, step) => sum + step.due - step.blocked, 0);
+  const rows = forecastTotal(derived.forecast.steps);
   if (derived.plan.steps.length === 0 || rows === 0) return { store: name, made: 'Nothing', why: 'no row is due' };
   const run = purgeRunFor(policy, store, derived);
   await context.audit.append({

@@ -76,14 +76,14 @@ function cutoffOf(rules: readonly CollectionRule[], collection: string): string 
 function forecastOf(purge: PurgePlan, at: string): Forecast {
   return {
     at,
-    steps: purge.forecast.map(({ collection, due, held, floored, indeterminate, blocked }) => ({ collection, due, held, floored, indeterminate, blocked })),
+    steps: purge.forecast.map(({ collection, due, held, floored, indeterminate, blocked, exact }) => ({ collection, due, held, floored, indeterminate, blocked, exact })),
     walMegabytes: Math.ceil(purge.walMegabytes),
   };
 }
 
 /** Rows a run would delete. */
-export function forecastTotal(steps: readonly Pick<StepForecast, 'due' | 'blocked'>[]): number {
-  return steps.reduce((sum, step) => sum + step.due - step.blocked, 0);
+export function forecastTotal(steps: readonly Pick<StepForecast, 'due'>[]): number {
+  return steps.reduce((sum, step) => sum + step.due, 0);
 }
 
 export interface ApprovalInput {

@@ -248,11 +248,12 @@ export interface PurgeStep {
 
 export interface StepForecast {
   collection: string;
+  /** Rows that go. */
   due: number;
   held: number;
   floored: number;
   indeterminate: number;
-  /** Due rows that stay because a row that refers to them must stay. */
+  /** Rows past their time that stay all the same, because a row that refers to them must stay; not in `due`. */
   blocked: number;
   exact: boolean;
 }

@@ -135,6 +135,10 @@ export interface ForecastStep {
    */
   collection: string;
   /**
+   * exact tells whether the counts are exact; otherwise the budget ran out and they are lower bounds.
+   */
+  exact?: boolean;
+  /**
    * due is how many rows go.
    */
   due: number;

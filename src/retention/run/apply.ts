@@ -1,0 +1,138 @@
+import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { DataStore } from '../../api/generated/dataStore.ts';
+import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
+import type { StoreConnections } from '../../connect/stores.ts';
+import type { Journal } from '../../evidence/audit/journal.ts';
+import type { AuditLog } from '../../evidence/audit/log.ts';
+import type { JournalRow, PurgeRequest, PurgeStep, Refusal, StoreWriter } from '../../stores/port.ts';
+import { StoreError } from '../../stores/port.ts';
+
+export interface PurgeRunWork {
+  run: PurgeRun;
+  store: DataStore;
+  policy: RetentionPolicy;
+  request: PurgeRequest;
+  maxRows: number;
+}
+
+export interface ApplyContext {
+  connections: StoreConnections;
+  audit: AuditLog;
+  journal: Journal;
+  actor: string;
+  now: () => number;
+  signal: AbortSignal;
+  /** Asked before each batch: a sentence when the run must stop now. */
+  stop: () => Promise<string | undefined>;
+  /** Told after batches, at most once a second. */
+  progress: (seen: Progress) => Promise<void>;
+}
+
+export interface Progress {
+  deleted: number;
+  throttledBy?: string;
+}
+
+/** How a stretch of work ended. */
+export type Stretch = { end: 'Finished' | 'OutOfTime'; deleted: number } | { end: 'Stopped'; why: string; deleted: number } | { end: 'LimitReached'; deleted: number } | { end: 'Refused'; refusals: Refusal[]; deleted: number };
+
+/** A stretch is ended after this long, so that a status is never older and a rollout never waits longer. The run goes on where it was. */
+const STRETCH_MS = 240_000;
+const REPORT_EVERY_MS = 1_000;
+
+/**
+ * Works on a run until it is finished, stopped or out of time. Intent is on disk before the first row goes; each
+ * batch is in the store's own journal in its own transaction, and from there in the audit log. After a crash the
+ * next stretch goes on from the journal with the same cutoff.
+ */
+export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): Promise<Stretch> {
+  const uid = work.run.metadata.uid ?? '';
+  const writer = await context.connections.writer(work.store, context.signal);
+  try {
+    const identity = await writer.identity();
+    if (identity.fingerprint !== work.run.spec.plan.target) return { end: 'Stopped', why: 'another store answers the enforcing identity than the plan was made for', deleted: 0 };
+    const planned = await writer.planPurge({ ...work.request, budgetMs: 0 });
+    if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: await takeOver(work, writer, context) };
+    await intend(work, context);
+    const claim = await writer.claim(uid);
+    let deleted = await takeOver(work, writer, context);
+    const until = context.now() + STRETCH_MS;
+    for (const step of stepsOf(work.run, work.request)) {
+      const batches = writer.purge(step, { request: work.request, claim, pace: work.policy.spec.purge?.pace ?? DEFAULT_PACE, signal: context.signal });
+      let reported = 0;
+      // The generator deletes nothing until it is asked for the next batch, so every gate is passed before each one.
+      const before = await gate(context, deleted, work.maxRows);
+      if (before) return { ...before, deleted: await takeOver(work, writer, context) };
+      for await (const batch of batches) {
+        deleted += batch.deleted;
+        if (context.now() - reported >= REPORT_EVERY_MS) {
+          reported = context.now();
+          await takeOver(work, writer, context);
+          await context.progress({ deleted, ...(batch.throttledBy ? { throttledBy: batch.throttledBy } : {}) });
+        }
+        const stopped = await gate(context, deleted, work.maxRows);
+        if (stopped) return { ...stopped, deleted: await takeOver(work, writer, context) };
+        if (context.now() >= until) return { end: 'OutOfTime', deleted: await takeOver(work, writer, context) };
+      }
+    }
+    return { end: 'Finished', deleted: await takeOver(work, writer, context) };
+  } catch (error) {
+    if (error instanceof StoreError && error.reason === 'LimitReached') return { end: 'LimitReached', deleted: await takeOver(work, writer, context) };
+    throw error;
+  } finally {
+    await writer.close();
+  }
+}
+
+const DEFAULT_PACE = { maxBatchMillis: 50, workers: 1, maxReplicaLagSeconds: 10, lockTimeoutMillis: 500, maxWalMegabytesPerRun: 20_480, maxUnarchivedWalMegabytes: 1_024 };
+
+async function gate(context: ApplyContext, deleted: number, maxRows: number): Promise<{ end: 'Stopped'; why: string } | { end: 'LimitReached' } | undefined> {
+  if (deleted >= maxRows) return { end: 'LimitReached' };
+  const why = await context.stop();
+  return why === undefined ? undefined : { end: 'Stopped', why };
+}
+
+/** Plan steps as the driver takes them. What the plan does not name is not among them. */
+export function stepsOf(run: PurgeRun, request: PurgeRequest): PurgeStep[] {
+  return run.spec.plan.steps
+    .toSorted((a, b) => a.order - b.order)
+    .flatMap((step) => {
+      const rule = request.rules.find((candidate) => candidate.collection === step.collection);
+      if (!rule?.due) return [];
+      return [{ collection: step.collection, table: rule.table, order: step.order, method: step.method, predicateDigest: step.predicateDigest, because: step.because }];
+    });
+}
+
+/** Write before destroy: an audit log that cannot take the intent throws, and nothing is deleted. */
+async function intend(work: PurgeRunWork, context: ApplyContext): Promise<void> {
+  const { run } = work;
+  await context.audit.append({
+    actor: context.actor,
+    action: 'purge.intent',
+    object: objectOf(run),
+    outcome: 'Intended',
+    refs: {
+      planDigest: run.spec.planDigest,
+      asOf: run.spec.plan.asOf,
+      maxRows: work.maxRows,
+      approvals: (run.spec.approvals ?? []).map((approval) => approval.by),
+      collections: run.spec.plan.steps.map((step) => step.collection),
+    },
+  });
+}
+
+/** Brings the store's journal into the audit log, each row once, and gives the rows deleted by the run so far. */
+export async function takeOver(work: Pick<PurgeRunWork, 'run' | 'store'>, writer: StoreWriter, context: Pick<ApplyContext, 'journal' | 'actor'>): Promise<number> {
+  const rows = await writer.journal(work.run.metadata.uid ?? '', 0);
+  const run = { store: `${work.store.metadata.namespace}/${work.store.metadata.name}`, run: work.run.metadata.uid ?? '', object: objectOf(work.run), actor: context.actor };
+  await context.journal.takeOver(run, rows.map(entryOf));
+  return rows.reduce((sum, row) => sum + row.deleted, 0);
+}
+
+function entryOf(row: JournalRow): { seq: number; [field: string]: string | number | Record<string, number> } {
+  return { seq: row.seq, epoch: row.epoch, collection: row.collection, table: `${row.table.schema}.${row.table.name}`, method: row.method, deleted: row.deleted, clients: row.clients, at: row.at };
+}
+
+export function objectOf(run: PurgeRun): { kind: string; namespace: string; name: string; uid: string } {
+  return { kind: 'PurgeRun', namespace: run.metadata.namespace ?? '', name: run.metadata.name, uid: run.metadata.uid ?? '' };
+}

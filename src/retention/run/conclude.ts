@@ -1,0 +1,76 @@
+import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { DataStore } from '../../api/generated/dataStore.ts';
+import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
+import type { StoreConnections } from '../../connect/stores.ts';
+import type { Journal } from '../../evidence/audit/journal.ts';
+import type { AuditLog } from '../../evidence/audit/log.ts';
+import { canonicalJson } from '../../evidence/canonical.ts';
+import { latestCutoff, type NormalRule } from '../../rules/weakening.ts';
+import type { ApprovedRule, PurgeRequest, StoreWriter } from '../../stores/port.ts';
+import { objectOf, takeOver } from './apply.ts';
+import { certify, type Certifier } from './certify.ts';
+import type { RunReport } from './status.ts';
+import { verifyRun } from './verify.ts';
+
+export interface ConcludedRun {
+  run: PurgeRun;
+  store: DataStore;
+  policy: RetentionPolicy;
+  request: PurgeRequest;
+  normals: ReadonlyMap<string, NormalRule>;
+}
+
+export interface ConcludeContext {
+  connections: StoreConnections;
+  audit: AuditLog;
+  journal: Journal;
+  certifier: Certifier;
+  actor: string;
+  now: () => number;
+  signal: AbortSignal;
+}
+
+/**
+ * Ends a run whose deletions are done: an independent look, then the record of what was approved and proven, then
+ * the certificate. Each part may be done again after a crash without saying anything twice that is not true.
+ */
+export async function conclude(concluded: ConcludedRun, context: ConcludeContext): Promise<RunReport> {
+  const { run, store, request } = concluded;
+  const writer = await context.connections.writer(store, context.signal);
+  try {
+    const deleted = await takeOver({ run, store }, writer, context);
+    const verdict = await verifyRun(run, store, request, context.connections, { now: context.now, signal: context.signal });
+    const { verification, problem } = verdict;
+    const record = await context.audit.append({
+      actor: context.actor,
+      action: problem ? 'purge.failed' : 'purge.verified',
+      object: objectOf(run),
+      outcome: problem ? 'Failed' : 'Done',
+      refs: { planDigest: run.spec.planDigest, deleted, level: verification.level ?? 'Claimed', residual: verification.residual ?? 0, ...(problem ? { reason: problem.reason } : {}) },
+    });
+    const progress = { deleted };
+    if (problem) return { state: 'Failed', reason: problem.reason, why: problem.message, verification, progress };
+    if (verification.level === 'Claimed') {
+      return { state: 'Succeeded', reason: 'ClaimedOnly', why: 'the store names no verify identity, so nobody looked independently and no certificate is issued', verification, progress };
+    }
+    await remember(concluded, writer, context);
+    const rows = await writer.journal(run.metadata.uid ?? '', 0);
+    const certificate = await certify({ ...concluded, verdict, rows, firstSeq: Math.max(1, record.seq - rows.length) }, context.certifier);
+    return { state: 'Succeeded', reason: 'Succeeded', why: '', verification, certificate, progress };
+  } finally {
+    await writer.close();
+  }
+}
+
+/** Keeps beside the data under which rule it was purged: the next plan is compared with this, whichever object is edited. */
+async function remember({ run, policy, request, normals }: ConcludedRun, writer: StoreWriter, context: ConcludeContext): Promise<void> {
+  const at = new Date(context.now()).toISOString();
+  const rules = run.spec.plan.steps.flatMap((step): ApprovedRule[] => {
+    const rule = request.rules.find((candidate) => candidate.collection === step.collection);
+    const normal = normals.get(step.collection);
+    const cutoff = rule && latestCutoff(rule);
+    return normal && cutoff ? [{ collection: step.collection, rule: canonicalJson(normal), cutoff: cutoff.localDate, run: run.metadata.uid ?? '', at }] : [];
+  });
+  await writer.recordApprovedRules(policy.metadata.uid ?? '', rules);
+}
+

@@ -1,0 +1,20 @@
+import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import { PURGE_RUN } from '../../api/kinds.ts';
+import type { Client } from '../../runtime/client.ts';
+import { ApiError } from '../../runtime/client.ts';
+
+/**
+ * Tries, as a dry run, to add an approval in somebody else's name. Only a cluster that refuses it gives approvals
+ * that prove who approved; where the admission policies are missing, the grade says so.
+ */
+export async function approvalGrade(client: Client, run: PurgeRun): Promise<'Verified' | 'Unverified'> {
+  const forged = { by: 'dataward-forgery-probe', planDigest: run.spec.planDigest };
+  const patch = { spec: { approvals: [...(run.spec.approvals ?? []), forged] } };
+  try {
+    await client.mergePatch(PURGE_RUN, { namespace: run.metadata.namespace ?? '', name: run.metadata.name }, patch, { dryRun: true });
+    return 'Unverified';
+  } catch (error) {
+    // A refusal for another reason - no permission to patch at all - proves nothing about admission.
+    return error instanceof ApiError && (error.status === 422 || /ValidatingAdmissionPolicy/.test(error.message)) ? 'Verified' : 'Unverified';
+  }
+}

@@ -1,0 +1,125 @@
+import type { DataStore } from '../../api/generated/dataStore.ts';
+import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
+import { DATA_STORE, POLICY_UID_LABEL, PURGE_RUN, RETENTION_POLICY } from '../../api/kinds.ts';
+import type { ObjectRef } from '../../api/object.ts';
+import type { StoreConnections } from '../../connect/stores.ts';
+import type { AuditLog } from '../../evidence/audit/log.ts';
+import { pendingHolds, storeRules, type Declarations, type StoreRules } from '../../rules/store-rules.ts';
+import type { NormalRule } from '../../rules/weakening.ts';
+import type { Client } from '../../runtime/client.ts';
+import type { PurgeRequest, StoreReader } from '../../stores/port.ts';
+import { agreeOnNow, purgeRequest } from '../derive.ts';
+import { approvalReasons, widerThanPlanned } from '../plan.ts';
+import { frozenBy } from './freeze.ts';
+import { FINAL_STATES, type RunInput } from './plan.ts';
+
+/** What a run is decided on, and what carrying it out needs. Everything is read anew; no cache has a word here. */
+export interface RunObservation {
+  input: RunInput;
+  store?: DataStore;
+  policy?: RetentionPolicy;
+  /** The run's scope under today's declarations and the plan's day: never wider than planned, maybe narrower. */
+  request?: PurgeRequest;
+  normals?: ReadonlyMap<string, NormalRule>;
+  rules?: StoreRules;
+}
+
+export interface ObserveRunContext {
+  client: Client;
+  connections: StoreConnections;
+  /** Live, not cached. */
+  declarations: { read(): Promise<Declarations> };
+  audit: AuditLog;
+  rootNamespace: string;
+  /** The operator's own switch. */
+  frozen: boolean;
+  now: () => number;
+  signal: AbortSignal;
+}
+
+export async function observeRun(run: PurgeRun, context: ObserveRunContext): Promise<RunObservation> {
+  const namespace = run.metadata.namespace ?? '';
+  const policy = await policyOf(run, context.client);
+  const store = await context.client.get<DataStore>(DATA_STORE, { namespace, name: run.spec.store });
+  const frozen = await frozenBy(context.client, { rootNamespace: context.rootNamespace, namespace, flag: context.frozen });
+  const health = context.audit.healthy();
+  const base: RunInput = {
+    run,
+    target: '',
+    pendingHolds: [],
+    reasons: [],
+    now: context.now(),
+    ...(policy && store ? { policy } : {}),
+    ...(frozen ? { frozen } : {}),
+    ...(health.ok ? {} : { auditProblem: health.reason }),
+  };
+  if (!policy || !store) return { input: base };
+
+  const declarations = await context.declarations.read();
+  const busy = await otherRun(run, context.client);
+  const reader = await context.connections.reader(store, 'observe', context.signal);
+  try {
+    return { store, policy, ...(await compare(run, store, policy, declarations, reader, { ...base, ...(busy ? { busy } : {}) }, context)) };
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Looks again at what the plan says: who answers, what is declared now, what was approved before. */
+async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy, declarations: Declarations, reader: StoreReader, base: RunInput, context: ObserveRunContext): Promise<Pick<RunObservation, 'input' | 'request' | 'normals' | 'rules'>> {
+  await agreeOnNow(reader, context.now());
+  const [identity, inventory, fence, approved] = await Promise.all([reader.identity(), reader.inventory(), reader.fence(), reader.approvedRules(policy.metadata.uid ?? '')]);
+  const { asOf } = run.spec.plan;
+  const rules = storeRules(store, declarations, inventory, asOf);
+  const { request, normals } = purgeRequest(rules, policy, asOf);
+  const wider = widerThanPlanned(run.spec.plan, normals);
+  const storeFrozen = fence?.frozen && `frozen in the store by ${fence.frozen.by}: ${fence.frozen.reason}`;
+  const forecast = run.spec.forecast.steps.map((step) => ({ ...step, exact: step.exact ?? false }));
+  return {
+    request: onlyPlanned(request, run),
+    normals,
+    rules,
+    input: {
+      ...base,
+      target: identity.fingerprint,
+      pendingHolds: pendingHolds(store, declarations).map((hold) => `${hold.metadata.namespace}/${hold.metadata.name}`),
+      reasons: approvalReasons({ policy, plan: run.spec.plan, forecast, rules: request.rules, normals, approved, inventory }),
+      ...(wider ? { wider } : {}),
+      ...(base.frozen || !storeFrozen ? {} : { frozen: storeFrozen }),
+    },
+  };
+}
+
+/** A collection that became due since the plan was made is not part of it: its rows wait for a plan of their own. */
+function onlyPlanned(request: PurgeRequest, run: PurgeRun): PurgeRequest {
+  const planned = new Set(run.spec.plan.steps.map((step) => step.collection));
+  return {
+    ...request,
+    targets: request.targets.filter((collection) => planned.has(collection)),
+    rules: request.rules.map((rule) => {
+      if (planned.has(rule.collection)) return rule;
+      const { due: _due, ...rest } = rule;
+      return rest;
+    }),
+  };
+}
+
+/** The policy of a run, only if it is the very same object: one that was created again under the name approved nothing. */
+async function policyOf(run: PurgeRun, client: Client): Promise<RetentionPolicy | undefined> {
+  const ref = policyRef(run);
+  const policy = ref && (await client.get<RetentionPolicy>(RETENTION_POLICY, ref));
+  const wanted = run.metadata.labels?.[POLICY_UID_LABEL];
+  return policy && policy.metadata.uid === wanted && !policy.metadata.deletionTimestamp ? policy : undefined;
+}
+
+export function policyRef(run: PurgeRun): ObjectRef | undefined {
+  const [namespace, name] = (run.spec.plan.steps[0]?.policy ?? '').split('/');
+  return namespace && name ? { namespace, name } : undefined;
+}
+
+/** Runs in one store go one after the other: two of them would meet in the same tables and lie about each other's counts. */
+async function otherRun(run: PurgeRun, client: Client): Promise<string | undefined> {
+  const runs = await client.list<PurgeRun>(PURGE_RUN, { namespace: run.metadata.namespace ?? '' });
+  return runs.find((other) => other.metadata.uid !== run.metadata.uid && other.spec.store === run.spec.store && !FINAL_STATES.includes(other.status?.state ?? 'Waiting') && ['Running', 'Verifying', 'Paused'].includes(other.status?.state ?? ''))?.metadata.name;
+}

@@ -1,0 +1,192 @@
+import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import { FINALIZER, PURGE_RUN, RETENTION_POLICY } from '../../api/kinds.ts';
+import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
+import type { DeclarationSource } from '../../connect/declarations.ts';
+import { failureOf, RETRY_AFTER_MS } from '../../connect/failures.ts';
+import type { StoreConnections } from '../../connect/stores.ts';
+import type { Journal } from '../../evidence/audit/journal.ts';
+import type { AuditLog } from '../../evidence/audit/log.ts';
+import { pendingHolds } from '../../rules/store-rules.ts';
+import type { Client } from '../../runtime/client.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Reconcile } from '../../runtime/controller.ts';
+import { removeFinalizer } from '../../runtime/finalizers.ts';
+import { done, requeueAfter, type Result } from '../../runtime/result.ts';
+import { updateStatus } from '../../runtime/status.ts';
+import type { WriteBarrier } from '../../runtime/write-barrier.ts';
+import type { DomainMetrics } from '../../telemetry/metrics.ts';
+import { objectOf, purgeStretch, type Progress, type Stretch } from './apply.ts';
+import type { Certifier } from './certify.ts';
+import { conclude } from './conclude.ts';
+import { approvalGrade } from './forgery.ts';
+import { frozenBy } from './freeze.ts';
+import { observeRun, policyRef, type RunObservation } from './observe.ts';
+import { decide, FINAL_STATES, type Decision } from './plan.ts';
+import { reportOf, runStatus, type RunReport } from './status.ts';
+import { fingerprintHeld } from './verify.ts';
+
+export interface PurgeRunContext {
+  client: Client;
+  connections: StoreConnections;
+  /** Live, not cached: what is destroyed is decided on it. */
+  declarations: DeclarationSource;
+  /** Cached; asked before each batch. */
+  holds: DeclarationSource;
+  audit: AuditLog;
+  journal: Journal;
+  certifier: Certifier;
+  rootNamespace: string;
+  frozen: boolean;
+  actor: string;
+  clock: Clock;
+  barrier: WriteBarrier;
+  metrics: DomainMetrics;
+}
+
+/** Carries a planned purge out: waits for people and gates, deletes, has it verified, certifies. */
+export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
+  const now = (): number => context.clock.now();
+
+  return async (ref, { signal }) => {
+    const run = await context.client.get<PurgeRun>(PURGE_RUN, ref);
+    if (!run) return done();
+    if (run.metadata.deletionTimestamp) return withdraw(run);
+    if (FINAL_STATES.includes(run.status?.state ?? 'Waiting')) return settle(run);
+    const grade = run.status?.approval?.grade ?? (await approvalGrade(context.client, run));
+    try {
+      const observation = await observeRun(run, { ...context, now, signal });
+      return await carryOut(run, observation, decide(observation.input), grade, signal);
+    } catch (error) {
+      const failure = failureOf(error);
+      const state = ['Running', 'Paused', 'Verifying'].includes(run.status?.state ?? '') ? (run.status?.state ?? 'Paused') : 'Waiting';
+      await report(run, { state, reason: failure.reason, why: failure.message, grade }, signal);
+      // A fault nobody foresaw goes to the log with its stack; what people can mend is already in the status.
+      if (failure.reason === 'InternalError') throw error;
+      return requeueAfter(RETRY_AFTER_MS);
+    }
+  };
+
+  async function carryOut(run: PurgeRun, observation: RunObservation, decision: Decision, grade: 'Verified' | 'Unverified', signal: AbortSignal): Promise<Result> {
+    switch (decision.next) {
+      case 'nothing':
+        return done();
+      case 'end':
+        await note(run, `purge.${decision.state.toLowerCase()}`, decision.why);
+        await report(run, { ...reportOf(decision), grade }, signal);
+        return settle(run);
+      case 'wait':
+        await report(run, { ...reportOf(decision), grade }, signal);
+        return requeueAfter(decision.recheckMs);
+      case 'purge':
+        return purge(run, observation, decision.maxRows, grade, signal);
+      case 'verify':
+        return verify(run, observation, signal);
+    }
+  }
+
+  async function purge(run: PurgeRun, { store, policy, request }: RunObservation, maxRows: number, grade: 'Verified' | 'Unverified', signal: AbortSignal): Promise<Result> {
+    if (!store || !policy || !request) return requeueAfter(RETRY_AFTER_MS);
+    const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, request, context.connections, signal));
+    await report(run, { state: 'Running', reason: 'Running', why: '', grade, verification: { heldBefore }, progress: { deleted: run.status?.progress?.deleted ?? 0 } }, signal);
+    const before = run.status?.progress?.deleted ?? 0;
+    const stretch = await purgeStretch(
+      { run, store, policy, request, maxRows },
+      {
+        connections: context.connections,
+        audit: context.audit,
+        journal: context.journal,
+        actor: context.actor,
+        now,
+        signal,
+        stop: () => stopReason(run, store),
+        progress: (seen: Progress) => report(run, { state: 'Running', reason: seen.throttledBy ? 'Throttled' : 'Running', why: '', progress: seen }, signal),
+      },
+    );
+    context.metrics.purgeRows.inc({ action: 'Delete', engine: store.spec.engine }, Math.max(0, stretch.deleted - before));
+    return afterStretch(run, stretch, maxRows, signal);
+  }
+
+  async function afterStretch(run: PurgeRun, stretch: Stretch, maxRows: number, signal: AbortSignal): Promise<Result> {
+    const progress = { deleted: stretch.deleted };
+    switch (stretch.end) {
+      case 'Finished':
+        await report(run, { state: 'Verifying', reason: 'Verifying', why: '', progress }, signal);
+        return requeueAfter(0);
+      case 'OutOfTime':
+        await report(run, { state: 'Running', reason: 'Running', why: '', progress }, signal);
+        return requeueAfter(0);
+      case 'Stopped':
+        await note(run, 'purge.paused', stretch.why);
+        await report(run, { state: 'Paused', reason: 'Frozen', why: stretch.why, progress }, signal);
+        return requeueAfter(1_000);
+      case 'LimitReached':
+        await note(run, 'purge.failed', `limit of ${maxRows} rows reached`);
+        await report(run, { state: 'Failed', reason: 'LimitExceeded', why: `the run reached its limit of ${maxRows} rows or of WAL; what was deleted is in the audit log, the rest needs a new plan`, progress }, signal);
+        return settle(run);
+      case 'Refused': {
+        const first = stretch.refusals[0];
+        await report(run, { state: 'Waiting', reason: 'SideEffect', why: `${first?.collection}: ${first?.message}`, progress }, signal);
+        return requeueAfter(RETRY_AFTER_MS);
+      }
+    }
+  }
+
+  async function verify(run: PurgeRun, { store, policy, request, normals }: RunObservation, signal: AbortSignal): Promise<Result> {
+    if (!store || !policy || !request || !normals) {
+      await note(run, 'purge.failed', 'the policy or the store went away before the result was verified');
+      await report(run, { state: 'Failed', reason: 'Failed', why: 'the policy or the store went away before the result was verified; what was deleted is in the audit log' }, signal);
+      return settle(run);
+    }
+    const end = await conclude({ run, store, policy, request, normals }, { ...context, now, signal });
+    await report(run, end, signal);
+    context.metrics.purgeLastAttemptOk.set(labelsOf(run), end.state === 'Succeeded' ? 1 : 0);
+    if (end.state === 'Succeeded') context.metrics.purgeLastSuccess.set(labelsOf(run), now() / 1000);
+    return settle(run);
+  }
+
+  /** Before each batch, at the API server itself: is the policy still there and unsuspended, nothing frozen, every hold in place? */
+  async function stopReason(run: PurgeRun, store: NonNullable<RunObservation['store']>): Promise<string | undefined> {
+    const namespace = run.metadata.namespace ?? '';
+    const ref = policyRef(run);
+    const [policy, current, frozen, declarations] = await Promise.all([
+      ref ? context.client.get<RetentionPolicy>(RETENTION_POLICY, ref) : undefined,
+      context.client.get<PurgeRun>(PURGE_RUN, { namespace, name: run.metadata.name }),
+      frozenBy(context.client, { rootNamespace: context.rootNamespace, namespace, flag: context.frozen }),
+      context.holds.read(),
+    ]);
+    if (frozen) return frozen;
+    if (!current || current.metadata.uid !== run.metadata.uid || current.metadata.deletionTimestamp) return 'the PurgeRun was deleted';
+    if (!policy || policy.metadata.deletionTimestamp) return 'the policy of this run was deleted';
+    if (policy.spec.purge?.suspend) return 'spec.purge.suspend of the policy was set';
+    if (policy.spec.purge?.mode !== 'Apply') return 'spec.purge.mode of the policy is no longer Apply';
+    // A changed spec is looked at from the start: it may be wider, narrower, or another plan altogether.
+    const [pending] = pendingHolds(store, declarations);
+    if (pending) return `LegalHold ${pending.metadata.namespace}/${pending.metadata.name} is being brought into force`;
+    return undefined;
+  }
+
+  /** Deleting a run deletes no data and undoes none: it only ends here. */
+  async function withdraw(run: PurgeRun): Promise<Result> {
+    if (!FINAL_STATES.includes(run.status?.state ?? 'Waiting')) await note(run, 'purge.withdrawn', 'the PurgeRun was deleted by a person');
+    await removeFinalizer(context.client, PURGE_RUN, run, FINALIZER);
+    return done();
+  }
+
+  async function settle(run: PurgeRun): Promise<Result> {
+    if (run.metadata.finalizers?.includes(FINALIZER)) await removeFinalizer(context.client, PURGE_RUN, run, FINALIZER);
+    return done();
+  }
+
+  async function report(run: PurgeRun, what: RunReport, signal: AbortSignal): Promise<void> {
+    const { namespace = '', name, uid } = run.metadata;
+    await updateStatus<PurgeRun>(context.client, PURGE_RUN, { namespace, name }, (current) => runStatus(current, what, now()), { uid, barrier: context.barrier, signal, timeToleranceMs: 0 });
+  }
+
+  async function note(run: PurgeRun, action: string, why: string): Promise<void> {
+    await context.audit.append({ actor: context.actor, action, object: objectOf(run), outcome: 'Noted', refs: { planDigest: run.spec.planDigest, why } });
+  }
+}
+
+function labelsOf(run: PurgeRun): Record<string, string> {
+  return { resource_namespace: run.metadata.namespace ?? '', name: run.spec.store };
+}

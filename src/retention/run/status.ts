@@ -1,0 +1,74 @@
+import type { PurgeRun, PurgeRunStatus } from '../../api/generated/purgeRun.ts';
+import { conditionsFor, type Outcome } from '../../runtime/result.ts';
+import { forecastTotal } from '../plan.ts';
+import type { Progress } from './apply.ts';
+import type { Decision, RunState } from './plan.ts';
+
+/** What a status is made of; members left out stay as they were. */
+export interface RunReport {
+  state: RunState;
+  reason: string;
+  /** Empty: there is nothing to explain. */
+  why: string;
+  grade?: 'Verified' | 'Unverified';
+  progress?: Progress;
+  verification?: PurgeRunStatus['verification'];
+  certificate?: PurgeRunStatus['certificate'];
+}
+
+export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeRunStatus {
+  const generation = run.metadata.generation ?? 0;
+  const previous = run.status ?? {};
+  const at = new Date(now).toISOString();
+  const final = ['Succeeded', 'Failed', 'Superseded', 'Expired'].includes(report.state);
+  const startedAt = previous.startedAt ?? (report.state === 'Running' ? at : undefined);
+  const { why: _why, ...kept } = previous;
+  return {
+    ...kept,
+    observedGeneration: generation,
+    state: report.state,
+    ...(report.why ? { why: report.why.slice(0, 1024) } : {}),
+    ...(report.grade ? { approval: { grade: report.grade, since: previous.approval?.grade === report.grade && previous.approval.since ? previous.approval.since : at } } : {}),
+    ...(report.progress || previous.progress ? { progress: progressOf(run, report, startedAt, now) } : {}),
+    ...(report.verification ? { verification: report.verification } : {}),
+    ...(report.certificate ? { certificate: report.certificate } : {}),
+    ...(startedAt ? { startedAt } : {}),
+    ...(final ? { finishedAt: previous.finishedAt ?? at } : {}),
+    conditions: conditionsFor(outcomeOf(report), { generation, now, ...(previous.conditions ? { conditions: previous.conditions } : {}) }),
+  };
+}
+
+function progressOf(run: PurgeRun, report: RunReport, startedAt: string | undefined, now: number): NonNullable<PurgeRunStatus['progress']> {
+  const before = run.status?.progress;
+  const deleted = report.progress?.deleted ?? before?.deleted ?? 0;
+  const total = Math.max(before?.total ?? forecastTotal(run.spec.forecast.steps), deleted);
+  if (report.state !== 'Running') return { deleted, total };
+  const seconds = startedAt ? Math.max(0.001, (now - Date.parse(startedAt)) / 1000) : 0;
+  const rate = seconds > 0 ? Math.round(deleted / seconds) : 0;
+  return {
+    deleted,
+    total,
+    ...(rate > 0 ? { rowsPerSecond: rate, etaSeconds: Math.ceil((total - deleted) / rate) } : {}),
+    ...(report.progress?.throttledBy ? { throttledBy: report.progress.throttledBy } : {}),
+  };
+}
+
+function outcomeOf(report: RunReport): Outcome {
+  const { state, reason, why } = report;
+  switch (state) {
+    case 'Succeeded':
+      return { kind: 'completed', reason, message: why || 'No due row is left.' };
+    case 'Failed':
+      return { kind: 'failed', reason, message: why };
+    case 'Superseded':
+    case 'Expired':
+      return { kind: 'ready', reason, message: why };
+    default:
+      return { kind: 'progressing', reason, message: why || 'The run goes on.' };
+  }
+}
+
+/** The report of a decision that does no work. */
+export function reportOf(decision: Extract<Decision, { next: 'end' | 'wait' }>): RunReport {
+  return { state: decision.state, reason: decision.reason, why: decision.why };
+}
