@@ -92,7 +92,7 @@ export function createCache<T extends KubeObject>(client: Client, kind: KindRef,
     }
   };
   const notify = (change: Change<T>): void => {
-    for (const listener of [...listeners]) call(listener, change);
+    for (const listener of Array.from(listeners)) call(listener, change);
   };
   const remove = (key: string, last?: T): void => {
     const old = objects.get(key);
@@ -171,7 +171,7 @@ export function createCache<T extends KubeObject>(client: Client, kind: KindRef,
     list: (namespace) => (namespace === undefined ? [...objects.values()] : [...objects.values()].filter((object) => object.metadata.namespace === namespace)),
     byIndex: (name, value) => indexes.find(name, value),
     onChange(listener) {
-      for (const object of [...objects.values()]) call(listener, { type: 'added', object });
+      for (const object of objects.values()) call(listener, { type: 'added', object });
       listeners.add(listener);
       return () => listeners.delete(listener);
     },

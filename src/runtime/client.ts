@@ -139,7 +139,7 @@ export function createClient(config: KubeConfig, options: ClientOptions): Client
       verb: 'list',
       method: 'GET',
       path: resourcePath(kind, { namespace: how.namespace }) + queryString({ limit, continue: how.continue, labelSelector, fieldSelector }),
-      description: describeRequest('list', kind, { ...(how.namespace === undefined ? {} : { namespace: how.namespace }) }),
+      description: describeRequest('list', kind, how.namespace === undefined ? {} : { namespace: how.namespace }),
       signal: how.signal,
       timeoutMs: how.timeoutMs,
       retry: how.retry ?? true,

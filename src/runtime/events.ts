@@ -134,7 +134,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     flush: () => tail,
     async stop() {
       stopped = true;
-      for (const [key, series] of [...seriesByKey]) close(key, series);
+      for (const [key, series] of seriesByKey) close(key, series);
       await tail;
     },
   };

@@ -113,7 +113,7 @@ function mayRepeat(error: ApiError, call: Call, attempt: number): boolean {
   if (error.status === 429) return true;
   if (error.status === 401) return attempt === 0;
   if (!call.retry) return false;
-  return error.status >= 500 || (error.status === 0 && error.reason !== 'Aborted' && error.reason !== 'Timeout');
+  return error.status >= 500 || error.reason === 'NetworkError' || error.reason === 'StaleConnection';
 }
 
 function parse<T>(body: string, description: string): T {

@@ -30,7 +30,7 @@ export function createSightings(): Sightings {
   const waiters = new Set<Waiter>();
   let listsStarted = 0;
   const settle = (matches: (waiter: Waiter) => boolean): void => {
-    for (const waiter of [...waiters]) if (matches(waiter)) waiter.settle(true);
+    for (const waiter of waiters) if (matches(waiter)) waiter.settle(true);
   };
   const remember = (text: string): void => {
     recent.delete(text);

@@ -30,7 +30,7 @@ const IDLE_MS = 120_000;
  * ERROR event says, `BadEvent` for a line that cannot be read: going on past it would lose a change without a trace.
  */
 export async function* openWatch<T extends KubeObject>(requester: Requester, kind: KindRef, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
-  const description = describeRequest('watch', kind, { ...(options.namespace === undefined ? {} : { namespace: options.namespace }) });
+  const description = describeRequest('watch', kind, options.namespace === undefined ? {} : { namespace: options.namespace });
   const stream = await requester.stream({
     verb: 'watch',
     method: 'GET',

@@ -34,8 +34,13 @@ function copy(value: unknown, depth: number, above: Set<object>): unknown {
   if (depth >= MAX_DEPTH) return '[too deep]';
   const path = new Set(above).add(value);
   if (Array.isArray(value)) return value.slice(0, MAX_ENTRIES).map((entry) => copy(entry, depth + 1, path));
-  const entries = value instanceof Map ? [...value.entries()] : value instanceof Set ? [...value].map((entry, index) => [index, entry]) : Object.entries(value);
-  return Object.fromEntries(entries.slice(0, MAX_ENTRIES).map(([key, entry]) => [String(key), hides(String(key), entry) ? REDACTED : copy(entry, depth + 1, path)]));
+  return Object.fromEntries(entriesOf(value).slice(0, MAX_ENTRIES).map(([key, entry]) => [maskCredentials(key), hides(key, entry) ? REDACTED : copy(entry, depth + 1, path)]));
+}
+
+function entriesOf(value: object): [string, unknown][] {
+  if (value instanceof Map) return [...value].map(([key, entry]) => [typeof key === 'object' || typeof key === 'symbol' ? `[${typeof key}]` : String(key), entry]);
+  if (value instanceof Set) return [...value].map((entry, index) => [String(index), entry]);
+  return Object.entries(value);
 }
 
 function hides(key: string, value: unknown): boolean {

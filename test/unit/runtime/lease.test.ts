@@ -1,0 +1,188 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createClient } from '../../../src/runtime/client.ts';
+import type { Client } from '../../../src/runtime/client.ts';
+import { createElection, LEASE, mayTake, nextSpec } from '../../../src/runtime/lease.ts';
+import type { Election, ElectionOptions, Lease } from '../../../src/runtime/lease.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { silentLogger } from '../../../src/telemetry/logger.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { eventually, matching, startFakeApiServer } from '../../support/fake-apiserver.ts';
+import type { FakeApiServer } from '../../support/fake-apiserver.ts';
+
+let server: FakeApiServer;
+let client: Client;
+let abort: AbortController;
+let runs: Promise<void>[];
+
+beforeEach(async () => {
+  server = await startFakeApiServer();
+  client = createClient(server.kubeConfig(), { userAgent: 'test/1', random: () => 0 });
+  abort = new AbortController();
+  runs = [];
+});
+afterEach(async () => {
+  abort.abort();
+  await Promise.all(runs);
+  client.close();
+  await server.stop();
+});
+
+interface Candidate {
+  election: Election;
+  /** `start`, `stop`: what the callbacks told. */
+  told: string[];
+}
+
+/** Times a hundredth of the real ones. */
+function candidate(identity: string, options: Partial<ElectionOptions> = {}): Candidate {
+  const told: string[] = [];
+  const election = createElection({
+    client,
+    ref: { namespace: 'system', name: 'lead' },
+    identity,
+    clock: systemClock,
+    random: () => 0.5,
+    logger: silentLogger,
+    leaseDurationMs: 1_000,
+    renewDeadlineMs: 300,
+    retryPeriodMs: 30,
+    onStartedLeading: () => void told.push('start'),
+    onStoppedLeading: () => void told.push('stop'),
+    ...options,
+  });
+  return { election, told };
+}
+const run = (each: Candidate, signal = abort.signal): Promise<void> => {
+  const running = each.election.run(signal);
+  runs.push(running);
+  return running;
+};
+const lease = (): Lease['spec'] => server.stored<Lease>(LEASE)[0]?.spec;
+
+describe('an election', () => {
+  test('one of three leads, and the lease says who, in MicroTime', async () => {
+    const all = ['a', 'b', 'c'].map((name) => candidate(name));
+    for (const each of all) void run(each);
+    await eventually('a leader', () => all.some((each) => each.election.isLeader()));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(all.filter((each) => each.election.isLeader())).toHaveLength(1);
+    const leader = all.find((each) => each.election.isLeader());
+    expect(all.every((each) => each.election.leader() === lease()?.holderIdentity)).toBe(true);
+    expect(leader?.told).toEqual(['start']);
+    expect(lease()?.renewTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    expect(lease()?.leaseTransitions).toBe(0);
+  });
+
+  test('a leader that stops gives the lease back, and another leads at once', async () => {
+    const stop = new AbortController();
+    const first = candidate('a');
+    const running = run(first, stop.signal);
+    await eventually('the first leads', () => first.election.isLeader());
+    const second = candidate('b');
+    void run(second);
+    await eventually('the second saw the first', () => second.election.leader() === 'a');
+    stop.abort();
+    await running;
+    const releasedAt = performance.now();
+    expect([first.told, lease()?.holderIdentity === 'a']).toEqual([['start', 'stop'], false]);
+    await eventually('the second leads', () => second.election.isLeader());
+    expect(performance.now() - releasedAt).toBeLessThan(500);
+    expect(lease()?.leaseTransitions).toBe(1);
+  });
+
+  test('the lease is kept until the work of the leader has run out', async () => {
+    const stop = new AbortController();
+    let finish: () => void = () => {};
+    const first = candidate('a', { onStoppedLeading: () => new Promise((resolve) => (finish = resolve)) });
+    const running = run(first, stop.signal);
+    await eventually('it leads', () => first.election.isLeader());
+    stop.abort();
+    const before = lease()?.renewTime;
+    await eventually('it renews on', () => lease()?.renewTime !== before);
+    expect(lease()?.holderIdentity).toBe('a');
+    finish();
+    await running;
+    expect(lease()?.holderIdentity).toBe('');
+  });
+
+  test('a leader that cannot reach the server stops leading within the renew deadline, and run ends', async () => {
+    const metrics = createMetrics({ version: '1', commit: 'c' });
+    const first = candidate('a', { metrics: metrics.runtime });
+    const running = run(first);
+    await eventually('it leads', () => first.election.isLeader());
+    expect(await metrics.registry.metrics()).toContain('leader_election_master_status{name="lead"} 1');
+    server.inject('hang', () => true, 1_000);
+    const cutAt = performance.now();
+    await running;
+    expect(performance.now() - cutAt).toBeLessThan(600);
+    expect([first.told, first.election.isLeader()]).toEqual([['start', 'stop'], false]);
+    expect(await metrics.registry.metrics()).toContain('leader_election_master_status{name="lead"} 0');
+  });
+
+  test('a leader gets over short failures of the server', async () => {
+    const first = candidate('a');
+    void run(first);
+    await eventually('it leads', () => first.election.isLeader());
+    server.inject({ status: 500 }, matching.write, 3);
+    server.inject({ status: 409 }, matching.write, 1);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect([first.told, first.election.isLeader()]).toEqual([['start'], true]);
+  });
+
+  test('a lease taken by another ends leadership', async () => {
+    const first = candidate('a');
+    const running = run(first);
+    await eventually('it leads', () => first.election.isLeader());
+    const stored = server.stored<Lease>(LEASE)[0];
+    if (stored === undefined) throw new Error('no lease');
+    server.put<Lease>(LEASE, { ...stored, spec: { ...stored.spec, holderIdentity: 'b' } });
+    await running;
+    expect(first.told).toEqual(['start', 'stop']);
+    expect(lease()?.holderIdentity).toBe('b');
+  });
+
+  test('a dead leader is replaced after its lease ran out on our own clock, whatever times it wrote', async () => {
+    server.put<Lease>(LEASE, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace: 'system', name: 'lead' }, spec: { holderIdentity: 'dead', leaseDurationSeconds: 1, renewTime: '2099-01-01T00:00:00.000000Z', leaseTransitions: 4 } });
+    const second = candidate('b');
+    const startedAt = performance.now();
+    void run(second);
+    await eventually('it leads', () => second.election.isLeader());
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(1_000);
+    expect(lease()?.leaseTransitions).toBe(5);
+  });
+
+  test('a process that was paused for longer than the deadline does not lead when it wakes up, and does not renew', async () => {
+    let paused = 0;
+    const first = candidate('a', { clock: { ...systemClock, monotonic: () => systemClock.monotonic() + paused } });
+    const running = run(first);
+    await eventually('it leads', () => first.election.isLeader());
+    paused = 20_000;
+    const before = lease()?.renewTime;
+    expect(first.election.isLeader()).toBe(false);
+    await running;
+    expect([first.told, lease()?.renewTime === before]).toEqual([['start', 'stop'], true]);
+  });
+
+  test('durations under which two could lead at once are refused', () => {
+    expect(() => candidate('a', { renewDeadlineMs: 1_000 })).toThrow(RangeError);
+  });
+});
+
+describe('the decision to take a lease', () => {
+  const held = { holderIdentity: 'a', leaseDurationSeconds: 15, leaseTransitions: 2, acquireTime: 'then' };
+  test.each([
+    ['there is no holder', { ...held, holderIdentity: '' }, 0, true],
+    ['it is ours', { ...held, holderIdentity: 'me' }, 0, true],
+    ['another holds it', held, 15_000, false],
+    ['another held it for longer than its duration', held, 15_001, true],
+    ['it has no spec', undefined, 0, true],
+  ])('when %s', (_name, spec, unchangedMs, expected) => {
+    expect(mayTake(spec, 'me', unchangedMs)).toBe(expected);
+  });
+
+  test('renewing keeps the time of acquisition and the count, taking over counts', () => {
+    const by = { identity: 'a', leaseDurationMs: 15_000, now: Date.UTC(2026, 0, 1) };
+    expect(nextSpec(held, by)).toMatchObject({ acquireTime: 'then', leaseTransitions: 2, renewTime: '2026-01-01T00:00:00.000000Z' });
+    expect(nextSpec(held, { ...by, identity: 'b' })).toMatchObject({ holderIdentity: 'b', acquireTime: '2026-01-01T00:00:00.000000Z', leaseTransitions: 3 });
+  });
+});
