@@ -6,6 +6,7 @@ import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
 import type { JournalRow, PurgeRequest, PurgeStep, Refusal, StoreWriter } from '../../stores/port.ts';
 import { StoreError } from '../../stores/port.ts';
+import type { Stop } from './stop.ts';
 
 export interface PurgeRunWork {
   run: PurgeRun;
@@ -22,8 +23,8 @@ export interface ApplyContext {
   actor: string;
   now: () => number;
   signal: AbortSignal;
-  /** Asked before each batch: a sentence when the run must stop now. */
-  stop: () => Promise<string | undefined>;
+  /** Asked before each batch. */
+  stop: () => Promise<Stop | undefined>;
   /** Told after batches, at most once a second. */
   progress: (seen: Progress) => Promise<void>;
 }
@@ -34,7 +35,7 @@ export interface Progress {
 }
 
 /** How a stretch of work ended. */
-export type Stretch = { end: 'Finished' | 'OutOfTime'; deleted: number } | { end: 'Stopped'; why: string; deleted: number } | { end: 'LimitReached'; deleted: number } | { end: 'Refused'; refusals: Refusal[]; deleted: number };
+export type Stretch = { end: 'Finished' | 'OutOfTime'; deleted: number } | { end: 'Stopped'; stop: Stop; deleted: number } | { end: 'LimitReached'; deleted: number } | { end: 'Refused'; refusals: Refusal[]; deleted: number };
 
 /** A stretch is ended after this long, so that a status is never older and a rollout never waits longer. The run goes on where it was. */
 const STRETCH_MS = 240_000;
@@ -50,7 +51,7 @@ export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): P
   const writer = await context.connections.writer(work.store, context.signal);
   try {
     const identity = await writer.identity();
-    if (identity.fingerprint !== work.run.spec.plan.target) return { end: 'Stopped', why: 'another store answers the enforcing identity than the plan was made for', deleted: 0 };
+    if (identity.fingerprint !== work.run.spec.plan.target) return { end: 'Stopped', stop: { reason: 'TargetChanged', why: 'another store answers the enforcing identity than the plan was made for' }, deleted: 0 };
     const planned = await writer.planPurge({ ...work.request, budgetMs: 0 });
     if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: await takeOver(work, writer, context) };
     await intend(work, context);
@@ -86,10 +87,10 @@ export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): P
 
 const DEFAULT_PACE = { maxBatchMillis: 50, workers: 1, maxReplicaLagSeconds: 10, lockTimeoutMillis: 500, maxWalMegabytesPerRun: 20_480, maxUnarchivedWalMegabytes: 1_024 };
 
-async function gate(context: ApplyContext, deleted: number, maxRows: number): Promise<{ end: 'Stopped'; why: string } | { end: 'LimitReached' } | undefined> {
+async function gate(context: ApplyContext, deleted: number, maxRows: number): Promise<{ end: 'Stopped'; stop: Stop } | { end: 'LimitReached' } | undefined> {
   if (deleted >= maxRows) return { end: 'LimitReached' };
-  const why = await context.stop();
-  return why === undefined ? undefined : { end: 'Stopped', why };
+  const stop = await context.stop();
+  return stop && { end: 'Stopped', stop };
 }
 
 /** Plan steps as the driver takes them. What the plan does not name is not among them. */

@@ -1,12 +1,10 @@
 import type { PurgeRun } from '../../api/generated/purgeRun.ts';
-import { FINALIZER, PURGE_RUN, RETENTION_POLICY } from '../../api/kinds.ts';
-import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
+import { FINALIZER, PURGE_RUN } from '../../api/kinds.ts';
 import type { DeclarationSource } from '../../connect/declarations.ts';
 import { failureOf, RETRY_AFTER_MS } from '../../connect/failures.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
-import { pendingHolds } from '../../rules/store-rules.ts';
 import type { Client } from '../../runtime/client.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Reconcile } from '../../runtime/controller.ts';
@@ -19,10 +17,10 @@ import { objectOf, purgeStretch, type Progress, type Stretch } from './apply.ts'
 import type { Certifier } from './certify.ts';
 import { conclude } from './conclude.ts';
 import { approvalGrade } from './forgery.ts';
-import { frozenBy } from './freeze.ts';
-import { observeRun, policyRef, type RunObservation } from './observe.ts';
+import { observeRun, type RunObservation } from './observe.ts';
 import { decide, FINAL_STATES, type Decision } from './plan.ts';
 import { reportOf, runStatus, type RunReport } from './status.ts';
+import { watchForStop } from './stop.ts';
 import { fingerprintHeld } from './verify.ts';
 
 export interface PurgeRunContext {
@@ -31,7 +29,7 @@ export interface PurgeRunContext {
   /** Live, not cached: what is destroyed is decided on it. */
   declarations: DeclarationSource;
   /** Cached; asked before each batch. */
-  holds: DeclarationSource;
+  cached: DeclarationSource;
   audit: AuditLog;
   journal: Journal;
   certifier: Certifier;
@@ -89,6 +87,7 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
     const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, request, context.connections, signal));
     await report(run, { state: 'Running', reason: 'Running', why: '', grade, verification: { heldBefore }, progress: { deleted: run.status?.progress?.deleted ?? 0 } }, signal);
     const before = run.status?.progress?.deleted ?? 0;
+    const stop = await watchForStop(run, store, policy, { client: context.client, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen });
     const stretch = await purgeStretch(
       { run, store, policy, request, maxRows },
       {
@@ -98,7 +97,7 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
         actor: context.actor,
         now,
         signal,
-        stop: () => stopReason(run, store),
+        stop,
         progress: (seen: Progress) => report(run, { state: 'Running', reason: seen.throttledBy ? 'Throttled' : 'Running', why: '', progress: seen }, signal),
       },
     );
@@ -116,8 +115,8 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
         await report(run, { state: 'Running', reason: 'Running', why: '', progress }, signal);
         return requeueAfter(0);
       case 'Stopped':
-        await note(run, 'purge.paused', stretch.why);
-        await report(run, { state: 'Paused', reason: 'Frozen', why: stretch.why, progress }, signal);
+        await note(run, 'purge.paused', stretch.stop.why);
+        await report(run, { state: 'Paused', ...stretch.stop, progress }, signal);
         return requeueAfter(1_000);
       case 'LimitReached':
         await note(run, 'purge.failed', `limit of ${maxRows} rows reached`);
@@ -142,27 +141,6 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
     context.metrics.purgeLastAttemptOk.set(labelsOf(run), end.state === 'Succeeded' ? 1 : 0);
     if (end.state === 'Succeeded') context.metrics.purgeLastSuccess.set(labelsOf(run), now() / 1000);
     return settle(run);
-  }
-
-  /** Before each batch, at the API server itself: is the policy still there and unsuspended, nothing frozen, every hold in place? */
-  async function stopReason(run: PurgeRun, store: NonNullable<RunObservation['store']>): Promise<string | undefined> {
-    const namespace = run.metadata.namespace ?? '';
-    const ref = policyRef(run);
-    const [policy, current, frozen, declarations] = await Promise.all([
-      ref ? context.client.get<RetentionPolicy>(RETENTION_POLICY, ref) : undefined,
-      context.client.get<PurgeRun>(PURGE_RUN, { namespace, name: run.metadata.name }),
-      frozenBy(context.client, { rootNamespace: context.rootNamespace, namespace, flag: context.frozen }),
-      context.holds.read(),
-    ]);
-    if (frozen) return frozen;
-    if (!current || current.metadata.uid !== run.metadata.uid || current.metadata.deletionTimestamp) return 'the PurgeRun was deleted';
-    if (!policy || policy.metadata.deletionTimestamp) return 'the policy of this run was deleted';
-    if (policy.spec.purge?.suspend) return 'spec.purge.suspend of the policy was set';
-    if (policy.spec.purge?.mode !== 'Apply') return 'spec.purge.mode of the policy is no longer Apply';
-    // A changed spec is looked at from the start: it may be wider, narrower, or another plan altogether.
-    const [pending] = pendingHolds(store, declarations);
-    if (pending) return `LegalHold ${pending.metadata.namespace}/${pending.metadata.name} is being brought into force`;
-    return undefined;
   }
 
   /** Deleting a run deletes no data and undoes none: it only ends here. */

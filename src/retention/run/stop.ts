@@ -1,0 +1,58 @@
+import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { DataStore } from '../../api/generated/dataStore.ts';
+import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
+import { PURGE_RUN, RETENTION_POLICY } from '../../api/kinds.ts';
+import type { Reason } from '../../api/reasons.ts';
+import type { DeclarationSource } from '../../connect/declarations.ts';
+import { pendingHolds, type Declarations } from '../../rules/store-rules.ts';
+import type { Client } from '../../runtime/client.ts';
+import { frozenBy } from './freeze.ts';
+import { policyRef } from './observe.ts';
+
+/** Why a run that is at work must not begin its next batch. */
+export interface Stop {
+  reason: Reason;
+  why: string;
+}
+
+export interface StopContext {
+  client: Client;
+  /** Cached: a watch brings changes within milliseconds, and a list before each batch would not end well. */
+  declarations: DeclarationSource;
+  rootNamespace: string;
+  frozen: boolean;
+}
+
+/**
+ * Makes the question that is asked before each batch. Run, policy and freeze are read at the API server itself.
+ * Any change of a policy, map or hold ends the stretch, so that the next one is decided on what is declared then.
+ */
+export async function watchForStop(run: PurgeRun, store: DataStore, policy: RetentionPolicy, context: StopContext): Promise<() => Promise<Stop | undefined>> {
+  const namespace = run.metadata.namespace ?? '';
+  const begun = versionOf(await context.declarations.read());
+  const ref = policyRef(run) ?? { namespace: policy.metadata.namespace ?? '', name: policy.metadata.name };
+
+  return async () => {
+    const [current, standing, frozen, declarations] = await Promise.all([
+      context.client.get<PurgeRun>(PURGE_RUN, { namespace, name: run.metadata.name }),
+      context.client.get<RetentionPolicy>(RETENTION_POLICY, ref),
+      frozenBy(context.client, { rootNamespace: context.rootNamespace, namespace, flag: context.frozen }),
+      context.declarations.read(),
+    ]);
+    if (frozen) return { reason: 'Frozen', why: frozen };
+    if (!current || current.metadata.uid !== run.metadata.uid || current.metadata.deletionTimestamp) return { reason: 'Superseded', why: 'the PurgeRun was deleted' };
+    if (!standing || standing.metadata.uid !== policy.metadata.uid || standing.metadata.deletionTimestamp) return { reason: 'Superseded', why: 'the policy of this run was deleted' };
+    if (standing.spec.purge?.suspend) return { reason: 'Suspended', why: 'spec.purge.suspend of the policy was set' };
+    if (standing.metadata.generation !== policy.metadata.generation) return { reason: 'Progressing', why: 'the policy was changed; the run is decided anew' };
+    const [pending] = pendingHolds(store, declarations);
+    if (pending) return { reason: 'HoldPending', why: `LegalHold ${pending.metadata.namespace}/${pending.metadata.name} is being brought into force` };
+    if (versionOf(declarations) !== begun) return { reason: 'Progressing', why: 'a policy or a map was changed; the run is decided anew' };
+    return undefined;
+  };
+}
+
+/** Changes whenever any spec does; statuses do not count. */
+function versionOf(declarations: Declarations): string {
+  const objects = [...declarations.maps, ...declarations.policies];
+  return objects.map((object) => `${object.metadata.uid}:${object.metadata.generation}`).toSorted().join(' ');
+}
