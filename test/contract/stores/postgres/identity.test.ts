@@ -1,0 +1,92 @@
+import { createServer, connect as dial } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { connect } from '../../../../src/stores/postgres/connection.ts';
+import { readClock, readIdentity, readSessions } from '../../../../src/stores/postgres/identity.ts';
+import { install } from '../../../../src/stores/postgres/install.ts';
+import { startPostgres } from '../../../support/postgres.ts';
+import type { Identity, TestPostgres } from '../../../support/postgres.ts';
+import { login, targetOf } from './support.ts';
+
+describe('what a store says about itself', () => {
+  let server: TestPostgres;
+  let observer: Identity;
+  let auditor: Identity;
+
+  beforeAll(async () => {
+    server = await startPostgres({ tls: 'optional', settings: { timezone: "'Pacific/Chatham'" } });
+    observer = await server.createRole('observer');
+    auditor = await server.createRole('auditor');
+    await server.query('GRANT pg_read_all_stats TO auditor');
+    await server.createDatabase('shop');
+  });
+  afterAll(() => server.stop());
+
+  const identityOf = async (database: string, identity?: Identity) => {
+    const connection = await login(server, { database, ...(identity === undefined ? {} : { identity }) });
+    try {
+      return await readIdentity(connection);
+    } finally {
+      await connection.close();
+    }
+  };
+
+  test('a login without privileges can tell the store, and each database is a store of its own', async () => {
+    const [main, shop, again] = [await identityOf('postgres', observer), await identityOf('shop', observer), await identityOf('shop')];
+    expect(shop).toEqual(again);
+    expect(shop.fingerprint).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(shop.fingerprint).toBe(shop.bareFingerprint);
+    expect(main.fingerprint).not.toBe(shop.fingerprint);
+    expect(shop).toMatchObject({ server: `PostgreSQL ${server.version}`, timeline: 1, replica: false });
+  });
+
+  test('the marker changes the fingerprint and not the bare one, and only who may read it can tell', async () => {
+    const before = await identityOf('shop');
+    const writer = await login(server, { database: 'shop', settings: { readOnly: false } });
+    await install(writer, { owner: 'cluster-a', readers: [observer.user] });
+    await writer.close();
+    const after = await identityOf('shop', observer);
+    expect(after.bareFingerprint).toBe(before.fingerprint);
+    expect(after.fingerprint).not.toBe(before.fingerprint);
+    await expect(identityOf('shop', auditor)).rejects.toMatchObject({ reason: 'PermissionDenied' });
+    await server.createDatabase('copy', { template: 'shop' });
+    expect((await identityOf('copy', observer)).fingerprint).not.toBe(after.fingerprint);
+  });
+
+  test('the clock is the server\'s, in UTC', async () => {
+    const connection = await login(server, { identity: observer });
+    const clock = await readClock(connection);
+    await connection.close();
+    expect(clock).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    expect(Math.abs(Date.parse(clock) - Date.now())).toBeLessThan(10_000);
+  });
+
+  test('counts plaintext sessions of others where it may see them, and says when it may not', async () => {
+    const { ssl: _ssl, ...clear } = server.connection();
+    const other = new pg.Client(clear);
+    await other.connect();
+    const [full, partial] = [await login(server, { identity: auditor }), await login(server, { identity: observer })];
+    const [seen, unseen] = [await readSessions(full), await readSessions(partial)];
+    await Promise.all([other.end(), full.close(), partial.close()]);
+    expect(seen).toMatchObject({ plaintext: 1, complete: true, own: { tls: true, version: 'TLSv1.3', serverAddressMatches: true } });
+    expect(seen.total).toBeGreaterThanOrEqual(3);
+    expect(unseen).toMatchObject({ complete: false, own: { tls: true, serverAddressMatches: true } });
+  });
+
+  test('a relay or pooler in between shows, since both ends of the connection differ', async () => {
+    const relay = createServer((inbound) => {
+      const outbound = dial(server.port, server.host);
+      inbound.pipe(outbound).pipe(inbound);
+      for (const [one, other] of [[inbound, outbound], [outbound, inbound]] as const) one.on('error', () => other.destroy());
+    });
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    const { port } = relay.address() as AddressInfo;
+    const connection = await connect(targetOf(server, { port }), { type: 'password', username: observer.user, password: observer.password }, { purpose: 'observe' }, { readOnly: true });
+    const { own } = await readSessions(connection);
+    await connection.close();
+    relay.close();
+    // Both ends differ: what the backend says of its TLS is not about our connection for certain.
+    expect(own).toMatchObject({ tls: true, serverAddressMatches: false });
+  });
+});
