@@ -2,8 +2,10 @@ import type { ApprovedRule } from '../port.ts';
 import type { Connection } from './connection.ts';
 import { utcText } from './sql.ts';
 
-/** Effective rules last approved and verified under a policy, by collection. */
+/** Effective rules last approved and verified under a policy, by collection; none where no schema is installed. */
 export async function readApprovedRules(connection: Connection, policyUid: string): Promise<ApprovedRule[]> {
+  const installed = await connection.query(`SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'dataward' AND c.relname = 'approved_rule'`);
+  if (installed.rowCount === 0) return [];
   const { rows } = await connection.query<{ collection: string; rule: string; cutoff: string; run: string; at: string }>(
     `SELECT collection, rule, cutoff, run, ${utcText('at')} AS at FROM dataward.approved_rule WHERE policy_uid = $1 ORDER BY collection`,
     [policyUid],

@@ -19,10 +19,11 @@ export async function readPlanFacts(connection: Connection, inventory: Pick<Inve
     [relevantOids(inventory, request)],
   );
   const keysWhere = (wanted: 'hidden' | 'published'): Set<string> => new Set(rows.filter((row) => row[wanted]).flatMap((row) => oids.get(row.oid) ?? []).map(tableKey));
-  const orphans = new Map<string, string[]>();
-  for (const drop of installed ? await readOpenDrops(connection) : []) {
-    orphans.set(tableKey(drop.parent), [...(orphans.get(tableKey(drop.parent)) ?? []), drop.name.name]);
-  }
+  const openDrops = installed ? await readOpenDrops(connection) : [];
+  const orphans = new Map(openDrops.flatMap(({ leaf, parent }) => {
+    const table = oids.get(leaf);
+    return table === undefined ? [] : [[tableKey(table), { name: table.name, parent }] as const];
+  }));
   return { referring: await readReferring(connection, inventory, request), rowsHidden: keysWhere('hidden'), published: keysWhere('published'), orphans, selectivity: await readSelectivity(connection, request, dueShares) };
 }
 

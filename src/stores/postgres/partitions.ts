@@ -1,7 +1,183 @@
 import type { BatchResult } from '../port.ts';
+import { countDeleted, retryReason } from './batch.ts';
+import { resolveTables } from './catalogue.ts';
+import { tableKey } from './closure.ts';
 import type { Connection } from './connection.ts';
-import type { StepWork } from './walk.ts';
+import { sqlState } from './errors.ts';
+import { admit } from './fence.ts';
+import { appendJournal, readOpenDrops } from './journal.ts';
+import type { DropPosition, JournalKind } from './journal.ts';
+import { retryDelay } from './pace.ts';
+import { findByOid, liesBeforeCutoff, readPartitions } from './partition-catalogue.ts';
+import type { PartitionState } from './partition-catalogue.ts';
+import { quoteTable } from './sql.ts';
+import { countForDrop } from './statements.ts';
+import { beginChanging } from './transaction.ts';
+import type { Compiled, StepWork } from './walk.ts';
 
-export async function* dropPartitions(_connection: Connection, _work: StepWork): AsyncGenerator<BatchResult> {
-  yield* [];
+/** Counting a partition may take long; the fence is taken after it, so that no hold waits for it. */
+const COUNT_TIMEOUT_MS = 600_000;
+const ATTEMPTS = 4;
+
+/**
+ * Drops the partitions of which every row may go, and finishes what an interrupted run left detached. Everything
+ * else is left attached for the row-wise passes that follow.
+ *
+ * A drop cannot be one transaction, because a concurrent detach cannot run inside one. So the intent is
+ * committed first; whoever comes next finds it and either finishes the drop or attaches the partition again.
+ */
+export async function* dropPartitions(connection: Connection, work: StepWork): AsyncGenerator<BatchResult> {
+  const compiled = await work.compile(connection);
+  const root = compiled.target.table;
+  const attached = await readPartitions(connection, root);
+  for (const open of (await readOpenDrops(connection)).filter((drop) => belongs(drop, root, attached))) {
+    const partition = attached.find(({ oid }) => oid === open.leaf);
+    if (partition === undefined) yield* finishDetached(connection, work, open);
+    else if (partition.detachPending) {
+      await connection.query(`ALTER TABLE ${quoteTable(partition.parent)} DETACH PARTITION ${quoteTable(partition.name)} FINALIZE`);
+      yield* finishDetached(connection, work, open);
+    } else await record(connection, work, 'Reattach', open);
+  }
+  if (!(await mayDrop(connection, compiled))) return;
+  for (const partition of await readPartitions(connection, root)) {
+    work.context.signal.throwIfAborted();
+    if (!partition.owned || partition.detachPending || !(await liesBeforeCutoff(connection, partition, compiled.target.rule))) continue;
+    if (!(await wholeIsDue(connection, await work.compile(connection), partition.name))) continue;
+    yield* dropOne(connection, work, partition);
+  }
+}
+
+function belongs(drop: DropPosition, root: { schema: string; name: string }, attached: readonly PartitionState[]): boolean {
+  return [tableKey(root), ...attached.map(({ parent }) => tableKey(parent))].includes(tableKey(drop.parent));
+}
+
+/** Triggers would not see the rows of a dropped partition, and a subscriber of a publication would keep them. */
+async function mayDrop(connection: Connection, { target }: Compiled): Promise<boolean> {
+  const { rows } = await connection.query<{ watched: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = ANY ($1::oid[]) AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype::int & 8 <> 0)
+         OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prrelid = ANY ($1::oid[]))
+         OR EXISTS (SELECT FROM pg_publication p WHERE p.puballtables)
+         OR EXISTS (SELECT FROM pg_publication_tables p JOIN pg_class c ON c.relname = p.tablename JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = p.schemaname
+                    WHERE c.oid = ANY ($1::oid[])) AS watched`,
+    [[target.table.oid, ...target.leaves.map(({ oid }) => oid)]],
+  );
+  return rows[0]?.watched === false;
+}
+
+async function* dropOne(connection: Connection, work: StepWork, partition: PartitionState): AsyncGenerator<BatchResult> {
+  const intent: DropPosition = { leaf: partition.oid, name: partition.name, parent: partition.parent, bounds: partition.bounds };
+  await record(connection, work, 'DropIntent', intent);
+  if (!partition.hasDefault) {
+    const detached = await detachConcurrently(connection, work, partition);
+    if (!detached) {
+      // Still attached, or half detached: then the next run finishes it.
+      const now = (await readPartitions(connection, partition.parent)).find(({ oid }) => oid === partition.oid);
+      if (now?.detachPending === false) await record(connection, work, 'Reattach', intent);
+      return;
+    }
+  }
+  yield* finishDetached(connection, work, intent);
+}
+
+/** @returns false when somebody was in the way, or a row refers into the partition */
+async function detachConcurrently(connection: Connection, work: StepWork, partition: PartitionState): Promise<boolean> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    try {
+      await connection.query(`ALTER TABLE ${quoteTable(partition.parent)} DETACH PARTITION ${quoteTable(partition.name)} CONCURRENTLY`);
+      return true;
+    } catch (error) {
+      if (retryReason(error) === undefined || connection.lost()) throw error;
+      if (sqlState(error) === '23503') return false;
+      const now = (await readPartitions(connection, partition.parent)).find(({ oid }) => oid === partition.oid);
+      if (now?.detachPending !== false) return false;
+      await work.sleep(retryDelay(attempt, work.random), work.context.signal);
+    }
+  }
+  return false;
+}
+
+type Finished = { kind: 'dropped'; seq: number; deleted: number; clients: Record<string, number> } | { kind: 'gone' } | { kind: 'keeps rows' } | { kind: 'holds changed' };
+
+/** Drops a partition that is detached, or that a default partition kept attached; attaches it again when a row must stay. */
+async function* finishDetached(connection: Connection, work: StepWork, intent: DropPosition): AsyncGenerator<BatchResult> {
+  for (let attempt = 0; ; ) {
+    work.context.signal.throwIfAborted();
+    const compiled = await work.compile(connection);
+    const started = work.monotonicMs();
+    try {
+      const finished = await connection.transaction(() => finish(connection, work, compiled, intent), beginChanging({ lockTimeoutMs: work.context.pace.lockTimeoutMillis, statementTimeoutMs: COUNT_TIMEOUT_MS }));
+      if (finished.kind === 'holds changed') continue;
+      if (finished.kind === 'dropped') yield { seq: finished.seq, collection: work.step.collection, deleted: finished.deleted, clients: finished.clients, millis: work.monotonicMs() - started };
+      if (finished.kind === 'gone') await record(connection, work, 'Reattach', intent);
+      if (finished.kind === 'keeps rows') await reattach(connection, work, intent);
+      return;
+    } catch (error) {
+      const why = retryReason(error);
+      // 2BP01: a view or another table depends on it; only CASCADE would drop it, and that is never said.
+      if (sqlState(error) === '2BP01' || (why === 'ReferenceAppeared' && attempt >= ATTEMPTS)) return reattach(connection, work, intent);
+      if (why === undefined || connection.lost()) throw error;
+      if (attempt >= ATTEMPTS) {
+        yield { seq: 0, collection: work.step.collection, deleted: 0, clients: {}, millis: 0, throttledBy: why };
+        return reattach(connection, work, intent);
+      }
+      await work.sleep(retryDelay(attempt, work.random), work.context.signal);
+      attempt += 1;
+    }
+  }
+}
+
+async function finish(connection: Connection, work: StepWork, compiled: Compiled, intent: DropPosition): Promise<Finished> {
+  const name = await findByOid(connection, intent.leaf);
+  if (name === undefined) return { kind: 'gone' };
+  // Nobody can change a row, or begin to refer to one, from here to the commit.
+  await connection.query(`LOCK TABLE ONLY ${quoteTable(name)} IN ACCESS EXCLUSIVE MODE`);
+  const leaf = (await resolveTables(connection, [name]))(name);
+  if (leaf.oid !== intent.leaf) return { kind: 'gone' };
+  const statement = countForDrop(compiled.target.what, leaf, compiled.resolver);
+  const { rows } = await connection.query<{ client: string | null; rows: string; kept: string }>(statement.text, statement.values);
+  if ((await admit(connection, { claim: work.context.claim, holdsRevision: compiled.holdsRevision })) === 'holds changed') return { kind: 'holds changed' };
+  if (rows.some((row) => row.kept !== '0')) return { kind: 'keeps rows' };
+  const attached = (await readPartitions(connection, intent.parent)).some(({ oid }) => oid === intent.leaf);
+  if (attached) await connection.query(`ALTER TABLE ${quoteTable(intent.parent)} DETACH PARTITION ${quoteTable(name)}`);
+  await connection.query(`DROP TABLE ${quoteTable(name)}`);
+  const { deleted, clients } = countDeleted(compiled.target.rule.client, { rows: rows.map((row) => ({ client: row.client, deleted: row.rows })), rowCount: 0 });
+  const seq = await appendJournal(connection, work.context.claim, { collection: work.step.collection, table: name, method: 'DropPartition', kind: 'Drop', position: intent, deleted, clients, walBytes: 0 });
+  return { kind: 'dropped', seq, deleted, clients };
+}
+
+async function wholeIsDue(connection: Connection, compiled: Compiled, name: { schema: string; name: string }): Promise<boolean> {
+  const statement = countForDrop(compiled.target.what, compiled.resolver.lookup(name), compiled.resolver);
+  let rows: { rows: string; kept: string }[];
+  try {
+    rows = await connection.transaction(async () => (await connection.query<{ rows: string; kept: string }>(statement.text, statement.values)).rows, `BEGIN READ ONLY; SET LOCAL statement_timeout = ${COUNT_TIMEOUT_MS}`);
+  } catch (error) {
+    // Too large to be counted: row by row, then.
+    if (sqlState(error) === '57014') return false;
+    throw error;
+  }
+  // An empty partition of the past costs nothing and may be waited for by a late import.
+  return rows.length > 0 && rows.every((row) => row.kept === '0');
+}
+
+/** Puts a detached partition back, so that its rows are seen, held and purged like all others. */
+async function reattach(connection: Connection, work: StepWork, intent: DropPosition): Promise<void> {
+  await connection.transaction(async () => {
+    const attached = (await readPartitions(connection, intent.parent)).some(({ oid }) => oid === intent.leaf);
+    const name = await findByOid(connection, intent.leaf);
+    if (!attached && name !== undefined) await connection.query(`ALTER TABLE ${quoteTable(intent.parent)} ATTACH PARTITION ${quoteTable(name)} ${intent.bounds}`);
+    await append(connection, work, 'Reattach', intent);
+  }, beginChanging({ lockTimeoutMs: 5_000, statementTimeoutMs: COUNT_TIMEOUT_MS }));
+}
+
+/** Commits a stage of a drop by itself, under the fence. */
+async function record(connection: Connection, work: StepWork, kind: JournalKind, intent: DropPosition): Promise<void> {
+  await connection.transaction(async () => {
+    // Nothing is deleted here, so it does not matter which holds are known; the drop itself asks again.
+    await admit(connection, { claim: work.context.claim, holdsRevision: 0 });
+    await append(connection, work, kind, intent);
+  }, beginChanging({ lockTimeoutMs: 5_000, statementTimeoutMs: 10_000 }));
+}
+
+async function append(connection: Connection, work: StepWork, kind: JournalKind, intent: DropPosition): Promise<void> {
+  await appendJournal(connection, work.context.claim, { collection: work.step.collection, table: intent.name, method: 'DropPartition', kind, position: intent, deleted: 0, clients: {}, walBytes: 0 });
 }

@@ -1,5 +1,6 @@
 import { digestOf } from '../canonical.ts';
 import type { CollectionRule, Inventory, PurgeMethod, PurgeRequest, PurgeStep, Refusal, TableFact } from '../port.ts';
+import type { TableAddress } from '../predicate.ts';
 import { compareText, tableKey, tableName, topologyOf } from './closure.ts';
 import type { Edge, Topology } from './closure.ts';
 
@@ -11,8 +12,8 @@ export interface PlanFacts {
   rowsHidden: ReadonlySet<string>;
   /** Tables whose drops a subscriber would not follow: they are published. */
   published: ReadonlySet<string>;
-  /** Partitions (names) left detached by an interrupted run, by the table (`tableKey`) they came from. */
-  orphans: ReadonlyMap<string, readonly string[]>;
+  /** Partitions (`tableKey`) whose drop was begun and not finished, with the table they came from. */
+  orphans: ReadonlyMap<string, { name: string; parent: TableAddress }>;
   /** Share of due rows, 0 to 1, and whether an index leads with the due predicate's time; by collection. */
   selectivity: ReadonlyMap<string, { dueShare: number; timeIndexed: boolean }>;
 }
@@ -53,7 +54,9 @@ export function decidePurge(inventory: Pick<Inventory, 'tables'>, request: Purge
     selected.set(rule.collection, entry);
     refusals.push(...tableRefusals(rule, topology.leaves(rule.table), table, facts));
     for (const edge of edges) {
-      const child = rules.get(tableKey(edge.childRoot));
+      // A half dropped partition still is a part of its collection, whose step finishes it.
+      const orphan = facts.orphans.get(tableKey(edge.child));
+      const child = rules.get(tableKey(topology.root(orphan?.parent ?? edge.childRoot)));
       refusals.push(...edgeRefusals(rule, edge, child !== undefined, nonPersonal, facts));
       if (edge.self || child?.due === undefined) continue;
       entry.dependsOn.add(child.collection);
@@ -182,7 +185,7 @@ function toStep(entry: Selected, order: number, topology: Topology, facts: PlanF
 function chooseMethod({ rule, table, edges }: Selected, topology: Topology, facts: PlanFacts): { method: PurgeMethod; because: string } {
   const leaves = topology.leaves(rule.table);
   const key = tableKey(topology.root(rule.table));
-  const orphans = facts.orphans.get(key) ?? [];
+  const orphans = [...facts.orphans.values()].filter(({ parent }) => tableKey(topology.root(parent)) === key).map(({ name }) => name);
   if (table.kind === 'PartitionedTable') {
     const triggered = [table, ...leaves].some((part) => part.triggers.some((trigger) => trigger.onDelete && trigger.enabled));
     if (orphans.length > 0) return { method: 'DropPartition', because: `finishes the detached ${orphans.join(', ')}` };

@@ -1,0 +1,88 @@
+import type { CollectionRule } from '../port.ts';
+import type { Predicate, TableAddress } from '../predicate.ts';
+import { keysetColumn } from './facts.ts';
+import type { Connection } from './connection.ts';
+
+/** A partition as the catalogue has it now. */
+export interface PartitionState {
+  oid: string;
+  name: TableAddress;
+  parent: TableAddress;
+  /** `FOR VALUES …`. */
+  bounds: string;
+  /** The single column of a RANGE key; undefined for other keys. */
+  rangeColumn?: string;
+  /** The parent has a default partition; then a partition cannot be detached concurrently. */
+  hasDefault: boolean;
+  /** This login may detach and drop it. */
+  owned: boolean;
+  detachPending: boolean;
+}
+
+/** Partitions that are attached (or half detached) to a table, by name. */
+export async function readPartitions(connection: Connection, root: TableAddress): Promise<PartitionState[]> {
+  const { rows } = await connection.query<Omit<PartitionState, 'name' | 'parent' | 'rangeColumn'> & { schema: string; table: string; parent_schema: string; parent_name: string; range_column: string | null }>(
+    `WITH RECURSIVE tree(oid) AS (
+       SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
+       UNION SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid)
+     SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS table, pn.nspname AS parent_schema, p.relname AS parent_name,
+            coalesce(pg_get_expr(c.relpartbound, c.oid), '') AS bounds,
+            (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum = k.partattrs[0] AND k.partstrat = 'r' AND k.partnatts = 1) AS range_column,
+            k.partdefid <> 0 AS "hasDefault",
+            pg_has_role(c.relowner, 'USAGE') AND pg_has_role(p.relowner, 'USAGE') AS owned,
+            i.inhdetachpending AS "detachPending"
+     FROM tree t JOIN pg_inherits i ON i.inhrelid = t.oid
+     JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
+     JOIN pg_partitioned_table k ON k.partrelid = p.oid
+     WHERE c.relkind = 'r' ORDER BY n.nspname, c.relname`,
+    [root.schema, root.name],
+  );
+  return rows.map(({ schema, table, parent_schema, parent_name, range_column, ...row }) => ({
+    ...row,
+    name: { schema, name: table },
+    parent: { schema: parent_schema, name: parent_name },
+    ...(range_column === null ? {} : { rangeColumn: range_column }),
+  }));
+}
+
+/** Whether a table with this catalogue identity still exists, and under which name. */
+export async function findByOid(connection: Connection, oid: string): Promise<TableAddress | undefined> {
+  const { rows } = await connection.query<TableAddress>('SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid', [oid]);
+  return rows[0];
+}
+
+/**
+ * True when nothing can be inserted into the partition any more that is not due: its key is the time the rule
+ * starts from, and its upper bound is not after the cutoff. A partition of another key (a client, a hash) is
+ * still needed when all of its present rows are due.
+ */
+export async function liesBeforeCutoff(connection: Connection, partition: PartitionState, rule: Pick<CollectionRule, 'due'>): Promise<boolean> {
+  const upper = /^FOR VALUES FROM \(.*\) TO \('?([^'()]+)'?\)$/.exec(partition.bounds)?.[1];
+  if (upper === undefined || upper === 'MAXVALUE' || partition.rangeColumn === undefined || partition.rangeColumn !== keysetColumn(rule)) return false;
+  const due = firstBefore(rule.due);
+  if (due === undefined) return false;
+  const { time, cutoff } = due;
+  switch (time.type) {
+    case 'TimestampTZ':
+      return holds(connection, '$1::timestamptz <= $2::timestamptz', [upper, cutoff.instant]);
+    case 'Timestamp':
+      return holds(connection, '($1::timestamp AT TIME ZONE $3) <= $2::timestamptz', [upper, cutoff.instant, time.timeZone ?? 'UTC']);
+    case 'Date':
+      return holds(connection, '$1::date <= $2::date', [upper, cutoff.localDate]);
+    case 'EpochSeconds':
+      return holds(connection, '$1::numeric <= $2::numeric', [upper, String(Date.parse(cutoff.instant) / 1000)]);
+    case 'EpochMillis':
+      return holds(connection, '$1::numeric <= $2::numeric', [upper, String(Date.parse(cutoff.instant))]);
+  }
+}
+
+async function holds(connection: Connection, condition: string, values: readonly string[]): Promise<boolean> {
+  const { rows } = await connection.query<{ holds: boolean }>(`SELECT ${condition} AS holds`, values);
+  return rows[0]?.holds === true;
+}
+
+function firstBefore(predicate: Predicate | undefined): Extract<Predicate, { op: 'before' }> | undefined {
+  if (predicate?.op === 'before' && predicate.time.path.via.length === 0) return predicate;
+  return predicate?.op === 'and' ? predicate.of.map(firstBefore).find((found) => found !== undefined) : undefined;
+}
