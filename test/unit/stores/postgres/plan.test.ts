@@ -1,0 +1,210 @@
+import { describe, expect, test } from '@jest/globals';
+import type { CollectionRule, ForeignKeyFact, PurgeRequest, TableFact } from '../../../../src/stores/port.ts';
+import type { TableAddress } from '../../../../src/stores/predicate.ts';
+import { tableKey } from '../../../../src/stores/postgres/closure.ts';
+import { decidePurge, edgeKey, predicateDigest } from '../../../../src/stores/postgres/plan.ts';
+import type { PlanFacts } from '../../../../src/stores/postgres/plan.ts';
+
+const at = (name: string): TableAddress => ({ schema: 'public', name });
+
+function tableFact(name: string, changes: Partial<TableFact> = {}): TableFact {
+  return {
+    ...at(name),
+    oid: name,
+    kind: 'Table',
+    columns: [],
+    primaryKey: ['id'],
+    parents: [],
+    bytes: 0,
+    foreignKeys: [],
+    triggers: [],
+    rules: [],
+    rowSecurity: { enabled: false, forced: false },
+    deletesUnpublishable: false,
+    ...changes,
+  };
+}
+
+function refersTo(parent: string, changes: Partial<ForeignKeyFact> = {}): ForeignKeyFact {
+  return { name: `to_${parent}`, columns: [`${parent}_id`], references: at(parent), referencedColumns: ['id'], onDelete: 'NoAction', indexed: true, validated: true, ...changes };
+}
+
+const due = { op: 'true' } as const;
+
+function rule(name: string, changes: Partial<CollectionRule> = {}): CollectionRule {
+  return { collection: name, table: at(name), due, guards: [], times: [], acknowledged: [], ...changes };
+}
+
+function request(rules: CollectionRule[], targets: string[], changes: Partial<PurgeRequest> = {}): PurgeRequest {
+  return { rules, targets, nonPersonal: [], now: '2026-01-01T00:00:00Z', budgetMs: 1, ...changes };
+}
+
+const noFacts: PlanFacts = { referring: new Set(), rowsHidden: new Set(), published: new Set(), orphans: new Map(), selectivity: new Map() };
+
+function plan(tables: TableFact[], asked: PurgeRequest, facts: Partial<PlanFacts> = {}): { steps: string[]; refusals: string[]; messages: string } {
+  const { steps, refusals } = decidePurge({ tables }, asked, { ...noFacts, ...facts });
+  return {
+    steps: steps.map(({ collection, method, order }) => `${order} ${collection} ${method}`),
+    refusals: refusals.map(({ collection, reason }) => `${collection} ${reason}`),
+    messages: refusals.map(({ message }) => message).join('\n'),
+  };
+}
+
+describe('the steps of a purge', () => {
+  test('put children before parents, down to the last', () => {
+    const tables = [tableFact('a'), tableFact('b', { foreignKeys: [refersTo('a')] }), tableFact('c', { foreignKeys: [refersTo('b')] })];
+    expect(plan(tables, request([rule('a'), rule('b'), rule('c')], ['a'])).steps).toEqual(['1 c BlockRange', '2 b BlockRange', '3 a BlockRange']);
+  });
+
+  test('leave out a child that no rule makes due; it only protects', () => {
+    const tables = [tableFact('a'), tableFact('b', { foreignKeys: [refersTo('a')] })];
+    const { due: _none, ...kept } = rule('b');
+    expect(plan(tables, request([rule('a'), kept], ['a']))).toMatchObject({ steps: ['1 a BlockRange'], refusals: [] });
+  });
+
+  test('leave out parents nobody asked for', () => {
+    const tables = [tableFact('a'), tableFact('b', { foreignKeys: [refersTo('a')] })];
+    expect(plan(tables, request([rule('a'), rule('b')], ['b'])).steps).toEqual(['1 b BlockRange']);
+  });
+
+  test('say why a child is among them', () => {
+    const tables = [tableFact('a'), tableFact('b', { foreignKeys: [refersTo('a')] })];
+    expect(decidePurge({ tables }, request([rule('a'), rule('b')], ['a']), noFacts).steps[0]?.because).toBe('refers to a (to_a); walks the heap');
+  });
+
+  test('do not depend on the order of what is given', () => {
+    const tables = [tableFact('a'), tableFact('b', { foreignKeys: [refersTo('a')] }), tableFact('c', { foreignKeys: [refersTo('a')] })];
+    const rules = [rule('a'), rule('b'), rule('c')];
+    const one = decidePurge({ tables }, request(rules, ['a', 'c']), noFacts);
+    expect(decidePurge({ tables: tables.toReversed() }, request(rules.toReversed(), ['c', 'a']), noFacts)).toEqual(one);
+  });
+
+  test('explain a table that refers to itself and allow it', () => {
+    const { steps, refusals } = decidePurge({ tables: [tableFact('a', { foreignKeys: [refersTo('a')] })] }, request([rule('a')], ['a']), noFacts);
+    expect(refusals).toEqual([]);
+    expect(steps[0]?.because).toMatch(/refers to itself/);
+  });
+});
+
+const partitioned = [tableFact('p', { kind: 'PartitionedTable' }), tableFact('p1', { kind: 'Partition', parents: [at('p')] }), tableFact('p2', { kind: 'Partition', parents: [at('p')] })];
+
+describe('the method', () => {
+  test.each<[string, TableFact[], Partial<PlanFacts>, string]>([
+    ['drops partitions of a partitioned table', partitioned, {}, 'DropPartition'],
+    ['keeps to rows when a trigger would miss them', partitioned.map((table) => ({ ...table, triggers: [{ name: 'audit', onDelete: true, before: false, enabled: true }] })), {}, 'BlockRange'],
+    ['keeps to rows when a subscriber would miss the drop', partitioned, { published: new Set([tableKey(at('p'))]) }, 'BlockRange'],
+    ['uses the index when it is there and few rows are due', [tableFact('p')], { selectivity: new Map([['p', { dueShare: 0.01, timeIndexed: true }]]) }, 'Keyset'],
+    ['walks the heap when many rows are due', [tableFact('p')], { selectivity: new Map([['p', { dueShare: 0.5, timeIndexed: true }]]) }, 'BlockRange'],
+    ['walks the heap when no index has the time', [tableFact('p')], { selectivity: new Map([['p', { dueShare: 0.01, timeIndexed: false }]]) }, 'BlockRange'],
+  ])('%s', (_name, tables, facts, method) => {
+    expect(plan(tables, request([rule('p', { acknowledged: ['audit'] })], ['p']), facts).steps).toEqual([`1 p ${method}`]);
+  });
+
+  test('finishes a drop that was interrupted', () => {
+    const tables = [...partitioned, tableFact('p0')];
+    const facts = { ...noFacts, orphans: new Map([[tableKey(at('p0')), { name: 'p0', parent: at('p') }]]) };
+    expect(decidePurge({ tables }, request([rule('p')], ['p']), facts).steps[0]?.because).toMatch(/finishes the detached p0/);
+  });
+});
+
+describe('a purge is refused', () => {
+  const child = (key: Partial<ForeignKeyFact> = {}): TableFact[] => [tableFact('a'), tableFact('b', { foreignKeys: [refersTo('a', key)] })];
+  test.each<[string, TableFact[], PurgeRequest, Partial<PlanFacts>, string, RegExp]>([
+    ['when a foreign key has no index', child({ indexed: false }), request([rule('a'), rule('b')], ['a']), {}, 'a ForeignKeyWithoutIndex', /CREATE INDEX CONCURRENTLY ON public\.b \(a_id\)/],
+    ['when a table nobody mapped refers to it', child({ onDelete: 'Cascade' }), request([rule('a')], ['a']), {}, 'a UnmappedReference', /public\.b refers to public\.a by to_a/],
+    [
+      'when a table declared free of personal data has rows that refer to it',
+      child(),
+      request([rule('a')], ['a'], { nonPersonal: [at('b')] }),
+      { referring: new Set([edgeKey({ child: at('b'), constraint: 'to_a' })]) },
+      'a UnmappedReference',
+      /declared free of personal data/,
+    ],
+    ['when a trigger was not acknowledged', [tableFact('a', { triggers: [{ name: 'audit', onDelete: true, before: false, enabled: true }] })], request([rule('a')], ['a']), {}, 'a TriggerNotAcknowledged', /trigger audit/],
+    [
+      'when a partition has a trigger of its own',
+      [...partitioned.slice(0, 2), tableFact('p2', { kind: 'Partition', parents: [at('p')], triggers: [{ name: 'own', onDelete: true, before: true, enabled: true }] })],
+      request([rule('p')], ['p']),
+      {},
+      'p TriggerNotAcknowledged',
+      /own on public\.p2/,
+    ],
+    ['when a rule replaces DELETE, acknowledged or not', [tableFact('a', { rules: [{ name: 'soft', onDelete: true, instead: true }] })], request([rule('a', { acknowledged: ['soft'] })], ['a']), {}, 'a RuleOnDelete', /drop the rule/],
+    ['when policies hide rows', [tableFact('a')], request([rule('a')], ['a']), { rowsHidden: new Set([tableKey(at('a'))]) }, 'a RowSecurity', /BYPASSRLS/],
+    ['when it is published without a replica identity', [tableFact('a', { deletesUnpublishable: true })], request([rule('a')], ['a']), {}, 'a ReplicaIdentity', /REPLICA IDENTITY/],
+    ['when a partition lies in another server', [...partitioned, tableFact('p3', { kind: 'ForeignTable', parents: [at('p')] })], request([rule('p')], ['p']), {}, 'p ForeignTable', /public\.p3/],
+    ['when the table does not exist', [], request([rule('a')], ['a']), {}, 'a TableNotFound', /no table public\.a/],
+    ['when nobody declares the collection', [], request([], ['a']), {}, 'a CollectionNotFound', /declares the collection a/],
+    ['when two collections claim one table', [tableFact('a')], request([rule('a'), rule('a2', { table: at('a') })], ['a']), {}, 'a2 MapOverlap', /a declares the table/],
+  ])('%s', (_name, tables, asked, facts, refusal, message) => {
+    const decided = plan(tables, asked, facts);
+    expect(decided.refusals).toEqual([refusal]);
+    expect(decided.messages).toMatch(message);
+  });
+
+  test('when two tables refer to each other, naming both foreign keys', () => {
+    const tables = [tableFact('a', { foreignKeys: [refersTo('b')] }), tableFact('b', { foreignKeys: [refersTo('a')] }), tableFact('c', { foreignKeys: [] })];
+    const decided = plan(tables, request([rule('a'), rule('b'), rule('c')], ['a', 'c']));
+    expect(decided.refusals).toEqual(['a CycleNotSupported']);
+    expect(decided.messages).toMatch(/public\.a\.to_b.*public\.b\.to_a|public\.b\.to_a.*public\.a\.to_b/);
+    expect(decided.steps).toEqual(['1 c BlockRange']);
+  });
+
+  test('but not for an acknowledged trigger, a disabled one, or one on another event', () => {
+    const triggers = [
+      { name: 'known', onDelete: true, before: false, enabled: true },
+      { name: 'off', onDelete: true, before: false, enabled: false },
+      { name: 'insert', onDelete: false, before: false, enabled: true },
+    ];
+    expect(plan([tableFact('a', { triggers })], request([rule('a', { acknowledged: ['known'] })], ['a'])).refusals).toEqual([]);
+  });
+
+  test('but not for an empty table declared free of personal data', () => {
+    expect(plan(child({ indexed: false }), request([rule('a')], ['a'], { nonPersonal: [at('b')] })).refusals).toEqual([]);
+  });
+});
+
+describe('foreign keys of partitions', () => {
+  test('count once, for the partitioned table', () => {
+    const key = refersTo('a');
+    const tables = [tableFact('a'), tableFact('p', { kind: 'PartitionedTable', foreignKeys: [key] }), tableFact('p1', { kind: 'Partition', parents: [at('p')], foreignKeys: [{ ...key, name: 'p1_fk' }] })];
+    expect(plan(tables, request([rule('a'), rule('p')], ['a']))).toMatchObject({ steps: ['1 p DropPartition', '2 a BlockRange'], refusals: [] });
+  });
+
+  test('that only one partition has still protect, under the collection of the partitioned table', () => {
+    const tables = [tableFact('a'), tableFact('p', { kind: 'PartitionedTable' }), tableFact('p1', { kind: 'Partition', parents: [at('p')], foreignKeys: [refersTo('a')] })];
+    expect(plan(tables, request([rule('a'), rule('p')], ['a'])).steps).toEqual(['1 p DropPartition', '2 a BlockRange']);
+  });
+
+  test('into one partition protect the partitioned table', () => {
+    const tables = [...partitioned, tableFact('b', { foreignKeys: [refersTo('p1')] })];
+    expect(plan(tables, request([rule('p')], ['p'])).refusals).toEqual(['p UnmappedReference']);
+  });
+
+  test('are indexed when every partition has the index', () => {
+    const key = refersTo('a');
+    const leaf = (name: string, indexed: boolean): TableFact => tableFact(name, { kind: 'Partition', parents: [at('p')], foreignKeys: [{ ...key, indexed }] });
+    const tables = (second: boolean): TableFact[] => [tableFact('a'), tableFact('p', { kind: 'PartitionedTable', foreignKeys: [{ ...key, indexed: false }] }), leaf('p1', true), leaf('p2', second)];
+    const asked = request([rule('a'), rule('p')], ['a']);
+    expect(plan(tables(true), asked).refusals).toEqual([]);
+    expect(plan(tables(false), asked).refusals).toEqual(['a ForeignKeyWithoutIndex']);
+  });
+
+  test('of a half dropped partition belong to the collection that finishes it', () => {
+    const tables = [tableFact('a'), tableFact('p', { kind: 'PartitionedTable', foreignKeys: [refersTo('a')] }), tableFact('p0', { foreignKeys: [refersTo('a')] })];
+    const orphans = new Map([[tableKey(at('p0')), { name: 'p0', parent: at('p') }]]);
+    expect(plan(tables, request([rule('a'), rule('p')], ['a']), { orphans })).toMatchObject({ steps: ['1 p DropPartition', '2 a BlockRange'], refusals: [] });
+  });
+});
+
+describe('the digest of a step', () => {
+  const minimum = { kind: 'Minimum', name: 'm', predicate: { op: 'false' } } as const;
+  test.each<[string, Partial<CollectionRule>, boolean]>([
+    ['changes with the due predicate', { due: { op: 'false' } }, false],
+    ['changes with a minimum', { guards: [minimum] }, false],
+    ['changes with the table', { table: at('other') }, false],
+    ['stays when a hold is added', { guards: [{ ...minimum, kind: 'Hold' }] }, true],
+  ])('%s', (_name, changes, same) => {
+    expect(predicateDigest(rule('a', changes)) === predicateDigest(rule('a'))).toBe(same);
+  });
+});
