@@ -69,23 +69,26 @@ export interface SizeBounds {
 }
 
 const SMOOTHING = 0.4;
-/** Below this part of the limit a batch grows; a fifth more then still stays under it. */
-const ROOM = 0.75;
+/** Aim a little under the limit, so that the usual variance stays under it. */
+const TARGET = 0.9;
 
-/** The size after a batch that took `millis`: a fifth more while there is room, a fifth less above the limit. */
+/** The size after a batch that took `millis`: a fifth more where that still fits, a fifth less above the limit. */
 export function adaptSize(current: BatchSize, millis: number, maxBatchMillis: number, bounds: SizeBounds): BatchSize {
   const smoothedMs = current.smoothedMs === undefined ? millis : SMOOTHING * millis + (1 - SMOOTHING) * current.smoothedMs;
-  const factor = smoothedMs > maxBatchMillis ? 0.8 : smoothedMs < ROOM * maxBatchMillis ? 1.2 : 1;
-  return { size: clamp(current.size * factor, bounds), smoothedMs };
+  // Rounded up, or a batch of one page would stay one page for ever.
+  const larger = Math.ceil(current.size * 1.2);
+  if (smoothedMs > maxBatchMillis) return { size: clamp(Math.floor(current.size * 0.8), bounds), smoothedMs };
+  if ((smoothedMs * larger) / current.size <= TARGET * maxBatchMillis) return { size: clamp(larger, bounds), smoothedMs };
+  return { size: current.size, smoothedMs };
 }
 
 /** The size after a batch that was rolled back. The cost so far says nothing about the smaller one. */
 export function halveSize(current: BatchSize, bounds: SizeBounds): BatchSize {
-  return { size: clamp(current.size / 2, bounds) };
+  return { size: clamp(Math.floor(current.size / 2), bounds) };
 }
 
 function clamp(size: number, { min, max }: SizeBounds): number {
-  return Math.min(max, Math.max(min, Math.round(size)));
+  return Math.min(max, Math.max(min, size));
 }
 
 /** Milliseconds before the n-th retry (from 0): doubling from 25 to 1,600, half of it random so that two workers part. */
