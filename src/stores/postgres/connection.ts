@@ -1,10 +1,11 @@
+import { X509Certificate } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { checkServerIdentity as matchNames } from 'node:tls';
-import type { ConnectionOptions, PeerCertificate } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { StoreError } from '../port.ts';
 import type { Credential, OpenOptions, StoreTarget } from '../port.ts';
+import { certificateNameError } from './certificate.ts';
 import { toStoreError } from './errors.ts';
 import type { ErrorContext } from './errors.ts';
 
@@ -211,17 +212,9 @@ function tlsOptions(target: StoreTarget, credential: Credential): ConnectionOpti
     minVersion: 'TLSv1.2',
     ...(target.caPem === undefined ? {} : { ca: target.caPem }),
     ...(isIP(name) === 0 ? { servername: name } : {}),
-    checkServerIdentity: (_host, certificate) => certificateNameError(name, certificate),
+    checkServerIdentity: (_host, certificate) => certificateNameError(name, new X509Certificate(certificate.raw)),
     ...(credential.type === 'certificate' ? { cert: credential.certPem, key: credential.keyPem } : {}),
   };
-}
-
-/** Refuses a certificate without subject alternative names: a bare common name is no proof of identity (RFC 9525). */
-export function certificateNameError(name: string, certificate: PeerCertificate): Error | undefined {
-  if (certificate.subjectaltname === undefined || certificate.subjectaltname === '') {
-    return Object.assign(new Error('The certificate has no subject alternative name.'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
-  }
-  return matchNames(name, certificate);
 }
 
 function revealPassword(credential: Credential, scram: boolean, { store, username }: ErrorContext): Promise<string> {

@@ -39,10 +39,17 @@ export function faultOf(error: unknown): DatabaseFault | undefined {
 export function toStoreError(error: unknown, context: ErrorContext): StoreError {
   if (error instanceof StoreError) return error;
   const raw = isRecord(error) ? error : {};
-  const code = typeof raw['code'] === 'string' ? raw['code'] : '';
-  const message = error instanceof Error ? error.message : '';
+  const { code, message, name } = errorFacts(error);
   if (/^[0-9A-Z]{5}$/.test(code) && typeof raw['severity'] === 'string') return fromServer(raw, code, message, context);
-  return fromWire(code, message, context);
+  const timedOut = name === 'AbortError' || name === 'TimeoutError' || message.includes('timeout');
+  return fromWire(timedOut ? 'ETIMEDOUT' : code, message, context);
+}
+
+/** Code, message and name of whatever was thrown; empty where it has none. Read by shape: errors of another realm are no `Error` here. */
+export function errorFacts(error: unknown): { code: string; message: string; name: string } {
+  const raw = isRecord(error) ? error : {};
+  const text = (key: string): string => (typeof raw[key] === 'string' ? raw[key] : '');
+  return { code: text('code'), message: text('message'), name: text('name') };
 }
 
 function fromServer(raw: Record<string, unknown>, code: string, message: string, context: ErrorContext): StoreError {
@@ -136,8 +143,8 @@ function fromWire(code: string, message: string, context: ErrorContext): StoreEr
   if (message.startsWith('SASL')) {
     return new StoreError('AuthenticationFailed', `${where}: the SCRAM login of ${context.username} failed: the server and the credential do not prove the same password; correct the credential Secret.`);
   }
-  if (message.includes('timeout')) {
-    return new StoreError('Unreachable', `${where}: no login within the time allowed; check the endpoint, network policies and firewalls.`, cause);
+  if (code === 'ETIMEDOUT') {
+    return new StoreError('Unreachable', `${where}: no answer within the time allowed; check the endpoint, network policies and firewalls.`, cause);
   }
   if (code !== '' || message.startsWith('Connection terminated') || message.includes('not queryable')) {
     return new StoreError('Unreachable', `${where}: the connection could not be made or was lost${code === '' ? '' : ` (${code})`}; check the endpoint and that the server runs.`, cause);

@@ -1,0 +1,31 @@
+import type { StoreReader } from '../port.ts';
+import { readApprovedRules } from './approved.ts';
+import type { Connection } from './connection.ts';
+import { countCollection } from './count.ts';
+import { readFence } from './fence.ts';
+import { readFingerprint } from './fingerprint.ts';
+import { readHistogram } from './histogram.ts';
+import { readClock, readIdentity, readSessions } from './identity.ts';
+import { readInventory } from './inventory.ts';
+import { planPurge } from './planning.ts';
+
+/**
+ * The reading half of a PostgreSQL store over one connection. Methods may be called at the same time; they are
+ * done one after the other, since two transactions on one connection would become one.
+ */
+export function createReader(connection: Connection): StoreReader {
+  const { serial } = connection;
+  return {
+    identity: () => serial(() => readIdentity(connection)),
+    clock: () => serial(() => readClock(connection)),
+    inventory: () => serial(() => readInventory(connection)),
+    sessions: () => serial(() => readSessions(connection)),
+    fence: () => serial(() => readFence(connection)),
+    count: (request) => serial(() => countCollection(connection, request)),
+    histogram: (table, time, options) => serial(() => readHistogram(connection, table, time, options)),
+    fingerprint: (table, where) => serial(() => readFingerprint(connection, table, where)),
+    planPurge: (request) => serial(() => planPurge(connection, request)),
+    approvedRules: (policyUid) => serial(() => readApprovedRules(connection, policyUid)),
+    close: () => connection.close(),
+  };
+}
