@@ -1,6 +1,6 @@
 import type { OwnerReference } from '../api/object.ts';
 import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER, deleteStored } from './deletion.ts';
-import { isExpiredEvent } from './event-kinds.ts';
+import { EVENT_TTL_MS } from './event-kinds.ts';
 import type { KindRegistry, ServedKind } from './kinds.ts';
 import { memberObject } from './object.ts';
 import type { StoredObject } from './object.ts';
@@ -97,10 +97,9 @@ function releaseOwners(store: Store, all: readonly Entry[], owned: readonly Owne
 
 /**
  * One pass of what the controller manager does in a cluster: content of deleted namespaces, dependents of missing
- * owners, finalizers of foreground and orphan deletion, events past their time. Passes repeat until nothing changes.
+ * owners, finalizers of foreground and orphan deletion. Passes repeat until nothing changes.
  */
 export function cleanUp(store: Store, kinds: KindRegistry, now: number): void {
-  for (const event of store.list('events')) if (isExpiredEvent(event, now)) store.remove('events', event);
   cleanNamespaces(store, entries(store, kinds), now);
   const gather = (): { all: Entry[]; owned: Owned[]; byUid: Map<string, Entry> } => {
     const all = entries(store, kinds);
@@ -118,8 +117,30 @@ export function cleanUp(store: Store, kinds: KindRegistry, now: number): void {
 }
 
 function mayNeedCleaning({ type, object, collection }: Change): boolean {
-  return type === 'DELETED' || object.metadata.deletionTimestamp !== undefined || (object.metadata.ownerReferences ?? []).length > 0
-    || (collection === 'events' && type === 'ADDED');
+  // Nothing is owned by an event, and they come and go more often than all else.
+  if (collection === 'events') return object.metadata.deletionTimestamp !== undefined;
+  return type === 'DELETED' || object.metadata.deletionTimestamp !== undefined || (object.metadata.ownerReferences ?? []).length > 0;
+}
+
+const EVENT_SWEEP_MS = 60_000;
+
+/** Removes events some time after they were written last; those found at the start count as written then. */
+function expireEvents(store: Store, now: () => number): () => void {
+  const written = new Map(store.list('events').map(({ metadata }) => [metadata.uid, now()]));
+  const unsubscribe = store.subscribe(({ collection, type, object }) => {
+    if (collection !== 'events') return;
+    if (type === 'DELETED') written.delete(object.metadata.uid);
+    else written.set(object.metadata.uid, now());
+  });
+  const sweep = setInterval(() => {
+    for (const event of store.list('events')) {
+      if (now() - (written.get(event.metadata.uid) ?? 0) > EVENT_TTL_MS) store.remove('events', event);
+    }
+  }, EVENT_SWEEP_MS);
+  return () => {
+    unsubscribe();
+    clearInterval(sweep);
+  };
 }
 
 /** Cleans up after each write that may need it, once the answer to that write is on its way. Returns the function that ends it. */
@@ -134,9 +155,11 @@ export function startCleanup(store: Store, kinds: KindRegistry, now: () => numbe
   const unsubscribe = store.subscribe((change) => {
     if (mayNeedCleaning(change)) schedule();
   });
+  const stopExpiry = expireEvents(store, now);
   schedule();
   return () => {
     unsubscribe();
+    stopExpiry();
     if (scheduled !== undefined) clearImmediate(scheduled);
   };
 }

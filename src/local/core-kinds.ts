@@ -12,6 +12,7 @@ import { NAME_COLUMN, age } from './table.ts';
 import type { Column } from './table.ts';
 import { isDeepStrictEqual } from 'node:util';
 
+/** Counts are of the type string as well, as from a real API server; the values stay numbers. */
 function column(name: string, description: string, cell: Column['cell'], type = 'string'): Column {
   return { name, type, priority: 0, description, cell };
 }
@@ -111,7 +112,7 @@ export const CORE_KINDS: readonly ServedKind[] = [
     columns: [
       NAME_COLUMN,
       column('Type', 'What it is for.', (object) => object['type']),
-      column('Data', 'How many keys it has.', (object) => size(object, 'data'), 'integer'),
+      column('Data', 'How many keys it has.', (object) => size(object, 'data')),
       AGE,
     ],
     schema: SECRET_SCHEMA,
@@ -124,7 +125,7 @@ export const CORE_KINDS: readonly ServedKind[] = [
   servedKind({
     ref: { group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap', namespaced: true },
     shortNames: ['cm'],
-    columns: [NAME_COLUMN, column('Data', 'How many keys it has.', (object) => size(object, 'data', 'binaryData'), 'integer'), AGE],
+    columns: [NAME_COLUMN, column('Data', 'How many keys it has.', (object) => size(object, 'data', 'binaryData')), AGE],
     schema: CONFIG_MAP_SCHEMA,
     mergeKeys: METADATA_MERGE_KEYS,
     check: (object, old) => dataErrors(object, old, 'binaryData', ['data', 'binaryData']),

@@ -46,7 +46,7 @@ export class Declarations {
 
   /** Takes the files as they are now (path -> text). Returns the mistakes in those that changed. */
   update(dir: string, files: ReadonlyMap<string, string>): DeclarationProblem[] {
-    for (const file of [...this.#texts.keys()]) {
+    for (const file of this.#texts.keys()) {
       if (files.has(file)) continue;
       this.#texts.delete(file);
       this.#forget(file);

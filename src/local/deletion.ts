@@ -1,4 +1,4 @@
-import { badRequest, conflict, forbidden, notFound } from './errors.ts';
+import { conflict, forbidden, invalid, notFound } from './errors.ts';
 import type { ServedKind } from './kinds.ts';
 import { timestamp } from './metadata.ts';
 import { isJsonObject, memberObject } from './object.ts';
@@ -20,13 +20,19 @@ export interface DeleteOptions {
   dryRun: boolean;
 }
 
-/** Reads a DeleteOptions body and the query, where both may say it. Throws 400 for a policy that does not exist. */
+const DELETE_OPTIONS = { group: 'meta.k8s.io', version: 'v1', plural: 'deleteoptions', kind: 'DeleteOptions', namespaced: false };
+
+/** Reads a DeleteOptions body and the query, where both may say it. Throws 422 for a policy that does not exist. */
 export function parseDeleteOptions(body: unknown, query: URLSearchParams): DeleteOptions {
   const options = isJsonObject(body) ? body : {};
   const preconditions = memberObject(options, 'preconditions');
   const propagation = options['propagationPolicy'] ?? query.get('propagationPolicy') ?? (options['orphanDependents'] === true ? 'Orphan' : 'Background');
   if (propagation !== 'Background' && propagation !== 'Foreground' && propagation !== 'Orphan') {
-    throw badRequest(`propagationPolicy "${String(propagation)}" is not one of Background, Foreground, Orphan`);
+    throw invalid(DELETE_OPTIONS, '', [{
+      path: 'propagationPolicy',
+      type: 'FieldValueNotSupported',
+      message: `"${String(propagation)}": supported values: "Background", "Foreground", "Orphan"`,
+    }]);
   }
   const { uid, resourceVersion } = preconditions;
   const dryRun = options['dryRun'];

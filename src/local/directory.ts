@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import type { KindRef } from '../api/object.ts';
-import { isConflict } from '../runtime/client.ts';
+import { isConflict } from '../runtime/api-error.ts';
 import type { Client } from '../runtime/client.ts';
 import { toCreate, toReplace } from './apply.ts';
 import { Declarations } from './declarations.ts';

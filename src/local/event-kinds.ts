@@ -1,5 +1,5 @@
 import { memberObject } from './object.ts';
-import type { JsonObject, StoredObject } from './object.ts';
+import type { StoredObject } from './object.ts';
 import type { FieldError } from '../api/validation/validator.ts';
 import { CORE_EVENT_SCHEMA, EVENT_SCHEMA } from './core-schemas.ts';
 import { servedKind } from './kinds.ts';
@@ -93,8 +93,8 @@ function newFormErrors(event: StoredObject): FieldError[] {
 }
 
 function check(event: StoredObject, old: StoredObject | undefined): FieldError[] {
-  const newForm = (event['eventTime'] ?? null) !== null && old === undefined;
-  return [...namespaceErrors(event), ...(newForm ? newFormErrors(event) : [])];
+  if (old !== undefined) return [];
+  return (event['eventTime'] ?? null) === null ? namespaceErrors(event) : newFormErrors(event);
 }
 
 function eventKind(group: string, schema: ServedKind['schema'], convert: Pick<ServedKind, 'toStored' | 'fromStored'>, reference: string): ServedKind {
@@ -128,11 +128,5 @@ export const EVENT_KINDS: readonly ServedKind[] = [
   ),
 ];
 
-/** How long events are kept, as in a cluster: one hour. */
+/** How long an event is kept after it was written last, as in a cluster: one hour. */
 export const EVENT_TTL_MS = 3_600_000;
-
-/** Whether the event was last seen before its time to live. */
-export function isExpiredEvent(event: JsonObject & StoredObject, now: number): boolean {
-  const time = Date.parse(String(seen(event) ?? ''));
-  return !Number.isNaN(time) && now - time > EVENT_TTL_MS;
-}

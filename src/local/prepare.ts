@@ -7,9 +7,6 @@ import { isJsonObject } from './object.ts';
 import type { JsonObject, StoredObject } from './object.ts';
 import { prune } from './schema.ts';
 
-/** What the request asks to happen to fields the schema does not know; they are never stored. */
-export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
-
 function checkType(kind: ServedKind, body: JsonObject): void {
   const { ref } = kind;
   if (typeof body['kind'] !== 'string' || body['kind'] === '') {
@@ -32,36 +29,18 @@ function withoutUnkept(metadata: JsonObject): JsonObject {
 }
 
 /**
- * Turns a request's body into an object of the kind in its stored form: right type, known fields only, defaults filled.
- * Throws 400 when it is not such an object, or has unknown fields under Strict; under Warn they go to `warn`.
+ * Turns a request's body into an object of the kind in its stored form: right type, known fields only, defaults filled;
+ * and the paths of the fields it had beyond those. Throws 400 when it is not such an object.
  */
-export function prepareObject(
-  kind: ServedKind,
-  body: unknown,
-  validator: ObjectValidator,
-  fieldValidation: FieldValidation,
-  warn: (text: string) => void,
-): StoredObject {
+export function prepareObject(kind: ServedKind, body: unknown, validator: ObjectValidator): { object: StoredObject; unknownFields: string[] } {
   if (!isJsonObject(body)) throw badRequest(`the body of this request is a ${kind.ref.kind} object in JSON`);
   checkType(kind, body);
-  const unknown: string[] = [];
-  const metadata = prune(body['metadata'] ?? {}, OBJECT_META, 'metadata', unknown) as JsonObject;
+  const unknownFields: string[] = [];
+  const metadata = prune(body['metadata'] ?? {}, OBJECT_META, 'metadata', unknownFields) as JsonObject;
   const object = { ...body, metadata: withoutUnkept(metadata) } as unknown as StoredObject;
-  let known: StoredObject;
-  if (kind.custom) {
-    const prepared = validator.prepare(kind.ref, object);
-    unknown.push(...prepared.unknownFields);
-    known = prepared.object as StoredObject;
-  } else {
-    known = kind.complete(kind.toStored(prune(object, kind.schema, '', unknown) as StoredObject));
+  if (!kind.custom) {
+    return { object: kind.complete(kind.toStored(prune(object, kind.schema, '', unknownFields) as StoredObject)), unknownFields };
   }
-  if (unknown.length > 0) {
-    const lines = unknown.map((path) => `unknown field "${path}"`);
-    if (fieldValidation === 'Strict') {
-      const { ref } = kind;
-      throw badRequest(`${ref.kind} in version "${ref.version}" cannot be handled as a ${ref.kind}: strict decoding error: ${lines.join(', ')}`);
-    }
-    if (fieldValidation === 'Warn') lines.forEach(warn);
-  }
-  return known;
+  const prepared = validator.prepare(kind.ref, object);
+  return { object: prepared.object as StoredObject, unknownFields: [...unknownFields, ...prepared.unknownFields] };
 }

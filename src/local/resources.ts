@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuthorizationCheck } from '../api/validation/validator.ts';
 import { deleteObject, parseDeleteOptions } from './deletion.ts';
-import { StatusError, badRequest, forbidden, methodNotAllowed, notFound, unsupportedMediaType } from './errors.ts';
+import { StatusError, badRequest, forbidden, methodNotAllowed, noSuchPath, notFound, unsupportedMediaType } from './errors.ts';
 import { mediaType, parseJson, readBody, readJson } from './http.ts';
 import type { Answer } from './http.ts';
 import type { KindRegistry, ServedKind } from './kinds.ts';
@@ -16,8 +16,7 @@ import { userInfo } from './users.ts';
 import type { LocalUser, Users } from './users.ts';
 import { serveWatch } from './watch.ts';
 import { createObject, updateObject } from './writes.ts';
-import type { WriteContext, WriteRequest } from './writes.ts';
-import type { FieldValidation } from './prepare.ts';
+import type { FieldValidation, WriteContext, WriteRequest } from './writes.ts';
 
 export interface ResourceContext extends WriteContext {
   kinds: KindRegistry;
@@ -95,6 +94,7 @@ export async function answerResource(context: ResourceContext, request: Resource
     kind,
     user: userInfo(user),
     authorize: (check) => context.users.authorize(user.name, check),
+    isPatch: verb === 'patch',
     dryRun: parseDryRun(query),
     fieldValidation: parseFieldValidation(query),
     warn: (text) => warnings.push(text),
@@ -109,7 +109,8 @@ export async function answerResource(context: ResourceContext, request: Resource
   });
   const { name, namespace } = route;
   const isRead = verb === 'get' || verb === 'list' || verb === 'watch';
-  if (!isRead && (!kind.writable || (name === undefined && kind.ref.namespaced && namespace === undefined))) throw methodNotAllowed();
+  if (!isRead && name === undefined && kind.ref.namespaced && namespace === undefined) throw kind.custom ? noSuchPath() : methodNotAllowed();
+  if (!isRead && !kind.writable) throw methodNotAllowed();
 
   switch (verb) {
     case 'get': {

@@ -23,6 +23,12 @@ const TYPES: Record<string, (value: unknown) => boolean> = {
   number: (value) => typeof value === 'number',
 };
 
+/** An empty list or map is stored as an absent one, as typed Go objects are. */
+function isEmptyCollection(value: unknown, schema: Schema): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  return schema.additionalProperties !== undefined && isJsonObject(value) && Object.keys(value).length === 0;
+}
+
 /**
  * Copies what the schema knows and adds the paths of the rest to `unknown`. A null counts as absent, as it does for the
  * typed kinds of a real API server. Throws 400 for a value of the wrong type, without repeating the value: it may be
@@ -42,7 +48,10 @@ export function prune(value: unknown, schema: Schema, path: string, unknown: str
     const below = path === '' ? name : `${path}.${name}`;
     const known = schema.properties?.[name] ?? schema.additionalProperties;
     if (known === undefined) unknown.push(below);
-    else if (member !== null) result[name] = prune(member, known, below, unknown);
+    else if (member !== null) {
+      const kept = prune(member, known, below, unknown);
+      if (!isEmptyCollection(kept, known)) result[name] = kept;
+    }
   }
   return result;
 }

@@ -55,5 +55,8 @@ export function parseFieldSelector(
     if (!selectable.includes(field)) throw badRequest(`field label not supported: ${field}`);
     return (fields: Record<string, string>) => ((fields[field] ?? '') === value) === (operator !== '!=');
   });
-  return (object) => tests.length === 0 || tests.every((test) => test(fieldsOf(object)));
+  return (object) => {
+    const fields = fieldsOf(object);
+    return tests.every((test) => test(fields));
+  };
 }

@@ -15,8 +15,9 @@ export const METADATA_MERGE_KEYS: MergeKeys = { 'metadata.finalizers': '', 'meta
 const SET_ORDER = '$setElementOrder/';
 const DELETE_PRIMITIVES = '$deleteFromPrimitiveList/';
 
+/** Values of the patch come before those only the server has, as in Kubernetes. */
 function mergePrimitives(current: unknown[], patch: unknown[]): unknown[] {
-  return [...current, ...patch.filter((value) => !current.includes(value))];
+  return [...patch, ...current.filter((value) => !patch.includes(value))];
 }
 
 function mergeItems(current: unknown[], patch: unknown[], key: string, path: string, keys: MergeKeys): unknown[] {

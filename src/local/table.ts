@@ -49,10 +49,16 @@ export function age(instant: unknown, now: number): string {
   return Number.isNaN(time) ? '<invalid>' : humanDuration(now - time);
 }
 
+/** Members in the order of their names, as Go prints maps. */
+function sortedJson(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) =>
+    isJsonObject(member) ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member);
+}
+
 function cellValue(type: string, value: unknown, now: number): unknown {
   switch (type) {
     case 'string':
-      return typeof value === 'object' ? JSON.stringify(value) : String(value);
+      return typeof value === 'object' ? sortedJson(value) : String(value);
     case 'integer':
       return typeof value === 'number' ? Math.trunc(value) : null;
     case 'number':

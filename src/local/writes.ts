@@ -7,8 +7,10 @@ import { generatedName, metadataErrors, timestamp } from './metadata.ts';
 import { memberObject } from './object.ts';
 import type { StoredObject } from './object.ts';
 import { prepareObject } from './prepare.ts';
-import type { FieldValidation } from './prepare.ts';
 import type { Store } from './store.ts';
+
+/** What the request asks to happen to fields the schema does not know; they are never stored. */
+export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
 /** What a write needs besides the request. */
 export interface WriteContext {
@@ -23,6 +25,8 @@ export interface WriteRequest {
   kind: ServedKind;
   namespace?: string;
   subresource?: 'status';
+  /** True: the body is the outcome of a patch. */
+  isPatch: boolean;
   user: UserInfo;
   authorize: (check: AuthorizationCheck) => boolean;
   /** True: everything is checked and answered, nothing is stored. */
@@ -40,6 +44,18 @@ function checkNamespace(request: WriteRequest, object: StoredObject): void {
   if (given !== undefined && given !== '' && given !== namespace) {
     throw badRequest(`the namespace of the provided object does not match the namespace sent on the request (${given} and ${namespace ?? ''})`);
   }
+}
+
+/** The body as an object of the kind. Throws 400 (422 for a patch) when Strict and a field is not known. */
+function receive(context: WriteContext, request: WriteRequest, body: unknown, name: string): StoredObject {
+  const { kind, fieldValidation, isPatch, warn } = request;
+  const { object, unknownFields } = prepareObject(kind, body, context.validator);
+  const lines = unknownFields.map((path) => `unknown field "${path}"`);
+  if (fieldValidation === 'Warn') lines.forEach(warn);
+  if (fieldValidation !== 'Strict' || lines.length === 0) return object;
+  const text = `strict decoding error: ${lines.join(', ')}`;
+  if (isPatch) throw invalid(kind.ref, name, [{ path: 'patch', type: 'FieldValueInvalid', message: text }]);
+  throw badRequest(`${kind.ref.kind} in version "${kind.ref.version}" cannot be handled as a ${kind.ref.kind}: ${text}`);
 }
 
 /** New content needs a namespace that is there and is going to stay. */
@@ -98,7 +114,7 @@ const CODES: Record<string, number> = { Unauthorized: 401, Forbidden: 403, Inval
 /** Stores a new object and returns it. Throws the API server's error when it cannot be. */
 export function createObject(context: WriteContext, request: WriteRequest, body: unknown): StoredObject {
   const { kind, namespace } = request;
-  const received = prepareObject(kind, body, context.validator, request.fieldValidation, request.warn);
+  const received = receive(context, request, body, '');
   checkNamespace(request, received);
   const prepared = withNamespace(received, namespace);
   const { resourceVersion, deletionTimestamp: _deletion, generation: _generation, ...given } = prepared.metadata;
@@ -200,7 +216,7 @@ export function updateObject(
   const old = context.store.get(kind.collection, namespace, name);
   if (old === undefined) throw notFound(kind.ref, name);
   const body = change(kind.fromStored(old));
-  const prepared = prepareObject(kind, body, context.validator, request.fieldValidation, request.warn);
+  const prepared = receive(context, request, body, name);
   if (prepared.metadata.name !== name) {
     throw badRequest(`the name of the object (${prepared.metadata.name ?? ''}) does not match the name on the URL (${name})`);
   }
