@@ -1,7 +1,7 @@
 import type { Json } from '../canonical.ts';
 import { readLink } from './line.ts';
 import type { AuditLog } from './log.ts';
-import type { AuditEntry, AuditObject } from './record.ts';
+import { encodeEntry, type AuditEntry, type AuditObject } from './record.ts';
 import { listSegments, scanLines } from './segments.ts';
 
 /**
@@ -21,11 +21,10 @@ export interface JournalRun {
   readonly actor: string;
 }
 
-/** A row of the store's journal; beside `seq` it carries counts, names and digests only. */
+/** A row of the store's journal; what it carries beside `seq` is plain JSON: counts, names and digests only. */
 export interface JournalEntry {
   /** Strictly increasing within the run, in commit order: once a row is visible no lower number may appear. */
   readonly seq: number;
-  readonly [field: string]: Json;
 }
 
 export interface TakeOver {
@@ -40,8 +39,9 @@ export interface TakeOver {
 export interface Journal {
   /**
    * Appends the rows that the chain does not have yet and resolves when they are durable. Calls for one run are made
-   * one after the other. Throws `JournalOrderError` when rows are not in strictly increasing order, and what
-   * `AuditLog.append` throws; after that the journal must be opened again together with the log.
+   * one after the other. Throws `JournalOrderError` when rows are not in strictly increasing order and
+   * `AuditEntryError` when one cannot be recorded, both before anything is appended; `AuditUnavailableError` when the
+   * log fails, after which it and the journal are opened again.
    */
   takeOver(run: JournalRun, rows: readonly JournalEntry[]): Promise<TakeOver>;
   /** Highest row of the run in the chain; 0: none. */
@@ -100,7 +100,10 @@ class ChainJournal implements Journal {
     checkOrder(run, rows);
     const mark = this.#marks.get(id) ?? 0;
     const fresh = rows.filter((row) => row.seq > mark);
-    const appended = await Promise.all(fresh.map((row) => this.#log.append(toEntry(run, row))));
+    const entries = fresh.map((row) => toEntry(run, row));
+    // One row that cannot be recorded must not leave the others half taken over: they would be appended again.
+    for (const entry of entries) encodeEntry(entry);
+    const appended = await Promise.all(entries.map((entry) => this.#log.append(entry)));
     const through = fresh.at(-1)?.seq ?? mark;
     if (appended.length > 0) this.#marks.set(id, through);
     return { taken: appended.length, known: rows.length - appended.length, through };
@@ -114,7 +117,7 @@ function toEntry(run: JournalRun, row: JournalEntry): AuditEntry {
     action: JOURNAL_TAKEN_OVER,
     object: run.object,
     outcome: 'Done',
-    refs: { store: run.store, run: run.run, row: seq, batch },
+    refs: { store: run.store, run: run.run, row: seq, batch: batch as Json },
   };
 }
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { JournalOrderError, openJournal, type JournalRun } from '../../../../src/evidence/audit/journal.ts';
 import { readRecord } from '../../../../src/evidence/audit/line.ts';
 import { openAuditLog } from '../../../../src/evidence/audit/log.ts';
-import type { AuditRecord } from '../../../../src/evidence/audit/record.ts';
+import { AuditEntryError, type AuditRecord } from '../../../../src/evidence/audit/record.ts';
 import { entry, NOON, readLines, withFolder } from '../../../support/chain.ts';
 
 const run = (store: string, name: string): JournalRun => ({ store, run: name, object: { kind: 'PurgeRun', name }, actor: 'dataward' });
@@ -53,6 +53,17 @@ describe('takeOver', () => {
       await expect(journal.takeOver(run('ns/a', 'r1'), rows(...seqs))).rejects.toThrow(JournalOrderError);
       expect(await journal.takeOver(run('ns/a', 'r1'), rows(1))).toMatchObject({ taken: 1 });
       await log.close();
+    });
+  });
+
+  test('takes none of the rows when one of them cannot be recorded', async () => {
+    await withFolder(async (dir) => {
+      const { log, journal } = await opened(dir);
+      const bad = [...rows(1, 2), { seq: 3, at: undefined }, ...rows(4)];
+      await expect(journal.takeOver(run('ns/a', 'r1'), bad)).rejects.toThrow(AuditEntryError);
+      expect(await journal.takeOver(run('ns/a', 'r1'), rows(1, 2, 3))).toEqual({ taken: 3, known: 0, through: 3 });
+      await log.close();
+      expect(await taken(dir)).toEqual([['ns/a', 'r1', 1], ['ns/a', 'r1', 2], ['ns/a', 'r1', 3]]);
     });
   });
 
