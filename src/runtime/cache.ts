@@ -119,12 +119,18 @@ export function createCache<T extends KubeObject>(client: Client, kind: KindRef,
   const sink = {
     listStarted: () => sightings.listStarted(),
     async replace(items: T[]): Promise<void> {
-      const present = new Set(items.map((item) => keyOf(item.metadata)));
-      const gone = [...objects.keys()].filter((key) => !present.has(key));
-      const steps = [...gone.map((key) => () => remove(key)), ...items.map((item) => () => put(item))];
-      for (const [index, step] of steps.entries()) {
-        if (index > 0 && index % SLICE === 0) await nextTurn();
-        step();
+      const present = new Set<string>();
+      for (const item of items) {
+        if (present.size % SLICE === SLICE - 1) await nextTurn();
+        present.add(keyOf(item.metadata));
+        put(item);
+      }
+      let removed = 0;
+      for (const key of Array.from(objects.keys())) {
+        if (present.has(key)) continue;
+        if (removed % SLICE === SLICE - 1) await nextTurn();
+        remove(key);
+        removed += 1;
       }
       sightings.listTaken();
       hasSynced = true;
