@@ -54,9 +54,10 @@ export function merge(base: unknown, change: unknown): unknown {
 /** Takes the value at a path away; the path must be there. */
 export function remove(value: unknown, path: readonly string[]): void {
   const [first, ...rest] = path;
-  if (!isRecord(value) || first === undefined || !(first in value)) throw new Error(`no ${path.join('/')} to take away`);
-  if (rest.length > 0) remove(value[first], rest);
-  else delete value[first];
+  if (typeof value !== 'object' || value === null || first === undefined || !(first in value)) throw new Error(`no ${path.join('/')} to take away`);
+  const fields = value as Record<string, unknown>;
+  if (rest.length > 0) remove(fields[first], rest);
+  else delete fields[first];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,0 +1,61 @@
+import { Ajv } from 'ajv';
+import type { Catalogue } from './catalogue.ts';
+import type { ParamsInput } from './input.ts';
+
+/** Parameters of controls: defaults of the catalogue, changed by a profile, in the numbers policies compute with. */
+
+export interface ParameterProblem {
+  parameter: string;
+  /** What is wrong and what to write instead. */
+  message: string;
+}
+
+export interface ResolvedParameters {
+  params: ParamsInput;
+  /** Overrides that were not used; the default stands in their place. Sorted by parameter. */
+  problems: ParameterProblem[];
+}
+
+/**
+ * Fills in and converts parameters. An override that does not fit never weakens anything: its default stays.
+ *
+ * @param overrides as a person writes them in ComplianceProfile.spec.parameters
+ */
+export function resolveParameters(catalogue: Catalogue, overrides: Readonly<Record<string, unknown>>): ResolvedParameters {
+  const ajv = new Ajv({ strict: true, formats: { duration: (text: string) => durationSeconds(text) !== undefined } });
+  const problems: ParameterProblem[] = [];
+  const params: Record<string, string | number> = {};
+  for (const [parameter, { schema, default: standard }] of Object.entries(catalogue.parameters)) {
+    const override = Object.hasOwn(overrides, parameter) ? overrides[parameter] : undefined;
+    const fits = override === undefined || ajv.validate(schema, override);
+    if (!fits) problems.push({ parameter, message: `parameters.${parameter}: ${wanted(schema)}; ${String(standard)} is used until then` });
+    const chosen = fits && override !== undefined ? (override as string | number) : standard;
+    params[parameter] = schema['format'] === 'duration' ? (durationSeconds(String(chosen)) ?? 0) : chosen;
+  }
+  for (const name of Object.keys(overrides)) {
+    if (!Object.hasOwn(catalogue.parameters, name)) {
+      problems.push({ parameter: name, message: `parameters.${name}: no control has this parameter; there are ${Object.keys(catalogue.parameters).sort().join(', ')}` });
+    }
+  }
+  problems.sort((a, b) => (a.parameter < b.parameter ? -1 : 1));
+  return { params: params as unknown as ParamsInput, problems };
+}
+
+function wanted(schema: Record<string, unknown>): string {
+  if (schema['format'] === 'duration') return 'write a duration of weeks, days or hours, such as P21D, P2W or PT36H; a month has no fixed length';
+  if (Array.isArray(schema['enum'])) return `write one of ${schema['enum'].join(', ')}`;
+  return `write a whole number from ${String(schema['minimum'])} to ${String(schema['maximum'])}`;
+}
+
+/**
+ * Seconds of an ISO 8601 duration of fixed length: weeks, or days and hours. Undefined for anything else, such as
+ * months and years, whose length depends on a date, and for zero. A duration of more than a hundred years is a typing
+ * error and undefined as well.
+ */
+export function durationSeconds(text: string): number | undefined {
+  const match = /^P(?:(\d{1,5})W|(?=\d|T\d)(?:(\d{1,5})D)?(?:T(\d{1,6})H)?)$/.exec(text);
+  if (match === null) return undefined;
+  const [, weeks = '0', days = '0', hours = '0'] = match;
+  const seconds = Number(weeks) * 604_800 + Number(days) * 86_400 + Number(hours) * 3_600;
+  return seconds > 0 && seconds <= 100 * 366 * 86_400 ? seconds : undefined;
+}
