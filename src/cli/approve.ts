@@ -1,0 +1,49 @@
+import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import { PURGE_RUN } from '../api/kinds.ts';
+import { forecastTotal } from '../retention/plan.ts';
+import { FINAL_STATES } from '../retention/run/plan.ts';
+import { ApiError, isForbidden, isInvalid } from '../runtime/client.ts';
+import { CliError, connect, EXIT, parseReference, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
+import { count, note, printResult, table } from './output.ts';
+
+export interface ApproveFlags extends ClusterFlags {
+  maxRows?: number;
+}
+
+/**
+ * `approve purgerun/NAME`: adds the caller's approval of exactly the plan that is there. The API server checks that
+ * the name is the caller's own and that the caller may approve; what is written binds to the digest of the plan.
+ */
+export async function approve(context: CliContext, reference: string, flags: ApproveFlags): Promise<ExitCode> {
+  const { client, namespace } = connect(context, flags);
+  const ref = { namespace, name: parseReference(reference, 'purgerun') };
+  const run = await client.get<PurgeRun>(PURGE_RUN, ref);
+  if (!run) throw new CliError(`PurgeRun ${namespace}/${ref.name} does not exist; -n names another namespace`);
+  if (FINAL_STATES.includes(run.status?.state ?? 'Waiting')) throw new CliError(`PurgeRun ${namespace}/${ref.name} is ${run.status?.state}; there is nothing left to approve`);
+  const { username } = await client.whoAmI();
+  const approvals = run.spec.approvals ?? [];
+  if (approvals.some((approval) => approval.by === username)) {
+    note(context, `${username} has approved this plan already`);
+    return EXIT.fine;
+  }
+  const approval = { by: username, planDigest: run.spec.planDigest, ...(flags.maxRows === undefined ? {} : { maxRows: flags.maxRows }) };
+  try {
+    await client.mergePatch<PurgeRun>(PURGE_RUN, ref, { metadata: { resourceVersion: run.metadata.resourceVersion }, spec: { approvals: [...approvals, approval] } });
+  } catch (error) {
+    if (isForbidden(error) || isInvalid(error)) throw new CliError(`the API server refused the approval: ${(error as ApiError).message}`, EXIT.findings, { cause: error });
+    throw error;
+  }
+  printResult(context, flags.output, { purgeRun: `${namespace}/${ref.name}`, ...approval }, () => summary(run));
+  note(context, `approved by ${username}: ${count(forecastTotal(run.spec.forecast.steps))} rows of ${namespace}/${run.spec.store}, plan ${run.spec.planDigest.slice(0, 19)}`);
+  return EXIT.fine;
+}
+
+function summary(run: PurgeRun): string {
+  return table(
+    ['collection', 'before', 'deletes', 'held'],
+    run.spec.plan.steps.map((step) => {
+      const seen = run.spec.forecast.steps.find((candidate) => candidate.collection === step.collection);
+      return [step.collection, step.cutoff.slice(0, 10), count(seen?.due), count(seen?.held)];
+    }),
+  );
+}

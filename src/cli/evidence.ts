@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { directoryCheckpointSink } from '../evidence/audit/checkpoint-directory.ts';
+import { verifyAuditLog } from '../evidence/audit/verify.ts';
+import { loadPublicKeys } from '../evidence/keys.ts';
+import { verifyCertificate } from '../evidence/verify-certificate.ts';
+import { CliError, EXIT, type CliContext, type ExitCode, type Output } from './context.ts';
+import { note, printResult, table } from './output.ts';
+
+export interface EvidenceFlags {
+  output: Output;
+  /** Folder of public keys, `*.pem`. */
+  keys?: string;
+  /** Folder of checkpoints that were kept apart from the log. */
+  checkpoints?: string;
+}
+
+/** `certificate verify FILE`: is it what was signed, by whom, and is the history it names the one the auditor has? */
+export async function verifyCertificateFile(context: CliContext, file: string, flags: EvidenceFlags): Promise<ExitCode> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new CliError(`${file}: cannot be read`, EXIT.input, { cause: error });
+  });
+  const keys = await readKeys(flags.keys ?? path.join(path.dirname(file), '..', 'keys'));
+  const checkpoints = flags.checkpoints === undefined ? undefined : await directoryCheckpointSink(flags.checkpoints).list();
+  const verdict = verifyCertificate({ text, publicKeys: keys, ...(checkpoints ? { checkpoints } : {}) });
+  const { certificate, ...checks } = verdict;
+  printResult(context, flags.output, checks, () =>
+    table(
+      ['check', 'verdict', 'detail'],
+      [
+        ['shape', verdict.shape.ok ? 'Valid' : 'Invalid', verdict.shape.problems.join('; ')],
+        ['signature', verdict.signature.state, verdict.signature.keyId],
+        ['audit', verdict.audit.state, verdict.audit.detail],
+      ],
+    ),
+  );
+  if (certificate && verdict.signature.state === 'Valid') note(context, `${certificate.kind} in ${certificate.store.namespace}/${certificate.store.name}, issued ${certificate.issuedAt}: ${certificate.collections.reduce((sum, each) => sum + each.deleted, 0)} rows deleted; not covered: ${certificate.notCovered.length} statements`);
+  // Without checkpoints from elsewhere the anchoring is not judged; what was judged decides.
+  const fine = verdict.shape.ok && verdict.signature.state === 'Valid' && (checkpoints === undefined || verdict.audit.state === 'Anchored');
+  return fine ? EXIT.fine : EXIT.findings;
+}
+
+/** `audit verify DIR`: two verdicts, integrity and completeness, because a log that was cut off is still intact. */
+export async function verifyAuditDir(context: CliContext, dir: string, flags: EvidenceFlags): Promise<ExitCode> {
+  const keys = await readKeys(flags.keys ?? path.join(dir, '..', 'keys'));
+  const checkpoints = await directoryCheckpointSink(flags.checkpoints ?? path.join(dir, '..', 'checkpoints')).list();
+  const verdict = await verifyAuditLog({ dir, checkpoints, publicKeys: keys });
+  const bad = verdict.integrity.firstBad;
+  printResult(context, flags.output, verdict, () =>
+    table(
+      ['check', 'verdict', 'detail'],
+      [
+        ['integrity', verdict.integrity.state, bad ? `${bad.file} line ${bad.line}: record ${bad.seq}: ${bad.problem}` : `${verdict.integrity.records} records in order`],
+        ['completeness', verdict.completeness.state, `checkpoints: ${checkpoints.length}, rejected: ${verdict.rejected.length}`],
+      ],
+    ),
+  );
+  if (flags.checkpoints === undefined) note(context, 'the checkpoints beside the log were used; who can write the log could have written them. Give --checkpoints from another place.');
+  return verdict.ok ? EXIT.fine : EXIT.findings;
+}
+
+async function readKeys(dir: string): Promise<Awaited<ReturnType<typeof loadPublicKeys>>> {
+  return loadPublicKeys(dir).catch((error: unknown) => {
+    throw new CliError(`--keys ${dir}: ${error instanceof Error && 'code' in error ? 'the folder of public keys cannot be read' : error instanceof Error ? error.message : String(error)}`, EXIT.input, { cause: error });
+  });
+}

@@ -1,0 +1,47 @@
+import { apiVersionOf, CONFIG_MAP, FREEZE_CONFIG_MAP, ROOT_NAMESPACE } from '../api/kinds.ts';
+import type { KubeObject } from '../api/object.ts';
+import { isAlreadyExists } from '../runtime/client.ts';
+import { CliError, connect, EXIT, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
+import { note } from './output.ts';
+
+interface ConfigMapObject extends KubeObject {
+  data?: Record<string, string>;
+}
+
+export interface FreezeFlags extends ClusterFlags {
+  reason?: string;
+  rootNamespace?: string;
+}
+
+/** `freeze`: stops all destruction before the next batch, everywhere or in one namespace. Measuring goes on. */
+export async function freeze(context: CliContext, flags: FreezeFlags): Promise<ExitCode> {
+  if (!flags.reason?.trim()) throw new CliError('--reason is needed: whoever finds the freeze has to know why');
+  const { client } = connect(context, flags);
+  const namespace = flags.namespace ?? flags.rootNamespace ?? ROOT_NAMESPACE;
+  const { username } = await client.whoAmI();
+  const map: ConfigMapObject = { apiVersion: apiVersionOf(CONFIG_MAP), kind: 'ConfigMap', metadata: { namespace, name: FREEZE_CONFIG_MAP }, data: { reason: flags.reason.trim(), by: username } };
+  try {
+    await client.create(CONFIG_MAP, map);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const standing = await client.get<ConfigMapObject>(CONFIG_MAP, map.metadata);
+    note(context, `frozen already by ${standing?.data?.['by'] ?? 'somebody'}: ${standing?.data?.['reason'] ?? 'no reason given'}`);
+    return EXIT.fine;
+  }
+  note(context, `frozen: ${flags.namespace ? `stores of namespace ${namespace}` : 'all stores'}; \`dataward thaw${flags.namespace ? ` -n ${namespace}` : ''}\` ends it`);
+  return EXIT.fine;
+}
+
+/** `thaw`: ends a freeze made through Kubernetes. One made in a store is ended there. */
+export async function thaw(context: CliContext, flags: FreezeFlags): Promise<ExitCode> {
+  const { client } = connect(context, flags);
+  const namespace = flags.namespace ?? flags.rootNamespace ?? ROOT_NAMESPACE;
+  const standing = await client.get<ConfigMapObject>(CONFIG_MAP, { namespace, name: FREEZE_CONFIG_MAP });
+  if (!standing) {
+    note(context, `nothing is frozen in ${namespace}`);
+    return EXIT.fine;
+  }
+  await client.delete(CONFIG_MAP, { namespace, name: FREEZE_CONFIG_MAP }, { ...(standing.metadata.uid ? { uid: standing.metadata.uid } : {}) });
+  note(context, `thawed ${namespace}; it was frozen by ${standing.data?.['by'] ?? 'somebody'}: ${standing.data?.['reason'] ?? 'no reason given'}`);
+  return EXIT.fine;
+}

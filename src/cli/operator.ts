@@ -1,0 +1,35 @@
+import { operatorConfig, type OperatorFlags } from '../config.ts';
+import { startOperator } from '../operator/operator.ts';
+import { createEngine } from '../policy/engine.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { EXIT, type CliContext, type ExitCode } from './context.ts';
+
+/** `operator`: the controllers in a cluster, until a signal or until the lease is lost. */
+export async function operator(context: CliContext, flags: OperatorFlags): Promise<ExitCode> {
+  const config = operatorConfig(flags, context.env);
+  const logger = createLogger({ level: config.logLevel, stream: context.stderr, fields: { version: context.version } });
+  const engine = await createEngine({ bundleDir: context.paths.bundle });
+  const running = await startOperator({
+    config,
+    kubeConfig: context.kubeConfig(config.kubeconfig ? { kubeconfig: config.kubeconfig } : {}),
+    drivers: context.drivers,
+    engine,
+    clock: context.clock,
+    logger,
+    version: context.version,
+    commit: context.commit,
+  });
+  const stop = (): void => void running.stop().catch((error: unknown) => logger.error('the operator did not stop well', { error }));
+  context.signal.addEventListener('abort', stop, { once: true });
+  try {
+    await running.ended;
+    return EXIT.fine;
+  } catch (error) {
+    logger.error('the operator ended', { error });
+    // Whoever restarts it starts clean; a half-stopped leader must not linger.
+    await running.stop();
+    return EXIT.unreachable;
+  } finally {
+    await engine.close();
+  }
+}

@@ -1,0 +1,104 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
+import { DATA_STORE, RETENTION_POLICY, ROOT_NAMESPACE } from '../api/kinds.ts';
+import { liveDeclarations } from '../connect/declarations.ts';
+import { failureOf } from '../connect/failures.ts';
+import { createStoreConnections } from '../connect/stores.ts';
+import { derive, type Derived } from '../retention/derive.ts';
+import { forecastTotal } from '../retention/plan.ts';
+import { covers } from '../rules/store-rules.ts';
+import type { Client } from '../runtime/client.ts';
+import { CliError, connect, EXIT, parseReference, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
+import { declaredObjects } from './offline.ts';
+import { colours, count, note, printResult, table } from './output.ts';
+
+export interface PlanFlags extends ClusterFlags {
+  filename?: string;
+  sql?: boolean;
+  rootNamespace?: string;
+}
+
+interface StorePlan {
+  policy: string;
+  store: string;
+  derived?: Derived;
+  failure?: { reason: string; message: string };
+  sql?: string[];
+}
+
+/**
+ * `plan`: what a purge would do, worked out by the same code that would do it. Reads the declarations and the
+ * stores; writes nothing anywhere.
+ */
+export async function plan(context: CliContext, reference: string | undefined, flags: PlanFlags): Promise<ExitCode> {
+  if ((reference === undefined) === (flags.filename === undefined)) throw new CliError('name one of: -f DIR, or retentionpolicy/NAME');
+  const source = flags.filename === undefined ? connect(context, flags) : { client: await declaredObjects(context, flags.filename), namespace: undefined };
+  const client = source.client as Client;
+  const declarations = await liveDeclarations(client, flags.rootNamespace ?? ROOT_NAMESPACE).read();
+  const connections = createStoreConnections({ client, drivers: context.drivers });
+  const policies = choose(declarations.policies, reference, source.namespace);
+  const stores = await client.list<DataStore>(DATA_STORE);
+  const plans: StorePlan[] = [];
+  for (const policy of policies) {
+    for (const store of stores.filter((candidate) => covers(policy, policy.spec.stores, candidate, declarations))) {
+      const names = { policy: `${policy.metadata.namespace}/${policy.metadata.name}`, store: `${store.metadata.namespace}/${store.metadata.name}` };
+      try {
+        const reader = await connections.reader(store, 'observe', context.signal);
+        try {
+          const derived = await derive(store, policy, declarations, reader, context.clock.now());
+          plans.push({ ...names, derived, ...(flags.sql ? { sql: await reader.explain(derived.request) } : {}) });
+        } finally {
+          await reader.close();
+        }
+      } catch (error) {
+        plans.push({ ...names, failure: failureOf(error) });
+      }
+    }
+  }
+  printResult(context, flags.output, plans.map(asData), () => plans.map((each) => render(context, each)).join('\n'));
+  if (plans.length === 0) note(context, 'no policy with spec.purge covers a store; nothing would be deleted');
+  return exitOf(plans);
+}
+
+function choose(policies: readonly RetentionPolicy[], reference: string | undefined, namespace: string | undefined): RetentionPolicy[] {
+  const purging = policies.filter((policy) => policy.spec.purge);
+  if (reference === undefined) return purging;
+  const name = parseReference(reference, 'retentionpolicy');
+  const policy = policies.find((candidate) => candidate.metadata.name === name && candidate.metadata.namespace === namespace);
+  if (!policy) throw new CliError(`${RETENTION_POLICY.kind} ${namespace}/${name} does not exist; -n names another namespace`);
+  if (!policy.spec.purge) throw new CliError(`RetentionPolicy ${namespace}/${name} has no spec.purge: it keeps and deletes nothing`);
+  return [policy];
+}
+
+function asData({ policy, store, derived, failure, sql }: StorePlan): object {
+  if (!derived) return { policy, store, failure };
+  const { plan: written, planDigest, forecast, refusals, reasons, pendingHolds } = derived;
+  return { policy, store, planDigest, plan: written, forecast, refusals, approvalNeededBecause: reasons, pendingHolds, ...(sql ? { sql } : {}) };
+}
+
+/** One plan as a page: what goes, what stays and why, what a person would be asked. */
+export function render(context: CliContext, { policy, store, derived, failure, sql }: StorePlan): string {
+  const paint = colours(context);
+  const head = `${paint.bold(`${policy} in ${store}`)}\n`;
+  if (!derived) return `${head}  ${paint.red(`${failure?.reason}: ${failure?.message}`)}\n`;
+  const rows = derived.plan.steps.map((step) => {
+    const seen = derived.forecast.steps.find((candidate) => candidate.collection === step.collection);
+    return [step.order, step.collection, step.method, step.cutoff.slice(0, 10), count(seen?.due), count(seen?.held), count(seen?.floored), count(seen?.blocked), count(seen?.indeterminate)];
+  });
+  const lines = [
+    head,
+    rows.length === 0 ? '  nothing is selected\n' : indent(table(['#', 'collection', 'method', 'before', 'deletes', 'held', 'minimum', 'blocked', 'undated'], rows)),
+    ...derived.refusals.map((refusal) => `  ${paint.red(`refused (${refusal.reason})`)} ${refusal.message}\n`),
+    ...derived.pendingHolds.map((hold) => `  ${paint.yellow('waits for')} LegalHold ${hold}\n`),
+    ...derived.reasons.map((reason) => `  ${paint.yellow(`needs approval (${reason.reason})`)} ${reason.message}\n`),
+    ...(sql ?? []).map((statement) => `\n${statement};\n`),
+  ];
+  return lines.join('');
+}
+
+const indent = (text: string): string => text.replace(/^(?=.)/gm, '  ');
+
+function exitOf(plans: readonly StorePlan[]): ExitCode {
+  if (plans.some((each) => each.failure)) return EXIT.unreachable;
+  return plans.some((each) => (each.derived?.refusals.length ?? 0) > 0 || forecastTotal(each.derived?.forecast.steps ?? []) > 0) ? EXIT.findings : EXIT.fine;
+}

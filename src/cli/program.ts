@@ -1,0 +1,116 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { approve, type ApproveFlags } from './approve.ts';
+import { OUTPUTS, type ClusterFlags, type CliContext, type ExitCode } from './context.ts';
+import { verifyAuditDir, verifyCertificateFile, type EvidenceFlags } from './evidence.ts';
+import { freeze, thaw, type FreezeFlags } from './freeze.ts';
+import { local, type LocalFlags } from './local.ts';
+import { operator } from './operator.ts';
+import { plan, type PlanFlags } from './plan.ts';
+import { status, type StatusFlags } from './status.ts';
+import { validate } from './validate.ts';
+import type { OperatorFlags } from '../config.ts';
+import { printResult } from './output.ts';
+
+/** The command line: names and flags; each command is a file of its own. `exit` is told the code a command earned. */
+export function createProgram(context: CliContext, exit: (code: ExitCode) => void): Command {
+  const program = new Command('dataward')
+    .description('Keeps personal data in real data stores under the rules that were promised.')
+    .configureOutput({ writeOut: (text) => context.stdout.write(text), writeErr: (text) => context.stderr.write(text) })
+    .exitOverride()
+    .showHelpAfterError('(add --help for the flags)');
+  const output = (): Option => new Option('-o, --output <format>', 'format of the result').choices(OUTPUTS).default('table');
+  const cluster = (command: Command): Command =>
+    command
+      .option('--kubeconfig <file>', 'kubeconfig to use')
+      .option('--context <name>', 'context of the kubeconfig')
+      .option('-n, --namespace <name>', 'namespace; that of the context when left out')
+      .addOption(output());
+
+  program
+    .command('validate')
+    .description('check manifests by every rule the API server would apply, offline')
+    .requiredOption('-f, --filename <path>', 'file or folder')
+    .addOption(output())
+    .action(async (flags: { filename: string; output: ClusterFlags['output'] }) => exit(await validate(context, flags)));
+
+  cluster(program.command('plan [policy]'))
+    .description('show what a purge would delete and why the rest stays; reads only')
+    .option('-f, --filename <dir>', 'folder of declarations instead of a cluster')
+    .option('--sql', 'print the read-only SELECTs that show the same rows')
+    .option('--root-namespace <name>', 'namespace of the operator')
+    .action(async (policy: string | undefined, flags: PlanFlags) => exit(await plan(context, policy, flags)));
+
+  cluster(program.command('approve <purgerun>'))
+    .description('approve exactly the plan of a run, in your own name')
+    .option('--max-rows <n>', 'the most rows you agree to', positive)
+    .action(async (run: string, flags: ApproveFlags) => exit(await approve(context, run, flags)));
+
+  cluster(program.command('freeze'))
+    .description('stop all destruction before the next batch')
+    .requiredOption('--reason <text>', 'why')
+    .option('--root-namespace <name>', 'namespace of the operator')
+    .action(async (flags: FreezeFlags) => exit(await freeze(context, flags)));
+
+  cluster(program.command('thaw'))
+    .description('end a freeze')
+    .option('--root-namespace <name>', 'namespace of the operator')
+    .action(async (flags: FreezeFlags) => exit(await thaw(context, flags)));
+
+  cluster(program.command('status'))
+    .description('stores, policies, holds and runs on one page')
+    .option('-A, --all-namespaces', 'in every namespace')
+    .action(async (flags: StatusFlags) => exit(await status(context, flags)));
+
+  const evidence = (command: Command): Command => command.option('--keys <dir>', 'folder of public keys').option('--checkpoints <dir>', 'folder of checkpoints kept apart from the log').addOption(output());
+  evidence(program.command('certificate').description('deletion certificates').command('verify <file>'))
+    .description('check a certificate offline')
+    .action(async (file: string, flags: EvidenceFlags) => exit(await verifyCertificateFile(context, file, flags)));
+  evidence(program.command('audit').description('the audit log').command('verify <dir>'))
+    .description('check an audit log offline: integrity and completeness')
+    .action(async (dir: string, flags: EvidenceFlags) => exit(await verifyAuditDir(context, dir, flags)));
+
+  program
+    .command('local')
+    .description('run the operator on this machine, against a small Kubernetes API on loopback')
+    .requiredOption('-f, --filename <dir>', 'folder of declarations; edits are applied')
+    .option('--state <dir>', 'keep objects and evidence here')
+    .option('--listen <host:port>', 'address of the API', '127.0.0.1:0')
+    .option('--metrics-listen <host:port>', 'address of metrics and health', '127.0.0.1:0')
+    .option('--kubeconfig <file>', 'where to write the kubeconfig')
+    .option('--person <name>', 'a user beside the operator; may be given again', (name: string, all: string[]) => [...all, name], [])
+    .option('--until-idle', 'end when nothing is left to do without people and time')
+    .option('--frozen', 'measure everything, destroy nothing')
+    .addOption(new Option('--log-level <level>', 'detail of the log').choices(['error', 'warn', 'info', 'debug']).default('warn'))
+    .action(async (flags: LocalFlags) => exit(await local(context, flags)));
+
+  program
+    .command('operator')
+    .description('run the operator in a cluster')
+    .option('--kubeconfig <file>', 'kubeconfig; in a pod the service account is used')
+    .option('--namespace <name>', 'namespace of the operator')
+    .option('--evidence-dir <dir>', 'folder of the audit log, certificates and signing key')
+    .option('--listen <host:port>', 'address of metrics and health')
+    .option('--frozen', 'measure everything, destroy nothing')
+    .option('--no-leader-election', 'for a single process')
+    .option('--log-level <level>', 'error, warn, info or debug')
+    .action(async (flags: OperatorFlags) => exit(await operator(context, flags)));
+
+  program
+    .command('version')
+    .description('version of this program')
+    .addOption(output())
+    .action((flags: { output: ClusterFlags['output'] }) => {
+      const version = { version: context.version, commit: context.commit, node: process.version };
+      printResult(context, flags.output, version, () => `dataward ${context.version} (${context.commit}), Node ${process.version}`);
+      exit(0);
+    });
+
+  return program;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('write a whole number of at least 1');
+  return value;
+}
+

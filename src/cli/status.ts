@@ -1,0 +1,87 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import type { LegalHold } from '../api/generated/legalHold.ts';
+import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
+import { DATA_STORE, LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY } from '../api/kinds.ts';
+import type { Condition } from '../api/object.ts';
+import { connect, EXIT, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
+import { count, printResult, table } from './output.ts';
+
+export interface StatusFlags extends ClusterFlags {
+  allNamespaces?: boolean;
+}
+
+/**
+ * `status`: stores, policies, holds and runs on one page. Facts past their time are shown as Unknown: kubectl goes on
+ * showing what a dead operator last wrote.
+ */
+export async function status(context: CliContext, flags: StatusFlags): Promise<ExitCode> {
+  const { client, namespace } = connect(context, flags);
+  const scope = flags.allNamespaces ? {} : { namespace };
+  const [stores, policies, holds, runs] = await Promise.all([
+    client.list<DataStore>(DATA_STORE, scope),
+    client.list<RetentionPolicy>(RETENTION_POLICY, scope),
+    client.list<LegalHold>(LEGAL_HOLD, scope),
+    client.list<PurgeRun>(PURGE_RUN, scope),
+  ]);
+  const now = context.clock.now();
+  const rows = stores.map((store) => storeRow(store, now));
+  printResult(context, flags.output, { stores: rows, policies: policies.map(policyRow), holds: holds.map(holdRow), runs: runs.map(runRow) }, () =>
+    [
+      section(['store', 'ready', 'compliant', 'tls', 'due', 'held', 'undated', 'unclassified', 'valid until'], rows.map((row) => Object.values(row))),
+      section(['policy', 'mode', 'minimum', 'maximum', 'collections', 'next run'], policies.map((policy) => Object.values(policyRow(policy)))),
+      section(['hold', 'state', 'stores', 'review at'], holds.map((hold) => Object.values(holdRow(hold)))),
+      section(['run', 'store', 'state', 'deleted', 'total', 'level', 'why'], runs.map((run) => Object.values(runRow(run)))),
+    ]
+      .filter((text) => text !== '')
+      .join('\n'),
+  );
+  return rows.some((row) => row.ready !== 'True' || row.compliant === 'False') ? EXIT.findings : EXIT.fine;
+}
+
+function section(heads: string[], rows: (string | number | undefined)[][]): string {
+  return rows.length === 0 ? '' : table(heads, rows);
+}
+
+const name = (object: { metadata: { namespace?: string; name: string } }): string => `${object.metadata.namespace}/${object.metadata.name}`;
+const condition = (conditions: readonly Condition[] | undefined, type: string): string => conditions?.find((each) => each.type === type)?.status ?? 'Unknown';
+
+function storeRow(store: DataStore, now: number): { store: string; ready: string; compliant: string; tls: string; due: string; held: string; undated: string; unclassified: string; validUntil: string } {
+  const { conditions, transport, retention, coverage, validUntil, observedGeneration } = store.status ?? {};
+  const fresh = validUntil !== undefined && Date.parse(validUntil) > now && observedGeneration === store.metadata.generation;
+  const shown = (value: string | undefined): string => (fresh ? (value ?? 'Unknown') : 'Unknown');
+  return {
+    store: name(store),
+    ready: fresh ? condition(conditions, 'Ready') : 'Unknown',
+    compliant: fresh ? condition(conditions, 'Compliant') : 'Unknown',
+    tls: shown(transport?.version),
+    due: shown(retention && count(retention.due)),
+    held: shown(retention && count(retention.held)),
+    undated: shown(retention && count(retention.indeterminate)),
+    unclassified: shown(coverage && count(coverage.unclassified)),
+    validUntil: validUntil ?? 'never read',
+  };
+}
+
+function policyRow(policy: RetentionPolicy): { policy: string; mode: string; minimum: string; maximum: string; collections: string; nextRun: string } {
+  const { spec, status: seen } = policy;
+  const period = (rule: { period: string; from: string } | undefined): string => (rule ? `${rule.period} from ${rule.from}` : '');
+  return {
+    policy: name(policy),
+    mode: spec.purge?.suspend ? 'Suspended' : (spec.purge?.mode ?? ''),
+    minimum: period(spec.minimum),
+    maximum: period(spec.maximum),
+    collections: count(seen?.effective?.collections),
+    nextRun: seen?.nextRunAt ?? '',
+  };
+}
+
+function holdRow(hold: LegalHold): { hold: string; state: string; stores: string; reviewAt: string } {
+  const seen = hold.status;
+  return { hold: name(hold), state: seen?.state ?? 'Unknown', stores: `${seen?.storesEnforced ?? 0}/${seen?.storesTotal ?? 0}`, reviewAt: hold.spec.reviewAt };
+}
+
+function runRow(run: PurgeRun): { run: string; store: string; state: string; deleted: string; total: string; level: string; why: string } {
+  const { state, progress, verification, why } = run.status ?? {};
+  return { run: name(run), store: run.spec.store, state: state ?? 'Unknown', deleted: count(progress?.deleted ?? 0), total: count(progress?.total), level: verification?.level ?? '', why: why ?? '' };
+}

@@ -1,0 +1,63 @@
+import { KINDS_BY_NAME } from './kinds.ts';
+import type { KubeObject } from '../api/object.ts';
+import { loadApi } from '../api/validation/load.ts';
+import type { ManifestObject } from '../api/validation/manifest.ts';
+import { semanticFindings } from '../api/validation/semantic.ts';
+import type { ObjectValidator } from '../api/validation/validator.ts';
+import { EXIT, type CliContext, type ExitCode, type Output } from './context.ts';
+import { readManifests, title } from './files.ts';
+import { colours, note, printResult } from './output.ts';
+
+interface Finding {
+  file: string;
+  line: number;
+  object?: string;
+  field?: string;
+  message: string;
+}
+
+/** `validate -f`: every rule the API server would apply, without one, and what only the operator would notice later. */
+export async function validate(context: CliContext, flags: { filename: string; output: Output }): Promise<ExitCode> {
+  const manifests = await readManifests(flags.filename);
+  const { validator } = loadApi(context.paths.crds);
+  const findings: Finding[] = [
+    ...manifests.findings.map(({ file, line, message }) => ({ file, line, message })),
+    ...manifests.objects.flatMap((manifest) => findingsOf(manifest, validator)),
+    ...twins(manifests.objects),
+  ];
+  findings.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
+  const paint = colours(context);
+  printResult(context, flags.output, { objects: manifests.objects.length, findings }, () =>
+    findings.map((finding) => `${paint.bold(`${finding.file}:${finding.line}`)}: ${finding.object ? `${finding.object}: ` : ''}${finding.field ? `${finding.field}: ` : ''}${finding.message}\n`).join(''),
+  );
+  note(context, findings.length === 0 ? `${manifests.objects.length} objects are valid` : `${findings.length} findings in ${manifests.objects.length} objects`);
+  return findings.length === 0 ? EXIT.fine : EXIT.findings;
+}
+
+function findingsOf({ object, position, locate }: ManifestObject, validator: ObjectValidator): Finding[] {
+  const kind = KINDS_BY_NAME.get(`${object.apiVersion}/${object.kind}`);
+  // Other kinds are left to those who know them: a folder of manifests is seldom only ours.
+  if (!kind) return object.apiVersion.startsWith('dataward.io/') ? [{ file: position.file, line: position.line, object: title(object), field: 'kind', message: `dataward.io has no kind ${object.kind} in ${object.apiVersion}` }] : [];
+  const { object: prepared, unknownFields } = validator.prepare(kind, object);
+  const at = (path: string): Pick<Finding, 'file' | 'line' | 'object'> => ({ file: position.file, line: locate(path).line, object: title(object) });
+  const unknown = unknownFields.map((field) => ({ ...at(field), field, message: 'unknown field; the API server would drop it silently' }));
+  const errors = validator.validate(kind, prepared).map((error) => ({ ...at(error.path), field: error.path, message: error.message }));
+  // What the schema already refuses would only be said twice.
+  const semantic = errors.length > 0 ? [] : semanticFindings(prepared).map((finding) => ({ ...at(finding.path), field: finding.path, message: finding.message }));
+  return [...unknown, ...errors, ...semantic];
+}
+
+function twins(objects: readonly ManifestObject[]): Finding[] {
+  const first = new Map<string, ManifestObject>();
+  return objects.flatMap((manifest) => {
+    const key = identity(manifest.object);
+    const earlier = first.get(key);
+    if (!earlier) {
+      first.set(key, manifest);
+      return [];
+    }
+    return [{ file: manifest.position.file, line: manifest.position.line, object: title(manifest.object), message: `declared before at ${earlier.position.file}:${earlier.position.line}; the later one would win` }];
+  });
+}
+
+const identity = (object: KubeObject): string => `${object.apiVersion}/${object.kind}/${object.metadata.namespace ?? ''}/${object.metadata.name}`;

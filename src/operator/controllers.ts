@@ -1,0 +1,71 @@
+import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import type { OperatorConfig } from '../config.ts';
+import { createComplianceReconcile } from '../compliance/reconcile.ts';
+import { cachedDeclarations, liveDeclarations } from '../connect/declarations.ts';
+import { createStoreFacts } from '../connect/facts.ts';
+import { createStoreConnections } from '../connect/stores.ts';
+import { createDataMapReconcile } from '../datamap/reconcile.ts';
+import { createDataStoreReconcile } from '../datastore/reconcile.ts';
+import { createLegalHoldReconcile } from '../holds/reconcile.ts';
+import type { Engine } from '../policy/engine.ts';
+import { createRetentionPolicyReconcile } from '../retention/reconcile.ts';
+import { createPurgeRunReconcile } from '../retention/run/reconcile.ts';
+import type { KubeObject } from '../api/object.ts';
+import type { Cache } from '../runtime/cache.ts';
+import type { Client } from '../runtime/client.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { createController, type Controller, type Reconcile, type Source } from '../runtime/controller.ts';
+import { createWriteBarrier, type WriteBarrier } from '../runtime/write-barrier.ts';
+import type { StoreDriver, StoreEngine } from '../stores/port.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Caches } from './caches.ts';
+import type { Evidence } from './evidence.ts';
+import { createSources } from './sources.ts';
+
+export interface ControllerParts {
+  config: OperatorConfig;
+  client: Client;
+  caches: Caches;
+  evidence: Evidence;
+  drivers: Record<StoreEngine, StoreDriver>;
+  engine: Engine;
+  metrics: Metrics;
+  clock: Clock;
+  logger: Logger;
+  owner: string;
+  /** The user name the API server knows us by. */
+  actor: string;
+  version: string;
+}
+
+/** A stretch of a purge ends itself long before this; only a store that hangs meets the deadline. */
+const PURGE_DEADLINE_MS = 900_000;
+/** Counting a large store may take its whole budget. */
+const OBSERVE_DEADLINE_MS = 900_000;
+
+/** The list of controllers: one line each says what it watches over. */
+export function createControllers(parts: ControllerParts): Controller[] {
+  const { client, caches, evidence, clock, config, actor } = parts;
+  const sources = createSources(caches);
+  const connections = createStoreConnections({ client, drivers: parts.drivers });
+  const facts = createStoreFacts({ connections, now: () => clock.now() });
+  const cached = cachedDeclarations(caches, config.rootNamespace);
+  const live = liveDeclarations(client, config.rootNamespace);
+  const base = { client, connections, facts, clock, actor, rootNamespace: config.rootNamespace, audit: evidence.audit, metrics: parts.metrics.domain };
+  const certifier = { client, audit: evidence.audit, key: evidence.key, keep: evidence.keep, anchor: evidence.anchor, bundleDigest: parts.engine.digest, version: parts.version, actor, now: () => clock.now() };
+  const controller = <T extends KubeObject>(name: string, watched: Source[], cache: Cache<T>, create: (barrier: WriteBarrier) => Reconcile, deadlineMs = 120_000, concurrency = 4): Controller => {
+    const barrier = createWriteBarrier(cache);
+    return createController({ name, sources: watched, reconcile: create(barrier), logger: parts.logger.child({ controller: name }), clock, concurrency, deadlineMs, metrics: parts.metrics.runtime, barrier });
+  };
+  const runs = (namespace: string): PurgeRun[] => caches.runs.list(namespace);
+
+  return [
+    controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, runs, owner: parts.owner, barrier }), OBSERVE_DEADLINE_MS),
+    controller('datamap', sources.dataMaps, caches.maps, (barrier) => createDataMapReconcile({ ...base, declarations: cached, barrier })),
+    controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, declarations: live, barrier })),
+    controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), OBSERVE_DEADLINE_MS),
+    controller('purgerun', sources.purgeRuns, caches.runs, (barrier) => createPurgeRunReconcile({ ...base, declarations: live, cached, journal: evidence.journal, certifier, frozen: config.frozen, barrier }), PURGE_DEADLINE_MS),
+    controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, engine: parts.engine, declarations: cached, barrier }), 120_000, 1),
+  ];
+}
