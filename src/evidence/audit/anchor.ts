@@ -1,4 +1,4 @@
-import type { SigningKey } from '../keys.ts';
+import type { PublicKeys, SigningKey } from '../keys.ts';
 import { checkpointIsDue, checkpointIsGenuine, publishCheckpoint, signCheckpoint } from './checkpoint.ts';
 import type { Checkpoint, CheckpointRule, CheckpointSink, PublishOutcome } from './checkpoint.ts';
 import { readLink } from './line.ts';
@@ -10,6 +10,8 @@ import { listSegments, scanLines } from './segments.ts';
 export interface AnchorOptions {
   log: AuditLog;
   key: SigningKey;
+  /** Public halves of keys this operator signed with before; without them their checkpoints do not count. */
+  earlierKeys?: PublicKeys;
   /** At least one, outside the reach of whoever can write the log. */
   sinks: readonly CheckpointSink[];
   rule: CheckpointRule;
@@ -41,14 +43,15 @@ export class AuditRewoundError extends Error {
 
 /**
  * Opens the anchoring of a log that was just opened. Throws `AuditRewoundError` when a sink holds a checkpoint, signed
- * with this key, that the chain does not meet; the sink's own error when it cannot be read.
+ * with a key of ours, that the chain does not meet; the sink's own error when it cannot be read.
  */
 export async function openAnchor(options: AnchorOptions): Promise<Anchor> {
   const { log, key, sinks } = options;
+  const keys: PublicKeys = new Map([...(options.earlierKeys ?? []), [key.keyId, key.publicKey]]);
   const own = (await Promise.all(sinks.map((sink) => sink.list())))
     .flat()
-    // Others may be able to add to a sink; what this key did not sign must not stop the operator.
-    .filter((one) => one.chainId === log.chainId && one.keyId === key.keyId && checkpointIsGenuine(one, key.publicKey))
+    // Others may be able to add to a sink; what we did not sign must not stop the operator.
+    .filter((one) => one.chainId === log.chainId && isOurs(one, keys))
     .sort((a, b) => a.seq - b.seq);
   await mustMeet(log, own);
   return new Signer(options, own.at(-1));
@@ -82,6 +85,11 @@ class Signer implements Anchor {
     if (kept && checkpoint.seq >= (this.#last?.seq ?? 0)) this.#last = checkpoint;
     return { checkpoint, outcomes, kept };
   }
+}
+
+function isOurs(checkpoint: Checkpoint, keys: PublicKeys): boolean {
+  const key = keys.get(checkpoint.keyId);
+  return key !== undefined && checkpointIsGenuine(checkpoint, key);
 }
 
 async function mustMeet(log: AuditLog, checkpoints: readonly Checkpoint[]): Promise<void> {

@@ -3,6 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createWhole } from '../files.ts';
 
 /**
@@ -15,6 +16,7 @@ const LOCK_FILE = 'lock';
 const HEARTBEAT_MILLIS = 5_000;
 /** A holder elsewhere that has not touched the file for this long is taken for dead. */
 const SILENCE_MILLIS = 30_000;
+const RETRY_MILLIS = 250;
 
 export class AuditLockedError extends Error {
   override readonly name = 'AuditLockedError';
@@ -33,15 +35,24 @@ interface Holder {
   token: string;
 }
 
-/** Takes the lock of a folder. Throws `AuditLockedError` naming the holder when a living writer has it. */
-export async function acquireWriterLock(dir: string): Promise<WriterLock> {
+/**
+ * Takes the lock of a folder. While a living writer has it, tries again until `waitMillis` are over, then throws
+ * `AuditLockedError` naming the holder.
+ */
+export async function acquireWriterLock(dir: string, waitMillis = 0): Promise<WriterLock> {
   const path = join(dir, LOCK_FILE);
   const mine: Holder = { pid: process.pid, started: startOf(process.pid) ?? 'unknown', scope: processScope(), token: randomUUID() };
-  for (let attempt = 0; attempt < 5; attempt++) {
+  for (let waited = 0; ; waited += RETRY_MILLIS) {
     if (await createWhole(path, JSON.stringify(mine))) return hold(path, mine);
-    await removeIfStale(path);
+    try {
+      await removeIfStale(path);
+      if (await createWhole(path, JSON.stringify(mine))) return hold(path, mine);
+      throw new AuditLockedError(`audit log lock ${path} was taken by another writer at the same time; stop all but one`);
+    } catch (error) {
+      if (!(error instanceof AuditLockedError) || waited >= waitMillis) throw error;
+      await sleep(RETRY_MILLIS);
+    }
   }
-  throw new AuditLockedError(`audit log ${dir}: the lock file changes hands all the time; stop all writers but one`);
 }
 
 async function removeIfStale(path: string): Promise<void> {

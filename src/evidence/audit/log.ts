@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, stat, truncate, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, truncate } from 'node:fs/promises';
 import { syncFolder } from '../files.ts';
 import { acquireWriterLock, type WriterLock } from './lock.ts';
 import { CHAIN_STARTED, encodeEntry, sealRecord, TAIL_REPAIRED } from './record.ts';
 import type { AuditEntry, AuditRecord, ChainHead, EncodedEntry } from './record.ts';
 import { recoverChain } from './recover.ts';
-import { segmentFile, type Segment } from './segments.ts';
+import { SegmentWriter } from './segment-writer.ts';
 import { setAside, unreported } from './torn.ts';
 
 /**
@@ -23,6 +22,11 @@ export interface AuditLogOptions {
   segmentBytes?: number;
   /** Who the chain's own records name; default `dataward`. */
   actor?: string;
+  /**
+   * How long to wait for a lock whose holder cannot be seen, e.g. of a container that was killed on this volume; its
+   * lock counts as stale 30 s after the last sign of life. Default 0.
+   */
+  lockWaitMillis?: number;
   /** Opens segment files; a parameter so that failing disks can be tested. */
   openFile?: typeof open;
 }
@@ -53,6 +57,8 @@ const SEGMENT_BYTES = 64 << 20;
 /** Bounds what one write holds in memory, and how much a torn write can tear. */
 const GROUP_BYTES = 1 << 20;
 const GROUP_RECORDS = 1_000;
+/** A disk that has not answered for this long is not healthy, whatever it will say. */
+const STALLED_MILLIS = 15_000;
 
 /**
  * Opens a chain for writing, or starts one. A torn tail is set aside and reported in the chain. Throws
@@ -62,7 +68,7 @@ const GROUP_RECORDS = 1_000;
 export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
   const { dir } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const lock = await acquireWriterLock(dir);
+  const lock = await acquireWriterLock(dir, options.lockWaitMillis ?? 0);
   let log: Writer | undefined;
   try {
     const found = await recoverChain(dir);
@@ -72,8 +78,9 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
       await truncate(found.segment.path, found.length);
     }
     const chainId = found.chainId ?? randomUUID();
-    log = new Writer(options, chainId, found.head, lock);
-    if (found.segment) await log.resume(found.segment, found.length);
+    const segments = new SegmentWriter(dir, options.segmentBytes ?? SEGMENT_BYTES, options.openFile ?? open);
+    log = new Writer(options, chainId, found.head, segments, lock);
+    if (found.segment) await segments.resume(found.segment, found.length);
 
     const own = { actor: options.actor ?? 'dataward', object: { kind: 'AuditChain', name: chainId }, outcome: 'Noted' } as const;
     if (found.chainId === undefined) await log.append({ ...own, action: CHAIN_STARTED, refs: { chainId, format: 1 } });
@@ -92,31 +99,24 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-interface OpenSegment {
-  path: string;
-  handle: FileHandle;
-  inode: number;
-  length: number;
-}
-
 class Writer implements AuditLog {
   readonly dir: string;
   readonly chainId: string;
-  readonly #options: AuditLogOptions;
-  readonly #openFile: typeof open;
+  readonly #clock: () => Date;
+  readonly #segments: SegmentWriter;
   readonly #lock: WriterLock;
   #head: ChainHead;
-  #segment: OpenSegment | undefined;
   #queue: Waiting[] = [];
   #flushing: Promise<void> | undefined;
+  #writingSince: number | undefined;
   #failure: AuditUnavailableError | undefined;
 
-  constructor(options: AuditLogOptions, chainId: string, head: ChainHead, lock: WriterLock) {
+  constructor(options: AuditLogOptions, chainId: string, head: ChainHead, segments: SegmentWriter, lock: WriterLock) {
     this.dir = options.dir;
     this.chainId = chainId;
-    this.#options = options;
-    this.#openFile = options.openFile ?? open;
+    this.#clock = options.clock;
     this.#head = head;
+    this.#segments = segments;
     this.#lock = lock;
   }
 
@@ -134,26 +134,21 @@ class Writer implements AuditLog {
   }
 
   healthy(): { ok: true } | { ok: false; reason: string } {
-    return this.#failure ? { ok: false, reason: this.#failure.message } : { ok: true };
+    if (this.#failure) return { ok: false, reason: this.#failure.message };
+    const waited = this.#writingSince === undefined ? 0 : this.#clock().getTime() - this.#writingSince;
+    if (waited < STALLED_MILLIS) return { ok: true };
+    return { ok: false, reason: `audit log ${this.dir}: the disk has not answered for ${Math.round(waited / 1000)} s` };
   }
 
   async close(): Promise<void> {
     while (this.#flushing) await this.#flushing;
     this.#failure ??= new AuditUnavailableError(`audit log ${this.dir} is closed`);
-    await this.#segment?.handle.close();
-    this.#segment = undefined;
+    await this.#segments.close();
     await this.#lock.release();
   }
 
-  /** Goes on in a segment of an earlier process. What that one left in the page cache is made durable before it counts. */
-  async resume(segment: Segment, length: number): Promise<void> {
-    const handle = await this.#openFile(segment.path, 'a', 0o600);
-    this.#segment = { path: segment.path, handle, inode: (await handle.stat()).ino, length };
-    await handle.datasync();
-  }
-
   async #flush(): Promise<void> {
-    // One turn of the event loop lets everything appended in this turn join the first group.
+    // Everything appended in this turn of the event loop joins the first group.
     await Promise.resolve();
     while (this.#queue.length > 0) {
       const group: { record: AuditRecord; waiting: Waiting }[] = [];
@@ -165,54 +160,33 @@ class Writer implements AuditLog {
       }
       for (const { record, waiting } of group) waiting.resolve(record);
     }
+    this.#writingSince = undefined;
     this.#flushing = undefined;
   }
 
+  /** Fills `group` with what is being written, so that a failure reaches exactly those who wait for it. */
   async #write(group: { record: AuditRecord; waiting: Waiting }[]): Promise<void> {
-    const segment = await this.#currentSegment();
-    const ts = this.#options.clock().toISOString();
+    const now = this.#clock();
+    this.#writingSince = now.getTime();
+    await this.#segments.prepare(this.#head.seq + 1);
+    const ts = now.toISOString();
     const lines: string[] = [];
     let head = this.#head;
     let bytes = 0;
-    let taken = 0;
-    while (taken < this.#queue.length && taken < GROUP_RECORDS && bytes < GROUP_BYTES) {
-      const waiting = this.#queue[taken++]!;
+    while (group.length < this.#queue.length && group.length < GROUP_RECORDS && bytes < GROUP_BYTES) {
+      const waiting = this.#queue[group.length]!;
       const { record, line } = sealRecord(waiting.encoded, head, ts);
       group.push({ record, waiting });
       lines.push(line);
       bytes += line.length;
       head = record;
     }
-    this.#queue.splice(0, taken);
-    const data = Buffer.from(lines.join(''));
-    await writeAll(segment.handle, data);
-    await segment.handle.datasync();
-    segment.length += data.length;
+    this.#queue.splice(0, group.length);
+    await this.#segments.write(Buffer.from(lines.join('')));
     this.#head = { seq: head.seq, hash: head.hash };
   }
 
-  /** The segment to write to, after making sure that it is still the file we know. */
-  async #currentSegment(): Promise<OpenSegment> {
-    const segment = this.#segment;
-    if (!segment) return this.#startSegment();
-    const { ino, size } = await stat(segment.path);
-    if (ino !== segment.inode) throw new Error(`${segment.path} was replaced by another file`);
-    if (size !== segment.length) {
-      throw new Error(`${segment.path} is ${size} bytes long where this writer left ${segment.length}: something else writes to it`);
-    }
-    return segment.length < (this.#options.segmentBytes ?? SEGMENT_BYTES) ? segment : this.#startSegment();
-  }
-
-  async #startSegment(): Promise<OpenSegment> {
-    const path = join(this.dir, segmentFile(this.#head.seq + 1));
-    const handle = await this.#openFile(path, 'ax', 0o600);
-    await this.#segment?.handle.close();
-    this.#segment = { path, handle, inode: (await handle.stat()).ino, length: 0 };
-    await syncFolder(this.dir);
-    return this.#segment;
-  }
-
-  #fail(cause: unknown, group: { waiting: Waiting }[]): void {
+  #fail(cause: unknown, group: readonly { waiting: Waiting }[]): void {
     const message = cause instanceof Error ? cause.message : String(cause);
     const failure = new AuditUnavailableError(
       `audit log ${this.dir} cannot be written: ${message}; destructive work stops until the cause is removed and the log is opened again`,
@@ -221,13 +195,5 @@ class Writer implements AuditLog {
     this.#failure ??= failure;
     for (const { waiting } of group) waiting.reject(failure);
     for (const waiting of this.#queue.splice(0)) waiting.reject(failure);
-  }
-}
-
-/** A full disk shows as a short write first; only the next call reports it. */
-async function writeAll(handle: FileHandle, data: Buffer): Promise<void> {
-  for (let done = 0; done < data.length; ) {
-    const { bytesWritten } = await handle.write(data, done);
-    done += bytesWritten;
   }
 }

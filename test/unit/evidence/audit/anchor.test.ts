@@ -129,6 +129,18 @@ describe('a chain that is not the one signed before does not go on', () => {
     await expect(rewritten).rejects.toThrow('holds another history: record 21');
   });
 
+  test('because of what an earlier key of ours signed', async () => {
+    await withFolder(async (parent) => {
+      const earlier = generateSigningKey();
+      await anchored(parent, async (log, _anchor, sink) => {
+        await sink.put(signCheckpoint(log.chainId, { seq: 500, hash: 'f'.repeat(64) }, earlier, NOON));
+        const options = { log, key, sinks: [sink], rule: { everyRecords: 1, everyMillis: 1 } };
+        await openAnchor(options);
+        await expect(openAnchor({ ...options, earlierKeys: new Map([[earlier.keyId, earlier.publicKey]]) })).rejects.toThrow('ends at record 1, but record 500');
+      });
+    });
+  });
+
   test('but a forged checkpoint of somebody else does not stop it', async () => {
     await withFolder(async (parent) => {
       await anchored(parent, async (log, _anchor, sink) => {

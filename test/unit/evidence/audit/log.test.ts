@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { readRecord } from '../../../../src/evidence/audit/line.ts';
-import { AuditLockedError } from '../../../../src/evidence/audit/lock.ts';
+import { acquireWriterLock, AuditLockedError } from '../../../../src/evidence/audit/lock.ts';
 import { AuditUnavailableError, openAuditLog, type AuditLog, type AuditLogOptions } from '../../../../src/evidence/audit/log.ts';
 import { AuditEntryError, TAIL_REPAIRED, type AuditRecord } from '../../../../src/evidence/audit/record.ts';
 import { AuditCorruptError } from '../../../../src/evidence/audit/recover.ts';
@@ -200,6 +200,30 @@ describe('one writer', () => {
     });
   });
 
+  test('waits for such a lock to fall silent when told to', async () => {
+    await withFolder(async (dir) => {
+      const path = join(dir, 'lock');
+      writeFileSync(path, JSON.stringify({ pid: 1, started: '5', scope: 'elsewhere', token: 't' }));
+      const nearly = new Date(Date.now() - 29_500);
+      utimesSync(path, nearly, nearly);
+      await withLog({ dir, lockWaitMillis: 10_000 }, (log) => log.append(entry(1)));
+    });
+  });
+
+  test('two processes that find the same stale lock do not both get it', async () => {
+    await withFolder(async (dir) => {
+      for (let round = 0; round < 20; round++) {
+        writeFileSync(join(dir, 'lock'), JSON.stringify({ pid: 0, started: '', scope: 'gone', token: 't' }));
+        utimesSync(join(dir, 'lock'), NOON.getTime() / 1e6, NOON.getTime() / 1e6);
+        const results = await Promise.allSettled([1, 2, 3, 4].map(() => acquireWriterLock(dir)));
+        const held = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+        expect(held).toHaveLength(1);
+        await held[0]!.release();
+        expect(readdirSync(dir)).toEqual([]);
+      }
+    });
+  });
+
   test('a writer notices that another one wrote to its file', async () => {
     await withFolder(async (dir) => {
       await withLog({ dir }, async (log) => {
@@ -238,6 +262,26 @@ describe('a disk that fails', () => {
       });
       await withLog({ dir }, (log) => log.append(entry(5)));
       expect((await verifyAuditLog({ dir })).integrity.state).toBe('Intact');
+    });
+  });
+
+  test('that does not answer is not healthy', async () => {
+    await withFolder(async (dir) => {
+      const clock = { now: NOON.getTime() };
+      const disk: { wake?: () => void; asleep: boolean } = { asleep: false };
+      const openFile = openWith({ datasync: () => (disk.asleep ? new Promise<void>((resolve) => (disk.wake = resolve)) : undefined) });
+      const log = await openAuditLog({ dir, openFile, clock: () => new Date(clock.now) });
+      disk.asleep = true;
+      const waiting = log.append(entry(1));
+      while (!disk.wake) await new Promise((resolve) => setImmediate(resolve));
+      expect(log.healthy()).toEqual({ ok: true });
+      clock.now += 20_000;
+      expect(log.healthy()).toMatchObject({ ok: false, reason: expect.stringContaining('has not answered for 20 s') as unknown as string });
+      disk.wake();
+      await waiting;
+      expect(log.healthy()).toEqual({ ok: true });
+      disk.asleep = false;
+      await log.close();
     });
   });
 
@@ -337,13 +381,13 @@ async function appendUntilKilled(dir: string, millis: number): Promise<number> {
 }
 
 /** `open` whose files call `datasync` first, and hold at most `capacity` bytes. */
-function openWith(hooks: { datasync?: () => void }, capacity = Infinity): typeof open {
+function openWith(hooks: { datasync?: () => void | Promise<void> }, capacity = Infinity): typeof open {
   return async (...args) => {
     const handle = await open(...args);
     let room = capacity - (await handle.stat()).size;
     return new Proxy(handle, {
       get(target, property) {
-        if (property === 'datasync') return async () => (hooks.datasync?.(), target.datasync());
+        if (property === 'datasync') return async () => (await hooks.datasync?.(), target.datasync());
         if (property === 'write') {
           return async (data: Buffer, offset: number) => {
             if (room <= 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
