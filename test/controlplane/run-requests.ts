@@ -1,4 +1,5 @@
 import { request as httpsRequest } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
 import { project } from './projection.ts';
 import type { ApiRequestCase, Earlier } from './requests.ts';
 
@@ -46,8 +47,11 @@ function parse({ text, isJson }: RawAnswer, isWatch: boolean): unknown {
   return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as unknown);
 }
 
-/** Sends the table to a server, in order, and gives what is compared of each answer. */
-export async function runRequests(url: string, token: string, ca: string, table: readonly ApiRequestCase[]): Promise<Comparable[]> {
+/**
+ * Sends the table to a server, in order, and gives what is compared of each answer. `patience` scales the waits for
+ * controllers: 1 for those of a cluster.
+ */
+export async function runRequests(url: string, token: string, ca: string, table: readonly ApiRequestCase[], patience = 1): Promise<Comparable[]> {
   const earlier: Earlier = {};
   const results: Comparable[] = [];
   for (const entry of table) {
@@ -57,7 +61,7 @@ export async function runRequests(url: string, token: string, ca: string, table:
     const compare = entry.compare ?? ((value: unknown) => (Array.isArray(value) ? value.map(project) : project(value)));
     results.push({ name: entry.name, code: raw.code, body: compare(body) });
     // The controllers behind a server work after the answer; a case that looks at their work says how long it waits.
-    if (entry.settleMs !== undefined) await new Promise((resolve) => setTimeout(resolve, entry.settleMs));
+    if (entry.settleMs !== undefined) await delay(entry.settleMs * patience);
   }
   return results;
 }
