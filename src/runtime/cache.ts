@@ -73,7 +73,7 @@ export function createCache<T extends KubeObject>(client: Client, kind: KindRef,
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
   const objects = new Map<string, T>();
-  const indexes = createIndexes<T>(indexers);
+  const indexes = createIndexes<T>(indexers, (index, error) => logger.error('an indexer of a cache failed', { resource: kind.plural, index, error }));
   const sightings = createSightings();
   const listeners = new Set<(change: Change<T>) => void>();
   let started = false;

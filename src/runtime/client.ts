@@ -1,7 +1,7 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { KindRef, KubeObject, ObjectRef } from '../api/object.ts';
 import type { RuntimeMetrics } from '../telemetry/runtime-metrics.ts';
-import { describeRequest, isNotFound } from './api-error.ts';
+import { describeRequest, isGone, isNotFound } from './api-error.ts';
 import { createAuthenticator } from './auth.ts';
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
@@ -162,14 +162,23 @@ export function createClient(config: KubeConfig, options: ClientOptions): Client
       }
     },
     async list<T extends KubeObject>(kind: KindRef, how: ListOptions = {}) {
-      const items: T[] = [];
-      let token: string | undefined;
-      do {
-        const page: ListPage<T> = await listPage<T>(kind, { ...how, limit: PAGE_SIZE, continue: token });
-        items.push(...page.items);
-        token = page.continue;
-      } while (token !== undefined);
-      return items;
+      const readAll = async (): Promise<T[]> => {
+        const items: T[] = [];
+        let token: string | undefined;
+        do {
+          const page: ListPage<T> = await listPage<T>(kind, { ...how, limit: PAGE_SIZE, continue: token });
+          items.push(...page.items);
+          token = page.continue;
+        } while (token !== undefined);
+        return items;
+      };
+      try {
+        return await readAll();
+      } catch (error) {
+        // The server forgot the state the pages were of; half of it and half of a newer one would not be a list.
+        if (!isGone(error)) throw error;
+        return readAll();
+      }
     },
     create: (kind, object, how = {}) => write('create', 'POST', kind, refOf(object), object, how),
     replace: (kind, object, how = {}) => write('replace', 'PUT', kind, refOf(object), object, how),

@@ -61,14 +61,20 @@ export interface Controller {
   readonly queueLength: number;
 }
 
+const RESULTS = ['success', 'requeue_after', 'error', 'terminal_error', 'timeout'] as const;
+
 export function createController(options: ControllerOptions): Controller {
   const { name, clock, logger, metrics } = options;
   const concurrency = options.concurrency ?? 1;
+  const deadlineMs = options.deadlineMs ?? 120_000;
   const queue = createQueue({ name, clock, metrics, ...options.queue });
   const work = new AbortController();
   const unsubscribe: (() => void)[] = [];
   let workers: Promise<void>[] = [];
   let stopping: Promise<void> | undefined;
+  // Series that exist from the start: an alert on the rate of a counter misses the step from absent to 1.
+  for (const result of RESULTS) metrics?.reconcileTotal.inc({ controller: name, result }, 0);
+  for (const counter of metrics === undefined ? [] : [metrics.reconcileErrors, metrics.terminalErrors, metrics.reconcilePanics, metrics.reconcileTimeouts]) counter.inc({ controller: name }, 0);
 
   const worker = async (): Promise<void> => {
     for (let key = await queue.get(); key !== undefined; key = await queue.get()) {
@@ -88,10 +94,10 @@ export function createController(options: ControllerOptions): Controller {
         if (options.barrier !== undefined && !(await options.barrier.passed(ref, signal))) throw new WaitingError('CacheBehind', 'the cache has not shown our last write yet', 1_000);
         return options.reconcile(ref, { signal });
       },
-      { deadlineMs: options.deadlineMs ?? 120_000, abandonMs: options.abandonMs ?? 30_000, signal: work.signal, clock },
+      { deadlineMs, abandonMs: options.abandonMs ?? 30_000, signal: work.signal, clock },
     );
     metrics?.reconcileSeconds.observe({ controller: name }, (clock.monotonic() - startedAt) / 1000);
-    const count = (result: string): void => metrics?.reconcileTotal.inc({ controller: name, result });
+    const count = (result: (typeof RESULTS)[number]): void => metrics?.reconcileTotal.inc({ controller: name, result });
 
     if (outcome.kind === 'result') {
       queue.forget(key);
@@ -104,7 +110,7 @@ export function createController(options: ControllerOptions): Controller {
       count('timeout');
       metrics?.reconcileTimeouts.inc({ controller: name });
       metrics?.reconcileErrors.inc({ controller: name });
-      logger.error('a reconciliation ran into its deadline and was aborted; it will be tried again', { controller: name, object: key, deadlineMs: options.deadlineMs, abandoned: outcome.abandoned });
+      logger.error('a reconciliation ran into its deadline and was aborted; it will be tried again', { controller: name, object: key, deadlineMs, abandoned: outcome.abandoned });
       return queue.addRateLimited(key);
     }
     const { error } = outcome;

@@ -6,13 +6,24 @@ export interface Indexes<T> {
   find(name: string, value: string): T[];
 }
 
-/** Indexes kept up to date object by object. Indexers must be pure. */
-export function createIndexes<T>(indexers: Readonly<Record<string, (object: T) => readonly string[]>>): Indexes<T> {
+/**
+ * Indexes kept up to date object by object. Indexers must be pure; one that throws for an object finds it under no value
+ * and `onError` is told, since one odd object must not keep all others out.
+ */
+export function createIndexes<T>(indexers: Readonly<Record<string, (object: T) => readonly string[]>>, onError: (index: string, error: unknown) => void): Indexes<T> {
   const byName = new Map(Object.keys(indexers).map((name) => [name, new Map<string, Map<string, T>>()]));
+  const valuesOf = (name: string, indexer: (object: T) => readonly string[], object: T): Set<string> => {
+    try {
+      return new Set(indexer(object));
+    } catch (error) {
+      onError(name, error);
+      return new Set();
+    }
+  };
   const each = (object: T, run: (values: Map<string, Map<string, T>>, value: string) => void): void => {
     for (const [name, indexer] of Object.entries(indexers)) {
       const values = byName.get(name);
-      if (values !== undefined) for (const value of new Set(indexer(object))) run(values, value);
+      if (values !== undefined) for (const value of valuesOf(name, indexer, object)) run(values, value);
     }
   };
   return {

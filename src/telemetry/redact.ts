@@ -8,7 +8,7 @@ export const REDACTED = '[redacted]';
 const SECRET_KEY =
   /pass(word|wd|phrase)?$|^pwd$|token|secret|authorization|cookie|credential|connection_?string|dsn$|key_?material|(private|encryption|signing|access|api|master|data|hmac|client)[-_]?key(data)?$/i;
 /** Names of objects and counters, which the pattern above would catch though they give nothing away. */
-const HARMLESS_KEY = /(ref|name|namespace|file|path|kind|version|count|total|seconds|ms)s?$/i;
+const HARMLESS_KEY = /(Ref|Name|Namespace|File|Path|Kind|Version|Count|Total|Seconds|Ms)$/;
 /** Fields that hold rows or bound values when they are not mere counts. */
 const ROW_KEY = /^(rows?|values?|params|parameters|binds?|bindings)$/i;
 

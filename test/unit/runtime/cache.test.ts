@@ -100,6 +100,18 @@ describe('a cache', () => {
     expect(() => cache.byIndex('colour', 'red')).toThrow('there is no index "colour"');
   });
 
+  test('an indexer that fails for one object finds the others', async () => {
+    server.put(WIDGET, widget('odd', -1));
+    server.put(WIDGET, widget('even', 2));
+    const half = (object: Widget): string[] => {
+      if ((object.spec?.size ?? 0) < 0) throw new RangeError('negative');
+      return ['any'];
+    };
+    const { cache } = await follow(FAST, { indexers: { half } });
+    expect(cache.byIndex('half', 'any').map((object) => object.metadata.name)).toEqual(['even']);
+    expect(cache.list()).toHaveLength(2);
+  });
+
   test('tells a late listener of what is already there, and goes on after a listener threw', async () => {
     server.put(WIDGET, widget('a'));
     const { cache, heard } = await follow();

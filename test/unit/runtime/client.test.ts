@@ -62,6 +62,13 @@ describe('the client', () => {
     expect(server.requests.every((request) => !request.query.has('resourceVersion'))).toBe(true);
   });
 
+  test('a list whose continue token expired is read again from the start', async () => {
+    for (let index = 0; index < 700; index += 1) server.put(WIDGET, widget(`w${index}`));
+    server.inject({ status: 410, body: JSON.stringify({ kind: 'Status', reason: 'Expired' }) }, (request) => request.query.has('continue'));
+    const names = (await client.list(WIDGET)).map((item) => item.metadata.name);
+    expect([names.length, new Set(names).size]).toEqual([700, 700]);
+  });
+
   test('thirty requests in a row go over one connection', async () => {
     for (let index = 0; index < 30; index += 1) await client.get(WIDGET, { namespace: 'shop', name: 'x' });
     expect(server.openSockets).toBe(1);

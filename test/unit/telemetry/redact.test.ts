@@ -8,7 +8,7 @@ import { TerminalError } from '../../../src/runtime/result.ts';
 const PEM = '-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----';
 
 describe('redaction by name', () => {
-  test.each(['password', 'PASSWORD', 'dbPassword', 'passphrase', 'token', 'accessToken', 'secret', 'clientSecret', 'authorization', 'Cookie', 'privateKey', 'private_key', 'encryption-key', 'credentials', 'hmacKey', 'connectionString'])('the value of "%s" is hidden at any depth', (name) => {
+  test.each(['password', 'PASSWORD', 'dbPassword', 'passphrase', 'token', 'accessToken', 'secret', 'clientSecret', 'authorization', 'Cookie', 'privateKey', 'private_key', 'encryption-key', 'credentials', 'hmacKey', 'connectionString', 'tokenItems', 'secretAlarms'])('the value of "%s" is hidden at any depth', (name) => {
     expect(JSON.stringify(redact({ a: [{ b: { [name]: 'hunter2' } }] }))).not.toContain('hunter2');
   });
 
