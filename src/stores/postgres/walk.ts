@@ -42,13 +42,14 @@ export interface Unit {
   pass: number;
 }
 
-/** 150 pages are about 10,000 rows of 120 bytes. */
-const FIRST_PAGES = 150;
+/** To start with: 150 pages, about 10,000 rows of 120 bytes, took 18 ms; 50 ms is the default limit. */
+const PAGES_PER_MS = 3;
 /** More would outrun the statement timeout when a sparse stretch of the heap ends. */
 const PAGES: SizeBounds = { min: 1, max: 1_500 };
-const FIRST_ROWS = 2_000;
+const ROWS_PER_MS = 40;
 const ROWS: SizeBounds = { min: 1, max: 20_000 };
-const ATTEMPTS = 10;
+/** Of the smallest batch; the larger ones before it were attempts too. */
+const ATTEMPTS = 3;
 const SAMPLE_EVERY_MS = 1_000;
 
 /** One login working through units; a step has `pace.workers` of them. */
@@ -57,13 +58,14 @@ export class Walker {
   private readonly connection: Connection;
   private compiled: Compiled;
   private statements = new Map<string, Statement>();
-  private pages: BatchSize = { size: FIRST_PAGES };
+  private pages: BatchSize;
   private sampledAt: number | undefined;
 
   constructor(work: StepWork, connection: Connection, compiled: Compiled) {
     this.work = work;
     this.connection = connection;
     this.compiled = compiled;
+    this.pages = firstSize(PAGES_PER_MS, work, PAGES);
   }
 
   /** Deletes the due rows of a run of heap pages, batch by batch. Pages that stay locked are left to a later pass. */
@@ -76,8 +78,8 @@ export class Walker {
       const position = { leaf: unit.leaf.oid, pass: unit.pass, from: unit.range.from, next: range.to };
       const { outcome, millis } = await this.attempt('BlockRange', unit.leaf, () => this.blockStatement(unit.leaf, range), position);
       if (outcome.kind === 'rolled back') {
-        const givenUp = await this.backOff(outcome, attempt, this.pages.size === PAGES.min);
-        attempt += 1;
+        const givenUp = await this.backOff(outcome, attempt);
+        attempt = this.pages.size === PAGES.min ? attempt + 1 : 0;
         this.pages = halveSize(this.pages, PAGES);
         if (givenUp) {
           yield this.pause(outcome.why);
@@ -95,7 +97,7 @@ export class Walker {
 
   /** Deletes the due rows in the order of an indexed time column. */
   async *keyset(leaf: ResolvedTable, column: string): AsyncGenerator<BatchResult> {
-    let rows: BatchSize = { size: FIRST_ROWS };
+    let rows = firstSize(ROWS_PER_MS, this.work, ROWS);
     let after: KeysetPosition | undefined;
     let attempt = 0;
     for (;;) {
@@ -105,8 +107,8 @@ export class Walker {
       // No position is kept: the time of a row does not belong into the journal, and a resumed run starts at the oldest row left.
       const { outcome, millis } = await this.attempt('Keyset', leaf, statement, { leaf: leaf.oid, pass: 0, from: 0, next: 0 });
       if (outcome.kind === 'rolled back') {
-        const givenUp = await this.backOff(outcome, attempt, rows.size === ROWS.min);
-        attempt += 1;
+        const givenUp = await this.backOff(outcome, attempt);
+        attempt = rows.size === ROWS.min ? attempt + 1 : 0;
         rows = halveSize(rows, ROWS);
         if (givenUp) return; // the passes over the heap that follow take what is left
         continue;
@@ -158,11 +160,11 @@ export class Walker {
     }
   }
 
-  /** Waits before the next attempt. @returns true when these rows are to be left for later */
-  private async backOff(outcome: Extract<BatchOutcome, { kind: 'rolled back' }>, attempt: number, smallest: boolean): Promise<boolean> {
-    if (smallest && attempt >= ATTEMPTS) {
+  /** Waits before the next attempt. `attempt`: of the smallest size. @returns true when these rows are to be left for later */
+  private async backOff(outcome: Extract<BatchOutcome, { kind: 'rolled back' }>, attempt: number): Promise<boolean> {
+    if (attempt >= ATTEMPTS) {
       if (outcome.why === 'RowLocked' || outcome.why === 'Deadlock') return true;
-      throw new StoreError(outcome.error.reason, `${nameOf(this.compiled.target)}: ${attempt + 1} attempts failed (${outcome.why}). ${outcome.error.message}`, { cause: outcome.error.cause });
+      throw new StoreError(outcome.error.reason, `${nameOf(this.compiled.target)}: it failed however small the batch was (${outcome.why}). ${outcome.error.message}`, { cause: outcome.error.cause });
     }
     await this.work.sleep(retryDelay(attempt, this.work.random), this.work.context.signal);
     return false;
@@ -176,6 +178,10 @@ export class Walker {
   private pause(why: string): BatchResult {
     return { seq: 0, collection: this.work.step.collection, deleted: 0, clients: {}, millis: 0, throttledBy: why };
   }
+}
+
+function firstSize(perMs: number, work: StepWork, { min, max }: SizeBounds): BatchSize {
+  return { size: Math.min(max, Math.max(min, Math.round(perMs * work.context.pace.maxBatchMillis))) };
 }
 
 function reached(rows: readonly DeletedRow[]): KeysetPosition | undefined {

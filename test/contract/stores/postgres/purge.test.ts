@@ -1,37 +1,328 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
+import type { BatchResult, StoreHold } from '../../../../src/stores/port.ts';
 import { before, countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
+import type { TestStore } from './purge-support.ts';
 
 let server: TestPostgres;
+const open: TestStore[] = [];
 beforeAll(async () => {
   server = await startPostgres();
 });
 afterAll(async () => {
+  await Promise.all(open.map((store) => store.close()));
   await server.stop();
 });
 
-/** 10,000 rows, half of them due, in four clients. */
+let databases = 0;
+async function storeWith(schema: string): Promise<TestStore> {
+  databases += 1;
+  const store = await openStore(server, `purge_${databases}`, schema);
+  open.push(store);
+  return store;
+}
+
+/** 10,000 rows over about 150 pages, half of them due, in four clients. */
 const events = `
   CREATE TABLE events (id bigint PRIMARY KEY, client_id text, created_at timestamptz, note text);
   INSERT INTO events SELECT i, 'client-' || (i % 4), timestamptz '2023-12-31 12:00Z' + (i % 2) * interval '1 day', repeat('x', 60) FROM generate_series(1, 10000) i;
   ANALYZE events`;
+/** Orders with items (indexed foreign key, `action` on delete); everything due. */
+const orders = (action: string): string => `
+  CREATE TABLE orders (id bigint PRIMARY KEY, created_at timestamptz NOT NULL DEFAULT '2020-01-01Z');
+  CREATE TABLE items (id bigint PRIMARY KEY, order_id bigint REFERENCES orders ON DELETE ${action}, created_at timestamptz DEFAULT '2020-01-01Z', kept boolean DEFAULT false);
+  CREATE INDEX ON items (order_id);
+  INSERT INTO orders SELECT i FROM generate_series(1, 100) i;
+  INSERT INTO items (id, order_id) SELECT i, i FROM generate_series(1, 100) i;
+  ANALYZE orders; ANALYZE items`;
+const hold = (tableName: string, client: string): StoreHold => ({ uid: `hold-${client}`, name: `legal/${client}`, revision: 1, items: [{ table: table(tableName), predicate: oneOf('client_id', client) }] });
+
+const left = async (store: TestStore, name: string, where = 'true'): Promise<number> => countRows(store, `${name} WHERE ${where}`);
 
 describe('a purge', () => {
   test('deletes exactly the due rows, in small batches, and counts them per client', async () => {
-    const store = await openStore(server, 'exact', events);
-    const rules = request([rule('events', { client: { field: 'client_id' } })]);
-    const { plan, batches } = await purgeAll(store, rules, { pace: { maxBatchMillis: 2 } });
+    const store = await storeWith(events);
+    const { plan, batches } = await purgeAll(store, request([rule('events', { client: { field: 'client_id' } })]), { pace: { maxBatchMillis: 2 } });
     expect(plan.steps.map(({ collection, method }) => [collection, method])).toEqual([['events', 'BlockRange']]);
     expect(plan.forecast).toEqual([{ collection: 'events', due: 5000, held: 0, floored: 0, indeterminate: 0, blocked: 0, exact: true }]);
     expect(deletedBy(batches)).toEqual({ events: 5000 });
-    const clients: Record<string, number> = {};
-    for (const batch of batches) for (const [client, rows] of Object.entries(batch.clients)) clients[client] = (clients[client] ?? 0) + rows;
-    expect(clients).toEqual({ 'client-0': 2500, 'client-2': 2500 });
-    expect(await store.sql('SELECT count(*)::int AS left, count(*) FILTER (WHERE id % 2 = 0)::int AS due FROM events')).toEqual([{ left: 5000, due: 0 }]);
+    expect(clientTotals(batches)).toEqual({ 'client-0': 2500, 'client-2': 2500 });
+    expect([await left(store, 'events'), await left(store, 'events', 'id % 2 = 0')]).toEqual([5000, 0]);
     const journal = await store.writer.journal('run-1', 0);
-    expect(journal.reduce((sum, row) => sum + row.deleted, 0)).toBe(5000);
-    expect(journal.map(({ seq }) => seq)).toEqual(batches.filter(({ seq }) => seq > 0).map(({ seq }) => seq));
-    await store.close();
+    expect(journal.map(({ seq, deleted, clients }) => ({ seq, deleted, clients }))).toEqual(batches.map(({ seq, deleted, clients }) => ({ seq, deleted, clients })));
+  });
+
+  test('with several workers does the same', async () => {
+    const store = await storeWith(events);
+    const { batches } = await purgeAll(store, request([rule('events', { client: { value: 'client-x' } })]), { pace: { maxBatchMillis: 2, workers: 3 } });
+    expect(deletedBy(batches)).toEqual({ events: 5000 });
+    expect(clientTotals(batches)).toEqual({ 'client-x': 5000 });
+    expect(await left(store, 'events')).toBe(5000);
+    expect(batches.map(({ seq }) => seq).toSorted((a, b) => a - b)).toEqual(batches.map((_batch, index) => index + 1));
+  });
+
+  test('by index takes few due rows out of many, past those that must stay', async () => {
+    const store = await storeWith(`
+      CREATE TABLE events (id bigint PRIMARY KEY, client_id text, created_at timestamptz);
+      INSERT INTO events SELECT i, 'client-' || (i % 2), CASE WHEN i <= 300 THEN timestamptz '2020-01-01Z' ELSE '2025-01-01Z' END FROM generate_series(1, 20000) i;
+      CREATE INDEX ON events (created_at); ANALYZE events`);
+    await store.writer.putHold(hold('events', 'client-1'));
+    const { plan, batches } = await purgeAll(store, request([rule('events')]));
+    expect(plan.steps[0]?.method).toBe('Keyset');
+    expect(deletedBy(batches)).toEqual({ events: 150 });
+    expect(await left(store, 'events', `created_at < '2024-01-01Z'`)).toBe(150);
+  });
+
+  test('keeps what a minimum or a hold covers, and rows for which that is unknown', async () => {
+    const store = await storeWith(events);
+    await store.sql('UPDATE events SET client_id = NULL WHERE id <= 100');
+    await store.writer.putHold(hold('events', 'client-0'));
+    const { plan, batches } = await purgeAll(store, request([rule('events', { guards: [guard('minimum', { op: 'compare', field: { via: [], field: 'id' }, operator: 'GreaterThan', value: '9000' })] })]));
+    // client-2 up to 9,000, without the 25 whose client is unknown.
+    expect(deletedBy(batches)).toEqual({ events: 2225 });
+    expect(plan.forecast[0]).toMatchObject({ due: 2225, held: 2525, floored: 250 });
+    expect(await left(store, 'events', `id % 2 = 0 AND (client_id = 'client-0' OR client_id IS NULL OR id > 9000)`)).toBe(2775);
+  });
+
+  test('deletes children before parents and leaves to the forecast what a kept child blocks', async () => {
+    const store = await storeWith(orders('CASCADE'));
+    await store.sql('UPDATE items SET kept = true WHERE id <= 10');
+    const keptItems = guard('kept', { op: 'compare', field: { via: [], field: 'kept' }, operator: 'Equals', value: 'true' });
+    const { plan, batches } = await purgeAll(store, request([rule('orders'), rule('items', { guards: [keptItems] })], { targets: ['orders'] }));
+    expect(plan.steps.map(({ collection }) => collection)).toEqual(['items', 'orders']);
+    expect(plan.forecast.map(({ collection, due, floored, blocked }) => ({ collection, due, floored, blocked }))).toEqual([
+      { collection: 'items', due: 90, floored: 10, blocked: 0 },
+      { collection: 'orders', due: 90, floored: 0, blocked: 10 },
+    ]);
+    expect(deletedBy(batches)).toEqual({ items: 90, orders: 90 });
+    expect([await left(store, 'items'), await left(store, 'orders')]).toEqual([10, 10]);
+  });
+
+  test('takes rows that come, or move, behind its back in a later pass', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const plan = await store.writer.planPurge(rules);
+    const claim = await store.writer.claim('late');
+    const batches: BatchResult[] = [];
+    for await (const batch of store.writer.purge(plan.steps[0]!, { request: rules, claim, pace: { ...pace, maxBatchMillis: 1 }, signal: AbortSignal.timeout(20_000) })) {
+      batches.push(batch);
+      if (batches.length !== 3) continue;
+      // The vacuum frees the first pages, so that the new rows land where the walk has been.
+      await store.sql('VACUUM events');
+      await store.sql(`INSERT INTO events SELECT i, 'client-9', '2020-01-01Z', '' FROM generate_series(20001, 20050) i`);
+    }
+    expect(deletedBy(batches)).toEqual({ events: 5050 });
+    expect(await left(store, 'events', `created_at < '2024-01-01Z'`)).toBe(0);
+  });
+
+  test('does not run a rule that is not the planned one', async () => {
+    const store = await storeWith(events);
+    const plan = await store.writer.planPurge(request([rule('events')]));
+    const wider = request([rule('events', { due: { op: 'true' } })]);
+    await expect(runPlan(store.writer, plan, wider)).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringMatching(/not the one that was planned/) });
+    expect(await left(store, 'events')).toBe(10_000);
+  });
+
+  test('does not run when the store has become one that a plan would refuse', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const plan = await store.writer.planPurge(rules);
+    await store.sql('CREATE TABLE stranger (event_id bigint REFERENCES events ON DELETE CASCADE)');
+    await expect(runPlan(store.writer, plan, rules)).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringMatching(/UnmappedReference: public.stranger/) });
+    expect(await left(store, 'events')).toBe(10_000);
+  });
+
+  test('does not run without the fence', async () => {
+    databases += 1;
+    const store = await openStore(server, `purge_${databases}`, events, { install: false });
+    open.push(store);
+    const rules = request([rule('events')]);
+    const [step] = (await store.writer.planPurge(rules)).steps;
+    const batches = store.writer.purge(step!, { request: rules, claim: { run: 'r', epoch: 1, owner: 'cluster-a' }, pace, signal: AbortSignal.timeout(5_000) });
+    await expect(batches[Symbol.asyncIterator]().next()).rejects.toMatchObject({ reason: 'NotFound' });
+    expect(await left(store, 'events')).toBe(10_000);
+  });
+
+  test('stops at its WAL limit and goes on in the next run', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const plan = await store.writer.planPurge(rules);
+    // 1 MB is less than 10,000 deletions write, so the second look at the limit stops it.
+    const slow = await store.another({ monotonicMs: slowClock(), random: Math.random, sleep: () => Promise.resolve() });
+    await expect(runPlan(slow, plan, rules, { pace: { maxBatchMillis: 1, maxWalMegabytesPerRun: 0.1 } })).rejects.toMatchObject({ reason: 'LimitReached' });
+    expect(await left(store, 'events')).toBeGreaterThan(5_000);
+    expect(deletedBy(await runPlan(store.writer, plan, rules, { run: 'run-2' })).events).toBe((await left(store, 'events')) - 5_000 + (deletedBy(await journalOf(store, 'run-2')).events ?? 0));
+    expect(await left(store, 'events')).toBe(5_000);
   });
 });
+
+describe('a hold that comes while a batch runs', () => {
+  test('waits for it, and from its return on no covered row goes', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const plan = await store.writer.planPurge(rules);
+    const other = await store.another();
+    let atReturn: number | undefined;
+    let putting: Promise<unknown> | undefined;
+    const claim = await store.writer.claim('race');
+    let batches = 0;
+    for await (const _batch of other.purge(plan.steps[0]!, { request: rules, claim, pace: { ...pace, maxBatchMillis: 1, workers: 2 }, signal: AbortSignal.timeout(20_000) })) {
+      batches += 1;
+      if (batches === 4) {
+        putting = store.writer.putHold(hold('events', 'client-2')).then(async () => {
+          atReturn = await left(store, 'events', `client_id = 'client-2'`);
+        });
+      }
+    }
+    await putting;
+    expect(atReturn).toBeGreaterThan(0);
+    expect(await left(store, 'events', `client_id = 'client-2'`)).toBe(atReturn);
+    expect(await left(store, 'events', `client_id = 'client-0'`)).toBe(0);
+  });
+
+  test('is not overtaken by a batch that was already deleting', async () => {
+    const store = await storeWith(events);
+    const blocker = await lockRow(store, 'events', 5_000);
+    const running = purgeAll(store, request([rule('events')]), { pace: { lockTimeoutMillis: 5_000 } });
+    await untilWaiting(store, 'DELETE');
+    const other = await store.another();
+    let returned = false;
+    const putting = other.putHold(hold('events', 'client-2')).then(async () => {
+      returned = true;
+      return left(store, 'events', `client_id = 'client-2'`);
+    });
+    await untilWaiting(store, 'LOCK TABLE dataward.fence');
+    expect(returned).toBe(false);
+    await blocker.release();
+    const atReturn = await putting;
+    await running;
+    expect(await left(store, 'events', `client_id = 'client-2'`)).toBe(atReturn);
+  });
+
+  test('lifts nothing when it is released: the next pass takes the rows', async () => {
+    const store = await storeWith(events);
+    await store.writer.putHold(hold('events', 'client-2'));
+    const rules = request([rule('events')]);
+    expect(deletedBy((await purgeAll(store, rules)).batches)).toEqual({ events: 2500 });
+    await store.writer.releaseHold('hold-client-2');
+    expect(deletedBy((await purgeAll(store, rules, { run: 'after' })).batches)).toEqual({ events: 2500 });
+  });
+});
+
+describe('a batch that waits for a row somebody else has locked', () => {
+  test('gives up soon, tries smaller ones, and leaves only the locked pages for later', async () => {
+    const store = await storeWith(events);
+    const blocker = await lockRow(store, 'events', 5_000);
+    const rules = request([rule('events')]);
+    const plan = await store.writer.planPurge(rules);
+    const batches = await runPlan(store.writer, plan, rules, { pace: { lockTimeoutMillis: 20 } });
+    expect(batches.filter(({ throttledBy }) => throttledBy === 'RowLocked').length).toBeGreaterThan(0);
+    expect(await left(store, 'events', `id % 2 = 0 AND id <> 5000`)).toBeLessThan(80); // one page
+    await blocker.release();
+    await runPlan(store.writer, plan, rules, { run: 'run-2' });
+    expect(await left(store, 'events', 'id % 2 = 0')).toBe(0);
+  });
+});
+
+describe('a row that begins to refer to one that is being deleted', () => {
+  test.each(['CASCADE', 'SET NULL', 'NO ACTION', 'SET DEFAULT'])('keeps it, and is kept itself, with ON DELETE %s', async (action) => {
+    const store = await storeWith(orders(action));
+    await store.sql('DELETE FROM items');
+    const { due: _due, ...keptItems } = rule('items');
+    const rules = request([rule('orders'), keptItems]);
+    const plan = await store.writer.planPurge(rules);
+    // The new item's transaction has locked order 50 but is not committed: the DELETE's snapshot does not see it.
+    const blocker = await lockRow(store, 'orders', 50, 'INSERT INTO items (id, order_id) VALUES (1000, 50)');
+    const running = runPlan(store.writer, plan, rules, { pace: { lockTimeoutMillis: 5_000 } });
+    await untilWaiting(store, 'DELETE');
+    await blocker.release();
+    expect(deletedBy(await running)).toEqual({ orders: 99 });
+    expect(await store.sql('SELECT id::int, order_id::int FROM items')).toEqual([{ id: 1000, order_id: 50 }]);
+    expect(await store.sql('SELECT id::int FROM orders')).toEqual([{ id: 50 }]);
+  });
+});
+
+describe('a run that was taken over', () => {
+  test('commits nothing any more, and says so', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const [step] = (await store.writer.planPurge(rules)).steps;
+    const claim = await store.writer.claim('leader');
+    const other = await store.another();
+    const batches = other.purge(step!, { request: rules, claim, pace: { ...pace, maxBatchMillis: 1 }, signal: AbortSignal.timeout(20_000) })[Symbol.asyncIterator]();
+    await batches.next();
+    await store.writer.claim('leader');
+    const atTakeover = await left(store, 'events');
+    await expect(batches.next()).rejects.toMatchObject({ reason: 'Fenced', message: expect.stringMatching(/taken over \(epoch 2, ours 1\)/) });
+    expect(await left(store, 'events')).toBe(atTakeover);
+  });
+
+  test('goes on where the old one stopped, without counting anything twice', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const plan = await store.writer.planPurge(rules);
+    const claim = await store.writer.claim('resumed');
+    let seen = 0;
+    for await (const _batch of store.writer.purge(plan.steps[0]!, { request: rules, claim, pace: { ...pace, maxBatchMillis: 1 }, signal: AbortSignal.timeout(20_000) })) {
+      seen += 1;
+      if (seen === 5) break;
+    }
+    await runPlan(store.writer, plan, rules, { run: 'resumed' });
+    const journal = await store.writer.journal('resumed', 0);
+    expect(journal.reduce((sum, row) => sum + row.deleted, 0)).toBe(5_000);
+    expect(journal.map(({ seq }) => seq)).toEqual(journal.map((_row, index) => index + 1));
+    expect(new Set(journal.map(({ epoch }) => epoch))).toEqual(new Set([1, 2]));
+  });
+
+  test('stops at once when the store is frozen in SQL', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const [step] = (await store.writer.planPurge(rules)).steps;
+    const claim = await store.writer.claim('frozen');
+    const batches = store.writer.purge(step!, { request: rules, claim, pace: { ...pace, maxBatchMillis: 1 }, signal: AbortSignal.timeout(20_000) })[Symbol.asyncIterator]();
+    await batches.next();
+    await store.sql(`SELECT dataward.freeze('stop')`);
+    const atFreeze = await left(store, 'events');
+    await expect(batches.next()).rejects.toMatchObject({ reason: 'Frozen' });
+    expect(await left(store, 'events')).toBe(atFreeze);
+  });
+});
+
+function clientTotals(batches: readonly BatchResult[]): Record<string, number> {
+  const totals: Record<string, number> = {};
+  for (const { clients } of batches) for (const [client, rows] of Object.entries(clients)) totals[client] = (totals[client] ?? 0) + rows;
+  return totals;
+}
+
+async function journalOf(store: TestStore, run: string): Promise<BatchResult[]> {
+  return (await store.writer.journal(run, 0)).map((row) => ({ ...row, millis: 0 }));
+}
+
+/** A clock on which every look is two seconds after the last, so that the server is asked before each batch. */
+function slowClock(): () => number {
+  let now = 0;
+  return () => (now += 2_000);
+}
+
+/** A session that holds a lock on one row, by an update that changes nothing or by another statement. */
+async function lockRow(store: TestStore, name: string, id: number, statement = `UPDATE ${name} SET id = id WHERE id = ${id}`): Promise<{ release(): Promise<void> }> {
+  const { default: pg } = await import('pg');
+  const client = new pg.Client(server.connection(server.superuser, store.database));
+  await client.connect();
+  await client.query(`BEGIN; ${statement}`);
+  return {
+    release: async () => {
+      await client.query('COMMIT');
+      await client.end();
+    },
+  };
+}
+
+/** Until a statement that begins so waits for a lock. */
+async function untilWaiting(store: TestStore, statement: string): Promise<void> {
+  for (;;) {
+    const rows = await store.sql(`SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock' AND query LIKE $2`, [store.database, `%${statement}%`]);
+    if (rows.length > 0) return;
+  }
+}
