@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { Result } from './result.ts';
+import { allowManyListeners } from './signals.ts';
 
 /** How one try ended. `abandoned` means the function did not even settle after it was told to stop. */
 export type Attempt = { kind: 'result'; result: Result } | { kind: 'error'; error: unknown } | { kind: 'timeout'; abandoned: boolean };
@@ -20,6 +21,7 @@ export interface AttemptOptions {
 export async function reconcileOnce(run: (signal: AbortSignal) => Promise<Result>, options: AttemptOptions): Promise<Attempt> {
   const { clock } = options;
   const controller = new AbortController();
+  allowManyListeners(controller.signal);
   let timedOut = false;
   let cancelAbandon: () => void = () => {};
   let abandon: (attempt: Attempt) => void = () => {};

@@ -9,6 +9,7 @@ import { keyOf, refOfKey } from './keys.ts';
 import { createQueue } from './queue.ts';
 import { TerminalError, WaitingError } from './result.ts';
 import type { Result } from './result.ts';
+import { allowManyListeners } from './signals.ts';
 import type { WriteBarrier } from './write-barrier.ts';
 
 /** Which objects to reconcile when an object of a cache changes. `map` is pure and is given the state before as well. */
@@ -69,6 +70,7 @@ export function createController(options: ControllerOptions): Controller {
   const deadlineMs = options.deadlineMs ?? 120_000;
   const queue = createQueue({ name, clock, metrics, ...options.queue });
   const work = new AbortController();
+  allowManyListeners(work.signal);
   const unsubscribe: (() => void)[] = [];
   let workers: Promise<void>[] = [];
   let stopping: Promise<void> | undefined;
@@ -152,6 +154,7 @@ export function createController(options: ControllerOptions): Controller {
   return {
     name,
     async start(signal) {
+      allowManyListeners(signal);
       const aborted = new Promise<'aborted'>((resolve) => {
         if (signal.aborted) resolve('aborted');
         signal.addEventListener('abort', () => resolve('aborted'), { once: true });

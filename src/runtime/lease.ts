@@ -1,24 +1,13 @@
-import type { KindRef, KubeObject, ObjectRef } from '../api/object.ts';
+import type { ObjectRef } from '../api/object.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RuntimeMetrics } from '../telemetry/runtime-metrics.ts';
 import { isAlreadyExists, isConflict } from './api-error.ts';
 import type { Client } from './client.ts';
 import { formatMicroTime, sleep } from './clock.ts';
 import type { Clock } from './clock.ts';
-
-export const LEASE: KindRef = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease', namespaced: true };
-
-export interface Lease extends KubeObject {
-  spec?: LeaseSpec;
-}
-
-interface LeaseSpec {
-  holderIdentity?: string | null;
-  leaseDurationSeconds?: number | null;
-  acquireTime?: string | null;
-  renewTime?: string | null;
-  leaseTransitions?: number | null;
-}
+import { holderIsOther, LEASE, mayTake, nextSpec } from './lease-spec.ts';
+import type { Lease, LeaseSpec } from './lease-spec.ts';
+import { allowManyListeners } from './signals.ts';
 
 export interface ElectionOptions {
   client: Pick<Client, 'get' | 'create' | 'replace'>;
@@ -131,16 +120,24 @@ export function createElection(options: ElectionOptions): Election {
     }
   };
 
+  /** One attempt, given up at the renew deadline: a hung request must not let us believe that we lead. */
+  const attemptInTime = async (signal: AbortSignal): Promise<void> => {
+    const limit = new AbortController();
+    const giveUp = (): void => limit.abort();
+    const cancel = clock.setTimer((renewedAt ?? 0) + renewDeadlineMs - clock.monotonic(), giveUp);
+    signal.addEventListener('abort', giveUp, { once: true });
+    await attempt(limit.signal);
+    cancel();
+    signal.removeEventListener('abort', giveUp);
+  };
+
   /** Renews until the signal aborts, the lease has another holder, or it could not be renewed in time. */
   const renewUntil = async (signal: AbortSignal): Promise<void> => {
     for (;;) {
       await sleep(clock, retryPeriodMs, signal);
       // After a pause of this process the lease may have been another's meanwhile, even if it is free again: no renewal.
       if (signal.aborted || !isLeader()) return;
-      const limit = new AbortController();
-      const cancel = clock.setTimer((renewedAt ?? 0) + renewDeadlineMs - clock.monotonic(), () => limit.abort());
-      await attempt(AbortSignal.any([signal, limit.signal]));
-      cancel();
+      await attemptInTime(signal);
       if (!isLeader() || holderIsOther(observed?.lease, identity)) return;
     }
   };
@@ -149,6 +146,7 @@ export function createElection(options: ElectionOptions): Election {
     isLeader,
     leader: () => announced,
     async run(signal) {
+      allowManyListeners(signal);
       metrics?.leader.set(labels, 0);
       while (!signal.aborted && !(await attempt(signal))) await sleep(clock, retryPeriodMs * (1 + 0.2 * options.random()), signal);
       if (renewedAt === undefined) return;
@@ -172,32 +170,5 @@ export function createElection(options: ElectionOptions): Election {
       if (graceful && isLeader()) await release();
       renewedAt = undefined;
     },
-  };
-}
-
-function holderIsOther(lease: Lease | undefined, identity: string): boolean {
-  const holder = lease?.spec?.holderIdentity ?? '';
-  return holder !== '' && holder !== identity;
-}
-
-/**
- * Whether a candidate may write itself into the lease: it is ours, or nobody's, or `unchangedMs` since we first saw this
- * state is longer than its holder asked for. The times in the lease come from other clocks and are not looked at.
- */
-export function mayTake(spec: LeaseSpec | undefined, identity: string, unchangedMs: number): boolean {
-  const holder = spec?.holderIdentity ?? '';
-  return holder === '' || holder === identity || unchangedMs > (spec?.leaseDurationSeconds ?? 0) * 1000;
-}
-
-/** The spec that takes or renews the lease; a new holder counts one transition more. `now` is epoch milliseconds. */
-export function nextSpec(before: LeaseSpec | undefined, by: { identity: string; leaseDurationMs: number; now: number }): LeaseSpec {
-  const time = formatMicroTime(by.now);
-  const ours = before?.holderIdentity === by.identity;
-  return {
-    holderIdentity: by.identity,
-    leaseDurationSeconds: Math.ceil(by.leaseDurationMs / 1000),
-    acquireTime: ours ? (before.acquireTime ?? time) : time,
-    renewTime: time,
-    leaseTransitions: before === undefined ? 0 : (before.leaseTransitions ?? 0) + (ours ? 0 : 1),
   };
 }

@@ -7,6 +7,7 @@ import { backoffMs } from './backoff.ts';
 import type { Client, ListPage } from './client.ts';
 import { sleep } from './clock.ts';
 import type { Clock } from './clock.ts';
+import { allowManyListeners } from './signals.ts';
 
 /** Where a reflector puts what it learns. */
 export interface ReflectorSink<T> {
@@ -66,6 +67,7 @@ export async function runReflector<T extends KubeObject>(options: ReflectorOptio
   const timing = { ...TIMING, ...options.timing };
   const name = kind.plural;
   let position: string | undefined;
+  allowManyListeners(signal);
   let failures = 0;
   let goneInARow = 0;
 

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import { errorMessage } from '../telemetry/redact.ts';
 import { ApiError } from './api-error.ts';
 import type { Authenticator } from './auth.ts';
 
@@ -67,9 +68,21 @@ export function createTransport(auth: Authenticator, userAgent: string): Transpo
   const agent = secure ? new https.Agent(agentOptions) : new http.Agent(agentOptions);
   const basePath = auth.server.pathname.replace(/\/$/, '');
 
+  /** Throws as an ApiError what Node throws for unusable certificates and header values. */
+  const send = (options: https.RequestOptions, description: string): http.ClientRequest => {
+    try {
+      return secure ? https.request(options) : http.request(options);
+    } catch (error) {
+      throw networkError(description, error, false);
+    }
+  };
+
   /** Sends the request; resolves with the answer's head. The caller reads the body, then calls `finish`. */
   const open = async (request: HttpRequest & { idleMs?: number }): Promise<Exchange> => {
-    const credentials = await auth.credentials();
+    const credentials = await auth.credentials().catch((error: unknown) => {
+      // A missing token file or a failing exec plugin; its words may quote the credentials, so they are masked.
+      throw new ApiError({ status: 0, reason: 'NoCredentials', message: `${request.description}: cannot get the credentials of the kubeconfig: ${errorMessage(error)}` });
+    });
     const options: https.RequestOptions = {
       ...credentials.tls,
       agent: credentials.proxyAgent ?? agent,
@@ -87,7 +100,7 @@ export function createTransport(auth: Authenticator, userAgent: string): Transpo
     };
     return new Promise((resolve, reject) => {
       let stopped: ApiError | undefined;
-      const outgoing = secure ? https.request(options) : http.request(options);
+      const outgoing = send(options, request.description);
       const failure = (error: unknown): ApiError => stopped ?? networkError(request.description, error, outgoing.reusedSocket);
       const stop = (reason: 'Timeout' | 'Aborted', message: string): void => {
         stopped ??= new ApiError({ status: 0, reason, message: `${request.description}: ${message}` });

@@ -7,10 +7,12 @@ import { createClient, isAlreadyExists, isConflict, isInvalid } from '../../src/
 import type { Client } from '../../src/runtime/client.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createController, itself, source } from '../../src/runtime/controller.ts';
-import { createEventRecorder, EVENT } from '../../src/runtime/events.ts';
+import { EVENT } from '../../src/runtime/event-object.ts';
+import { createEventRecorder } from '../../src/runtime/events.ts';
 import { ensureFinalizer, removeFinalizer } from '../../src/runtime/finalizers.ts';
-import { createElection, LEASE } from '../../src/runtime/lease.ts';
-import type { Lease } from '../../src/runtime/lease.ts';
+import { createElection } from '../../src/runtime/lease.ts';
+import { LEASE } from '../../src/runtime/lease-spec.ts';
+import type { Lease } from '../../src/runtime/lease-spec.ts';
 import { conditionsFor, done } from '../../src/runtime/result.ts';
 import { updateStatus } from '../../src/runtime/status.ts';
 import { createWriteBarrier } from '../../src/runtime/write-barrier.ts';

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { Cluster, User } from '@kubernetes/client-node';
 import { createAuthenticator } from '../../../src/runtime/auth.ts';
-import { createClient } from '../../../src/runtime/client.ts';
+import { ApiError, createClient } from '../../../src/runtime/client.ts';
 import { createTestCa } from '../../support/certificates.ts';
 import { WIDGET } from '../../support/fake-apiserver.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
@@ -103,6 +103,12 @@ describe('over TLS', () => {
     const before = seen.length;
     await expect(ask(configFor({ server: url, caData: Buffer.from(other.pem).toString('base64') }, { token: 'abc' }))).rejects.toMatchObject({ reason: 'NetworkError' });
     expect(seen.length).toBe(before);
+  });
+
+  test('a certificate that cannot be read, and a kubeconfig without its token file, are told as such', async () => {
+    await expect(ask(configFor({ server: url, caData: Buffer.from('not a certificate').toString('base64') }))).rejects.toBeInstanceOf(ApiError);
+    const missing = configFor({ server: url }, { authProvider: { name: 'tokenFile', config: { tokenFile: join(folder, 'no-such-file') } } });
+    await expect(ask(missing)).rejects.toMatchObject({ reason: 'NoCredentials', message: expect.stringContaining('get Widget shop/a: cannot get the credentials') });
   });
 
   test('a server under another name than its certificate is refused', async () => {

@@ -332,6 +332,20 @@ describe('size and ends', () => {
     expect(server.openSockets).toBe(0);
   });
 
+  test('thirty caches may share one signal without a warning of a leak', async () => {
+    const warnings: string[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning.message);
+    process.on('warning', listen);
+    const many = Array.from({ length: 30 }, () => createCache<Widget>(client, WIDGET, { timing: FAST }));
+    const ended = many.map((cache) => cache.start(abort.signal));
+    await Promise.all(many.map((cache) => cache.synced()));
+    await eventually('all watches', () => server.openWatches === 30);
+    abort.abort();
+    await Promise.all(ended);
+    process.off('warning', listen);
+    expect(warnings).toEqual([]);
+  });
+
   test('it cannot be started twice', async () => {
     const { cache } = await follow();
     await expect(cache.start(abort.signal)).rejects.toThrow('the cache of widgets was started before');

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { KubeObject } from '../../../src/api/object.ts';
 import { ApiError } from '../../../src/runtime/client.ts';
-import { createEventRecorder, eventObject, truncateBytes } from '../../../src/runtime/events.ts';
+import { eventObject, truncateBytes } from '../../../src/runtime/event-object.ts';
+import { createEventRecorder } from '../../../src/runtime/events.ts';
 import { silentLogger } from '../../../src/telemetry/logger.ts';
 import { widget } from '../../support/fake-apiserver.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createClient } from '../../../src/runtime/client.ts';
 import type { Client } from '../../../src/runtime/client.ts';
-import { createElection, LEASE, mayTake, nextSpec } from '../../../src/runtime/lease.ts';
-import type { Election, ElectionOptions, Lease } from '../../../src/runtime/lease.ts';
+import { createElection } from '../../../src/runtime/lease.ts';
+import { LEASE, mayTake, nextSpec } from '../../../src/runtime/lease-spec.ts';
+import type { Election, ElectionOptions } from '../../../src/runtime/lease.ts';
+import type { Lease } from '../../../src/runtime/lease-spec.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/telemetry/logger.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
