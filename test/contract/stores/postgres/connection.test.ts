@@ -1,3 +1,6 @@
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { StoreError } from '../../../../src/stores/port.ts';
 import type { Credential, StoreTarget } from '../../../../src/stores/port.ts';
@@ -145,11 +148,41 @@ describe('a connection', () => {
   });
 });
 
+/** AuthenticationCleartextPassword, AuthenticationMD5Password with a salt, and SASL with a method that is not SCRAM-SHA-256. */
+const demands: [string, Buffer, string][] = [
+  ['the password in clear', Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]), 'AuthenticationWeak'],
+  ['the password as MD5', Buffer.from([0x52, 0, 0, 0, 12, 0, 0, 0, 5, 1, 2, 3, 4]), 'AuthenticationWeak'],
+  ['another proof', Buffer.concat([Buffer.from([0x52, 0, 0, 0, 16, 0, 0, 0, 10]), Buffer.from('PLAIN\0\0\0')]), 'AuthenticationFailed'],
+];
+test.each(demands)('a server that demands %s gets no byte more than the user name', async (_name, demand, reason) => {
+  const ca = await createTestCa();
+  const certificate = await ca.issue({ commonName: 'localhost', sans: ['localhost'] });
+  const received: Buffer[] = [];
+  const thief = createServer((socket) => {
+    socket.once('data', () => {
+      socket.write('S');
+      const encrypted = new TLSSocket(socket, { isServer: true, cert: certificate.certPem, key: certificate.keyPem });
+      encrypted.on('error', () => undefined);
+      encrypted.once('data', () => {
+        encrypted.on('data', (chunk: Buffer) => received.push(chunk));
+        encrypted.write(demand);
+      });
+    });
+  });
+  await new Promise<void>((resolve) => thief.listen(0, '127.0.0.1', resolve));
+  const { port } = thief.address() as AddressInfo;
+  const at: StoreTarget = { name: 'shop/main', host: '127.0.0.1', port, database: 'd', caPem: ca.pem, serverName: 'localhost', replicas: [] };
+  const error: unknown = await connect(at, { type: 'password', username: 'u', password: secret }, { purpose: 'observe', connectTimeoutMs: 5_000 }, { readOnly: true }).catch((thrown: unknown) => thrown);
+  await new Promise((resolve) => setTimeout(resolve, 50)); // whatever is on its way arrives
+  thief.close();
+  expect(error).toMatchObject({ reason });
+  expect(Buffer.concat(received).toString('latin1')).toBe('');
+});
+
 test('a server that accepts and says nothing is unreachable when the time is over', async () => {
-  const { createServer } = await import('node:net');
   const silent = createServer(() => undefined);
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  const { port } = silent.address() as { port: number };
+  const { port } = silent.address() as AddressInfo;
   const at: StoreTarget = { name: 'shop/main', host: '127.0.0.1', port, database: 'd', replicas: [] };
   const started = Date.now();
   const error: unknown = await connect(at, { type: 'password', username: 'u', password: secret }, { purpose: 'observe', connectTimeoutMs: 300 }, { readOnly: true }).catch((reason: unknown) => reason);
