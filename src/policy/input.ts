@@ -13,19 +13,19 @@ export interface PolicyInput {
   /**
    * What the data maps declare, with the effective rule. Absent when a map or policy could not be read.
    *
-   * @maxItems 5000
+   * @maxItems 20000
    */
   collections?: CollectionInput[];
   /**
    * Legal holds that reach this store. Absent when the list could not be read. No custodian, matter or subject is named here: only whether they are.
    *
-   * @maxItems 5000
+   * @maxItems 20000
    */
   holds?: HoldInput[];
   /**
    * One entry per retention policy with a maximum that selects this store. Absent when policies or runs could not be read.
    *
-   * @maxItems 5000
+   * @maxItems 20000
    */
   purges?: PurgeInput[];
   params: ParamsInput;
@@ -151,11 +151,14 @@ export interface RetentionFact {
   /**
    * One entry per collection that was counted, names unique.
    *
-   * @maxItems 5000
+   * @maxItems 20000
    */
   collections: RetentionCount[];
 }
 export interface RetentionCount {
+  /**
+   * As in collections.
+   */
   name: string;
   /**
    * Rows past their maximum that neither a hold nor a minimum keeps.
@@ -174,7 +177,7 @@ export interface RetentionCount {
    */
   indeterminate?: number;
   /**
-   * When the oldest due row became due.
+   * When the oldest due row became due: the end of its period, not its start time.
    */
   oldestDueAt?: number;
   /**
@@ -183,6 +186,9 @@ export interface RetentionCount {
   exact?: boolean;
 }
 export interface CollectionInput {
+  /**
+   * namespace/map/collection, with #schema.table where one collection stands for several tables.
+   */
   name: string;
   /**
    * fideslang keys of the collection and of its fields.

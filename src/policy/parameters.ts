@@ -26,7 +26,7 @@ export function resolveParameters(catalogue: Catalogue, overrides: Readonly<Reco
   const problems: ParameterProblem[] = [];
   const params: Record<string, string | number> = {};
   for (const [parameter, { schema, default: standard }] of Object.entries(catalogue.parameters)) {
-    const override = Object.hasOwn(overrides, parameter) ? overrides[parameter] : undefined;
+    const override = asWritten(schema, Object.hasOwn(overrides, parameter) ? overrides[parameter] : undefined);
     const fits = override === undefined || ajv.validate(schema, override);
     if (!fits) problems.push({ parameter, message: `parameters.${parameter}: ${wanted(schema)}; ${String(standard)} is used until then` });
     const chosen = fits && override !== undefined ? (override as string | number) : standard;
@@ -39,6 +39,11 @@ export function resolveParameters(catalogue: Catalogue, overrides: Readonly<Reco
   }
   problems.sort((a, b) => (a.parameter < b.parameter ? -1 : 1));
   return { params: params as unknown as ParamsInput, problems };
+}
+
+/** Profiles hold all parameters as text, so that one field can carry numbers, versions and durations. */
+function asWritten(schema: Record<string, unknown>, value: unknown): unknown {
+  return schema['type'] === 'integer' && typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
 }
 
 function wanted(schema: Record<string, unknown>): string {

@@ -144,9 +144,9 @@ describe('a control that misbehaves', () => {
     expect(results[3]?.findings[0]?.message).toContain('not tried');
   });
 
-  test('traps: it costs itself alone, any number of times', async () => {
+  test('traps: it costs itself alone, again and again', async () => {
     const engine = await start({ bundleDir: await tiny({ entrypoints: { a: passing, b: traps, c: passing } }) });
-    for (let round = 0; round < 600; round += 1) {
+    for (let round = 0; round < 30; round += 1) {
       expect(codes(await engine.evaluate(healthyInput()))).toEqual(['a Pass FINE', 'b Error THREW', 'c Pass FINE']);
     }
   });

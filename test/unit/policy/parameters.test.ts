@@ -27,8 +27,8 @@ describe('parameters', () => {
   });
 
   test('are changed by an override that fits', () => {
-    const { params, problems } = resolveParameters(catalogue, { minTLSVersion: '1.3', certExpiryWindow: 'P30D', minRSABits: 3072 });
-    expect(params).toEqual({ ...healthyInput().params, minTLSVersion: '1.3', certExpiryWindow: 2_592_000, minRSABits: 3072 });
+    const { params, problems } = resolveParameters(catalogue, { minTLSVersion: '1.3', certExpiryWindow: 'P30D', minRSABits: '3072', minECBits: 384 });
+    expect(params).toEqual({ ...healthyInput().params, minTLSVersion: '1.3', certExpiryWindow: 2_592_000, minRSABits: 3072, minECBits: 384 });
     expect(problems).toEqual([]);
   });
 
@@ -37,6 +37,7 @@ describe('parameters', () => {
     ['a month', { purgeGrace: 'P1M' }, 'parameters.purgeGrace: write a duration of weeks, days or hours, such as P21D, P2W or PT36H; a month has no fixed length; P1D is used until then'],
     ['a number of seconds', { purgeGrace: 86_400 }, 'parameters.purgeGrace: write a duration of weeks, days or hours, such as P21D, P2W or PT36H; a month has no fixed length; P1D is used until then'],
     ['a short key', { minRSABits: 1024 }, 'parameters.minRSABits: write a whole number from 2048 to 16384; 2048 is used until then'],
+    ['text that only begins as a number', { minRSABits: '3072 bits' }, 'parameters.minRSABits: write a whole number from 2048 to 16384; 2048 is used until then'],
     ['null', { minRSABits: null }, 'parameters.minRSABits: write a whole number from 2048 to 16384; 2048 is used until then'],
   ])('stay at their default beside %s', (_, overrides, message) => {
     const { params, problems } = resolveParameters(catalogue, overrides);

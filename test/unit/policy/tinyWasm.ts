@@ -33,7 +33,7 @@ export function tinyWasm({ minorVersion = 2, builtins = '{}', entrypoints }: Tin
 
   // One branch per entrypoint, taken when global 2 holds its number.
   const evaluation = answers.flatMap((answer, index) => [
-    ...[0x23, 2, 0x41, ...signed(index), 0x46, 0x04, 0x40],
+    0x23, 2, 0x41, ...signed(index), 0x46, 0x04, 0x40,
     ...(answer === loops ? [0x03, 0x40, 0x0c, 0, end] : answer === traps ? [0x00] : [0x41, ...signed(at(index + 2)), 0x24, 3]),
     end,
   ]);
@@ -67,7 +67,7 @@ export function tinyWasm({ minorVersion = 2, builtins = '{}', entrypoints }: Tin
   ];
   const bytes = [...new TextEncoder().encode(texts.map((text) => `${text}\0`).join(''))];
   return new Uint8Array([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
     ...section(1, vector(types)),
     ...section(2, vector([[...string('env'), ...string('memory'), 2, 0, 1]])),
     ...section(3, vector(functions.map((_, index) => [index]))),

@@ -11,7 +11,7 @@
 #     HELD_DATA_DESTROYED: {outcome: Fail, message: "after a purge of policy {policy}, held rows were missing or changed"}
 #     HOLD_NOT_ENFORCED: {outcome: Fail, message: "hold {hold} is not in force in this store"}
 #     TTL_NOT_SUSPENDED: {outcome: Fail, message: "{deleters} may still delete what hold {hold} keeps"}
-#     HOLD_PENDING: {outcome: Unknown, message: "hold {hold} is not yet in force everywhere"}
+#     HOLD_PENDING: {outcome: Unknown, message: "hold {hold} is on its way and not yet in force in this store"}
 #     HOLD_INCOMPLETE: {outcome: Unknown, message: "it is not known of hold {hold}: {missing}"}
 #     VERIFICATION_MISSING: {outcome: Unknown, message: "no verification shows whether policy {policy} left the held rows alone"}
 #   refs:
@@ -42,6 +42,7 @@ found contains outcome.unknown(outcome.store, "INPUT_MISSING", {"what": "retenti
 found contains outcome.unknown(outcome.store, "HOLD_PENDING", {"hold": hold.name}) if {
 	some hold in standing
 	hold.state == "Pending"
+	hold.enforced == false
 }
 
 found contains outcome.fail(outcome.store, "HOLD_NOT_ENFORCED", {"hold": hold.name}) if {
@@ -77,7 +78,6 @@ found contains outcome.unknown(outcome.store, "VERIFICATION_MISSING", {"policy":
 found contains outcome.pass(outcome.store, "HOLDS_ENFORCED", {"holds": count(standing)}) if {
 	count(standing) > 0
 	every hold in standing {
-		hold.state == "Active"
 		hold.enforced == true
 		count(hold.otherDeleters) == 0
 	}
