@@ -2,26 +2,18 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import { canonicalDigest } from '../evidence/canonical.ts';
 import { failureOf, type Failure } from '../connect/failures.ts';
 import type { StoreFacts } from '../connect/facts.ts';
+import type { Readings } from '../connect/readings.ts';
 import type { StoreConnections } from '../connect/stores.ts';
 import { ruleset } from '../rules/ruleset.ts';
-import { storeRules, type Declarations, type StoreRules } from '../rules/store-rules.ts';
+import { storeRules, type Declarations } from '../rules/store-rules.ts';
 import { normalRule } from '../rules/weakening.ts';
-import type { CollectionCount, Inventory, SessionFacts, StoreIdentity, StoreReader, TransportFacts } from '../stores/port.ts';
+import type { CollectionCount, StoreIdentity, StoreReader } from '../stores/port.ts';
 import { dueReadings, judgeTarget, type TargetVerdict } from './plan.ts';
-
-/** What is known of one store. Kept between reconciliations by the operator process; a new process reads all anew. */
-export interface Readings {
-  generation: number;
-  transport?: { at: number; facts: TransportFacts; sessions?: SessionFacts };
-  inventory?: { at: number; inventory: Inventory };
-  counts?: { at: number; rules: string; counts: CollectionCount[] };
-}
 
 /** One look at a store: what was read now or is still fresh, and what could not be read. */
 export interface Observation extends Readings {
   identity?: StoreIdentity;
   verdict?: TargetVerdict;
-  rules?: StoreRules;
   /** The operator's schema was installed or is there. */
   installed: boolean;
   /** What kept the look from being complete. */

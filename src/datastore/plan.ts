@@ -63,11 +63,3 @@ export function dueReadings(store: DataStore, last: LastReadings, context: { now
     counts: scheduled || last.countedRules !== context.rules || (context.lastPurgeEnd ?? 0) > (last.counts ?? 0),
   };
 }
-
-/** Facts count for three cadences: one missed reading is a hiccup, three are blindness. */
-export function validUntil(at: number, cadenceSeconds: number): number {
-  return at + 3 * cadenceSeconds * 1000;
-}
-
-/** Counts are made once a day by default; they count for two days. */
-export const COUNTS_VALID_MS = 2 * 86_400_000;

@@ -4,6 +4,7 @@ import { DATA_STORE } from '../api/kinds.ts';
 import { RETRY_AFTER_MS } from '../connect/failures.ts';
 import type { DeclarationSource } from '../connect/declarations.ts';
 import type { StoreFacts } from '../connect/facts.ts';
+import type { ReadingsRegister } from '../connect/readings.ts';
 import type { StoreConnections } from '../connect/stores.ts';
 import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -13,13 +14,14 @@ import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
 import { recordStore } from './metrics.ts';
-import { observe, type Observation, type Readings } from './observe.ts';
+import { observe, type Observation } from './observe.ts';
 import { dataStoreStatus } from './status.ts';
 
 export interface DataStoreContext {
   client: Client;
   connections: StoreConnections;
   facts: StoreFacts;
+  readings: ReadingsRegister;
   declarations: DeclarationSource;
   /** Runs in a store's namespace, for the time of the last purge. */
   runs: (namespace: string) => readonly PurgeRun[];
@@ -31,8 +33,6 @@ export interface DataStoreContext {
 
 /** Keeps the status of a DataStore true: reads it, looks at the real store, writes down what was seen. */
 export function createDataStoreReconcile(context: DataStoreContext): Reconcile {
-  const readings = new Map<string, Readings>();
-
   return async (ref, { signal }) => {
     const store = await context.client.get<DataStore>(DATA_STORE, ref);
     if (!store || store.metadata.deletionTimestamp) {
@@ -41,7 +41,7 @@ export function createDataStoreReconcile(context: DataStoreContext): Reconcile {
     }
     const uid = store.metadata.uid ?? '';
     const lastPurgeEnd = lastEnd(context.runs(ref.namespace ?? ''), store.metadata.name);
-    const observation = await observe(store, readings.get(uid), {
+    const observation = await observe(store, context.readings.get(uid), {
       connections: context.connections,
       facts: context.facts,
       declarations: await context.declarations.read(),
@@ -50,7 +50,7 @@ export function createDataStoreReconcile(context: DataStoreContext): Reconcile {
       ...(lastPurgeEnd === undefined ? {} : { lastPurgeEnd }),
       signal,
     });
-    readings.set(uid, observation);
+    context.readings.put(uid, observation);
     const now = context.clock.now();
     const stored = await updateStatus<DataStore>(context.client, DATA_STORE, ref, (current) => dataStoreStatus(current, observation, now), { uid, barrier: context.barrier, signal });
     if (stored) recordStore(context.metrics, stored, observation, now);

@@ -2,13 +2,13 @@ import { removeCondition, setCondition } from '../api/conditions.ts';
 import type { CollectionRetention, DataStore, DataStoreStatus, FactGroup, StoreRetention, Transport } from '../api/generated/dataStore.ts';
 import type { Condition } from '../api/object.ts';
 import { RETRY_AFTER_MS, type Failure } from '../connect/failures.ts';
+import { COUNTS_VALID_MS, validUntil } from '../connect/readings.ts';
 import { coverage } from '../rules/coverage.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
 import { policyKey } from '../rules/effective.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { CollectionCount, SessionFacts, StoreIdentity, TransportFacts } from '../stores/port.ts';
 import type { Observation } from './observe.ts';
-import { COUNTS_VALID_MS, validUntil } from './plan.ts';
 
 const WORST = 50;
 const LEGACY = ['TLSv1', 'TLSv1.1', 'SSLv3'];

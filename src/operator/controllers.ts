@@ -3,6 +3,7 @@ import type { OperatorConfig } from '../config.ts';
 import { createComplianceReconcile } from '../compliance/reconcile.ts';
 import { cachedDeclarations, liveDeclarations } from '../connect/declarations.ts';
 import { createStoreFacts } from '../connect/facts.ts';
+import { createReadingsRegister } from '../connect/readings.ts';
 import { createStoreConnections } from '../connect/stores.ts';
 import { createDataMapReconcile } from '../datamap/reconcile.ts';
 import { createDataStoreReconcile } from '../datastore/reconcile.ts';
@@ -50,6 +51,7 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const sources = createSources(caches);
   const connections = createStoreConnections({ client, drivers: parts.drivers });
   const facts = createStoreFacts({ connections, now: () => clock.now() });
+  const readings = createReadingsRegister();
   const cached = cachedDeclarations(caches, config.rootNamespace);
   const live = liveDeclarations(client, config.rootNamespace);
   const base = { client, connections, facts, clock, actor, rootNamespace: config.rootNamespace, audit: evidence.audit, metrics: parts.metrics.domain };
@@ -61,11 +63,11 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const runs = (namespace: string): PurgeRun[] => caches.runs.list(namespace);
 
   return [
-    controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, runs, owner: parts.owner, barrier }), OBSERVE_DEADLINE_MS),
+    controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, readings, runs, owner: parts.owner, barrier }), OBSERVE_DEADLINE_MS),
     controller('datamap', sources.dataMaps, caches.maps, (barrier) => createDataMapReconcile({ ...base, declarations: cached, barrier })),
     controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, declarations: live, barrier })),
     controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), OBSERVE_DEADLINE_MS),
     controller('purgerun', sources.purgeRuns, caches.runs, (barrier) => createPurgeRunReconcile({ ...base, declarations: live, cached, journal: evidence.journal, certifier, frozen: config.frozen, barrier }), PURGE_DEADLINE_MS),
-    controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, engine: parts.engine, declarations: cached, barrier }), 120_000, 1),
+    controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, engine: parts.engine, declarations: cached, barrier }), 120_000, 1),
   ];
 }

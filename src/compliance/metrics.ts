@@ -1,0 +1,19 @@
+import type { ComplianceProfile } from '../api/generated/complianceProfile.ts';
+import type { Catalogue } from '../policy/catalogue.ts';
+import type { ControlResult } from '../policy/result.ts';
+import { scoreOf } from '../policy/score.ts';
+import type { DomainMetrics } from '../telemetry/metrics.ts';
+
+/** Shows a judgement in the metrics: a score per framework, absent without a scored result, and results by severity. */
+export function recordResults(metrics: DomainMetrics, profile: ComplianceProfile, catalogue: Catalogue, report: { controls: readonly string[]; results: readonly ControlResult[] }): void {
+  metrics.complianceScore.reset();
+  metrics.reportResults.reset();
+  for (const framework of catalogue.frameworks.filter((candidate) => profile.spec.frameworks.includes(candidate.id))) {
+    const controls = report.controls.filter((control) => framework.clauses.some((clause) => clause.controls.includes(control)));
+    const { ratio } = scoreOf(controls, report.results);
+    if (ratio !== undefined) metrics.complianceScore.set({ framework: framework.id }, Number(ratio));
+    for (const result of report.results.filter((each) => controls.includes(each.control))) {
+      metrics.reportResults.inc({ framework: framework.id, severity: result.severity, result: result.outcome });
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import type { LegalHold } from '../api/generated/legalHold.ts';
+import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
+import { POLICY_UID_LABEL } from '../api/kinds.ts';
+import { COUNTS_VALID_MS, validUntil, type Readings } from '../connect/readings.ts';
+import type { CollectionInput, FactsInput, HoldInput, ParamsInput, PolicyInput, PurgeInput, RetentionFact, TransportFact } from '../policy/input.ts';
+import { coverage } from '../rules/coverage.ts';
+import type { EffectiveCollection } from '../rules/effective.ts';
+import { policyKey } from '../rules/effective.ts';
+import { isInForce } from '../rules/holds.ts';
+import { nextSlot } from '../rules/schedule.ts';
+
+/** Everything a judgement of one store rests on. */
+export interface Evidence {
+  store: DataStore;
+  readings?: Readings;
+  holds: readonly LegalHold[];
+  policies: readonly RetentionPolicy[];
+  runs: readonly PurgeRun[];
+  params: ParamsInput;
+  /** Milliseconds. */
+  now: number;
+}
+
+const seconds = (millis: number): number => Math.floor(millis / 1000);
+const instant = (text: string | undefined): number | undefined => {
+  const at = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(at) ? undefined : seconds(at);
+};
+
+/** Writes down for the policies what is known. What is not known is left out, and what is left out never passes. Pure. */
+export function policyInput(evidence: Evidence): PolicyInput {
+  const { store, readings, now } = evidence;
+  const rules = readings?.rules;
+  return {
+    now: seconds(now),
+    store: {
+      name: store.metadata.name,
+      namespace: store.metadata.namespace ?? '',
+      engine: store.spec.engine,
+      residency: { country: store.spec.residency.country, ...(store.spec.residency.region ? { region: store.spec.residency.region } : {}) },
+    },
+    facts: factsInput(store, readings, now),
+    ...(rules ? { collections: rules.effective.map(collectionInput) } : {}),
+    holds: evidence.holds.map((hold) => holdInput(hold, store)),
+    purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs)),
+    params: evidence.params,
+  };
+}
+
+function factsInput(store: DataStore, readings: Readings | undefined, now: number): FactsInput {
+  const { transport, inventory, counts, rules } = readings ?? {};
+  const { transportSeconds, inventorySeconds } = store.spec.observation;
+  return {
+    ...(transport ? { transport: transportFact(transport, validUntil(transport.at, transportSeconds)) } : {}),
+    ...(inventory && rules
+      ? {
+          coverage: {
+            observedAt: seconds(inventory.at),
+            validUntil: seconds(validUntil(inventory.at, inventorySeconds)),
+            ...coverageCounts(inventory, rules),
+            overdueExemptions: rules.maps.flatMap((map) => map.spec.nonPersonal ?? []).filter((entry) => Date.parse(entry.reviewAt) < now).length,
+            undeclaredDatabases: inventory.inventory.otherDatabases.toSorted(),
+          },
+        }
+      : {}),
+    ...(counts ? { retention: retentionFact(counts) } : {}),
+  };
+}
+
+function coverageCounts(inventory: NonNullable<Readings['inventory']>, rules: NonNullable<Readings['rules']>): { tables: number; mapped: number; nonPersonal: number; unclassified: number } {
+  const { tables = 0, mapped = 0, nonPersonal = 0, unclassified = 0 } = coverage(inventory.inventory, rules.resolved, rules.maps);
+  return { tables, mapped, nonPersonal, unclassified };
+}
+
+const KEY_TYPES: Readonly<Record<string, 'RSA' | 'EC' | 'Ed25519' | 'Ed448' | 'DSA'>> = { rsa: 'RSA', 'rsa-pss': 'RSA', ec: 'EC', ed25519: 'Ed25519', ed448: 'Ed448', dsa: 'DSA' };
+const VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
+
+function transportFact({ at, facts, sessions }: NonNullable<Readings['transport']>, until: number): TransportFact {
+  const version = VERSIONS.find((known) => known === facts.version);
+  const decided = (names: readonly string[]): boolean | undefined => {
+    if (names.some((name) => facts.accepted.includes(name))) return false;
+    return names.every((name) => facts.refused.includes(name)) ? true : undefined;
+  };
+  const legacyRefused = decided(['TLSv1', 'TLSv1.1']);
+  const tls12Refused = decided(['TLSv1.2']);
+  const { certificate } = facts;
+  const keyType = certificate && KEY_TYPES[certificate.keyType.toLowerCase()];
+  const notBefore = instant(certificate?.notBefore);
+  const notAfter = instant(certificate?.notAfter);
+  return {
+    observedAt: seconds(at),
+    validUntil: seconds(until),
+    ...(version ? { version } : {}),
+    ...(facts.plaintextRefused === undefined ? {} : { plaintextRefused: facts.plaintextRefused }),
+    ...(legacyRefused === undefined ? {} : { legacyRefused }),
+    ...(tls12Refused === undefined ? {} : { tls12Refused }),
+    ...(sessions && (sessions.complete || sessions.plaintext > 0) ? { livePlaintextSessions: sessions.plaintext } : {}),
+    ...(sessions ? { pooler: !sessions.own.tls || !sessions.own.serverAddressMatches } : {}),
+    ...(certificate
+      ? {
+          certificate: {
+            ...(notBefore === undefined ? {} : { notBefore }),
+            ...(notAfter === undefined ? {} : { notAfter }),
+            ...(keyType ? { keyType } : {}),
+            keyBits: certificate.keyBits,
+            trusted: certificate.trusted,
+            nameMatches: certificate.nameMatches,
+          },
+        }
+      : {}),
+  };
+}
+
+function retentionFact({ at, counts }: NonNullable<Readings['counts']>): RetentionFact {
+  return {
+    observedAt: seconds(at),
+    validUntil: seconds(at + COUNTS_VALID_MS),
+    collections: counts.map((count) => {
+      const oldestDueAt = instant(count.oldestDue);
+      return {
+        name: count.collection,
+        due: count.due,
+        held: count.held,
+        blockedByMinimum: count.floored,
+        indeterminate: count.indeterminate,
+        exact: count.exact,
+        ...(oldestDueAt === undefined ? {} : { oldestDueAt }),
+      };
+    }),
+  };
+}
+
+function collectionInput(each: EffectiveCollection): CollectionInput {
+  const winner = each.maxima[0]?.policy;
+  const policies = [...each.maxima, ...each.minimums].map((rule) => rule.policy).concat(each.losers.map((loser) => loser.policy));
+  return {
+    name: each.collection.id,
+    categories: [...new Set([...each.collection.categories, ...each.collection.fieldCategories])].toSorted(),
+    hasMaximum: each.maxima.length > 0,
+    hasMinimum: each.minimums.length > 0,
+    startEventResolved: each.withoutStartEvent.length === 0 && each.withoutColumn.length === 0,
+    conflicted: each.conflict !== undefined,
+    ...(winner ? { maximumFrom: policyKey(winner) } : {}),
+    policies: [...new Set(policies.map(policyKey))].toSorted(),
+  };
+}
+
+function holdInput(hold: LegalHold, store: DataStore): HoldInput {
+  const standing = hold.status?.stores?.find((each) => each.namespace === store.metadata.namespace && each.name === store.metadata.name);
+  const reviewAt = instant(hold.spec.reviewAt);
+  return {
+    name: `${hold.metadata.namespace}/${hold.metadata.name}`,
+    state: isInForce(hold) ? (hold.status?.state ?? 'Pending') : 'Released',
+    ...(reviewAt === undefined ? {} : { reviewAt }),
+    custodianNamed: hold.spec.custodian !== '',
+    basisStated: hold.spec.basis.reference !== '',
+    ...(hold.spec.basis.jurisdiction ? { jurisdiction: hold.spec.basis.jurisdiction } : {}),
+    blanket: hold.spec.scope.some((block) => block.collections.all !== undefined && block.clients.keys === undefined && block.subjects === undefined && block.between === undefined),
+    enforced: standing?.enforcedSince !== undefined && hold.status?.observedGeneration === hold.metadata.generation,
+    ...(standing?.otherDeleters ? { otherDeleters: standing.otherDeleters.toSorted() } : {}),
+  };
+}
+
+function purgeInput(policy: RetentionPolicy, store: DataStore, runs: readonly PurgeRun[]): PurgeInput {
+  const purge = policy.spec.purge;
+  const own = runs
+    .filter((run) => run.metadata.labels?.[POLICY_UID_LABEL] === policy.metadata.uid && run.spec.store === store.metadata.name && run.metadata.namespace === store.metadata.namespace)
+    .toSorted((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? ''));
+  const newest = own.at(-1);
+  const verified = own.filter((run) => run.status?.state === 'Succeeded' && run.status.verification?.level !== 'Claimed').at(-1);
+  const lastVerifiedAt = instant(verified?.status?.verification?.at);
+  const since = (lastVerifiedAt ?? instant(policy.metadata.creationTimestamp) ?? 0) * 1000;
+  const held = newest?.status?.verification?.heldUnchanged;
+  return {
+    policy: `${policy.metadata.namespace}/${policy.metadata.name}`,
+    mode: purge?.mode ?? 'None',
+    suspended: purge?.suspend ?? false,
+    attempted: newest?.status?.startedAt !== undefined,
+    ...(lastVerifiedAt === undefined ? {} : { lastVerifiedAt }),
+    ...(newest?.status?.state ? { lastState: newest.status.state } : {}),
+    ...(purge ? { nextDueAt: seconds(nextSlot({ cron: purge.schedule.cron, timeZone: policy.spec.timeZone, window: purge.schedule.window }, since, policy.metadata.uid ?? '').at) } : {}),
+    ...(held === undefined ? {} : { heldUnchanged: held }),
+  };
+}

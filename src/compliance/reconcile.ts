@@ -1,0 +1,107 @@
+import type { ComplianceProfile } from '../api/generated/complianceProfile.ts';
+import type { DataStore } from '../api/generated/dataStore.ts';
+import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import { COMPLIANCE_PROFILE, DATA_STORE } from '../api/kinds.ts';
+import type { DeclarationSource } from '../connect/declarations.ts';
+import type { ReadingsRegister } from '../connect/readings.ts';
+import type { Engine } from '../policy/engine.ts';
+import { answerHolds } from '../policy/horizon.ts';
+import { resolveParameters } from '../policy/parameters.ts';
+import type { ControlResult } from '../policy/result.ts';
+import { covers, holdsOn, type Declarations } from '../rules/store-rules.ts';
+import type { Client } from '../runtime/client.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Reconcile } from '../runtime/controller.ts';
+import { done, requeueAfter } from '../runtime/result.ts';
+import { updateStatus } from '../runtime/status.ts';
+import type { WriteBarrier } from '../runtime/write-barrier.ts';
+import type { DomainMetrics } from '../telemetry/metrics.ts';
+import { recordResults } from './metrics.ts';
+import { policyInput } from './plan.ts';
+import { profileStatus, withCompliant } from './status.ts';
+
+export interface ComplianceContext {
+  client: Client;
+  caches: { stores: { list(): DataStore[] }; runs: { list(namespace?: string): PurgeRun[] } };
+  readings: ReadingsRegister;
+  declarations: DeclarationSource;
+  engine: Engine;
+  rootNamespace: string;
+  clock: Clock;
+  metrics: DomainMetrics;
+  barrier: WriteBarrier;
+}
+
+/** Facts change without an object changing; a judgement is never older than this. */
+const JUDGE_AGAIN_MS = 60_000;
+
+/**
+ * Judges stores by the controls a profile asks for. The profile of the root namespace judges every store and sets
+ * their `Compliant` condition; one elsewhere judges the stores beside it, for its own score.
+ */
+export function createComplianceReconcile(context: ComplianceContext): Reconcile {
+  const { engine } = context;
+
+  return async (ref, { signal }) => {
+    const profile = await context.client.get<ComplianceProfile>(COMPLIANCE_PROFILE, ref);
+    if (!profile || profile.metadata.deletionTimestamp) return done();
+    const declarations = await context.declarations.read();
+    const controls = controlsOf(profile, engine);
+    const { params, problems } = resolveParameters(engine.catalogue, profile.spec.parameters ?? {});
+    const results: ControlResult[] = [];
+    let holdsUntil = Number.POSITIVE_INFINITY;
+    for (const store of judged(profile)) {
+      const now = context.clock.now();
+      const input = policyInput({ ...evidenceOf(store, declarations), params, now });
+      const answer = await engine.evaluate(input, controls);
+      results.push(...answer);
+      holdsUntil = Math.min(holdsUntil, answerHolds(input) * 1000);
+      if (setsConditions(profile)) await setCompliant(store, answer, signal);
+    }
+    const now = context.clock.now();
+    const report = { controls, results, problems, holdsUntil };
+    await updateStatus<ComplianceProfile>(context.client, COMPLIANCE_PROFILE, ref, (current) => profileStatus(current, report, engine.catalogue, engine.digest, now), { uid: profile.metadata.uid, barrier: context.barrier, signal });
+    if (setsConditions(profile)) recordResults(context.metrics, profile, engine.catalogue, report);
+    return requeueAfter(Math.max(1_000, Math.min(JUDGE_AGAIN_MS, holdsUntil - now)));
+  };
+
+  function evidenceOf(store: DataStore, declarations: Declarations): Omit<Parameters<typeof policyInput>[0], 'params' | 'now'> {
+    const readings = context.readings.get(store.metadata.uid ?? '');
+    return {
+      store,
+      // Readings of another generation may be of another server.
+      ...(readings && readings.generation === store.metadata.generation ? { readings } : {}),
+      holds: holdsOn(store, declarations),
+      policies: declarations.policies.filter((policy) => covers(policy, policy.spec.stores, store, declarations)),
+      runs: context.caches.runs.list(store.metadata.namespace),
+    };
+  }
+
+  function judged(profile: ComplianceProfile): DataStore[] {
+    const stores = context.caches.stores.list().filter((store) => !store.metadata.deletionTimestamp);
+    return setsConditions(profile) ? stores : stores.filter((store) => store.metadata.namespace === profile.metadata.namespace);
+  }
+
+  function setsConditions(profile: ComplianceProfile): boolean {
+    return profile.metadata.namespace === context.rootNamespace;
+  }
+
+  async function setCompliant(store: DataStore, results: readonly ControlResult[], signal: AbortSignal): Promise<void> {
+    const { namespace = '', name, uid } = store.metadata;
+    const now = context.clock.now();
+    const stored = await updateStatus<DataStore>(context.client, DATA_STORE, { namespace, name }, (current) => withCompliant(current, results, now), { uid, signal });
+    const verdict = stored?.status?.conditions?.find((condition) => condition.type === 'Compliant')?.status;
+    const labels = { kind: 'DataStore', resource_namespace: namespace, name };
+    if (verdict === 'Unknown' || verdict === undefined) context.metrics.compliance.remove(labels);
+    else context.metrics.compliance.set(labels, verdict === 'True' ? 1 : 0);
+  }
+}
+
+/** Controls of the profile's frameworks that exist, with its own inclusions and exclusions. */
+function controlsOf(profile: ComplianceProfile, engine: Engine): string[] {
+  const { frameworks, controls } = profile.spec;
+  const wanted = new Set(engine.catalogue.frameworks.filter((framework) => frameworks.includes(framework.id)).flatMap((framework) => framework.clauses.flatMap((clause) => clause.controls)));
+  for (const id of controls?.include ?? []) wanted.add(id);
+  for (const { control } of controls?.exclude ?? []) wanted.delete(control);
+  return engine.catalogue.controls.map((control) => control.id).filter((id) => wanted.has(id)).toSorted();
+}

@@ -1,0 +1,65 @@
+import { setCondition } from '../api/conditions.ts';
+import type { ComplianceProfile, ComplianceProfileStatus } from '../api/generated/complianceProfile.ts';
+import type { DataStore, DataStoreStatus } from '../api/generated/dataStore.ts';
+import type { Condition } from '../api/object.ts';
+import type { Catalogue } from '../policy/catalogue.ts';
+import type { ParameterProblem } from '../policy/parameters.ts';
+import type { ControlResult } from '../policy/result.ts';
+import { clauseStates, scoreOf } from '../policy/score.ts';
+import { conditionsFor, TerminalError, type Outcome } from '../runtime/result.ts';
+
+const NAMED = 3;
+
+/** What the controls say of one store, as its `Compliant` condition. `Ready` is another matter: it says the operator works. */
+export function compliantCondition(results: readonly ControlResult[], generation: number): Omit<Condition, 'lastTransitionTime'> {
+  const failing = results.filter((result) => result.outcome === 'Fail');
+  const open = results.filter((result) => result.outcome === 'Unknown' || result.outcome === 'Error');
+  const base = { type: 'Compliant', observedGeneration: generation } as const;
+  if (failing.length > 0) return { ...base, status: 'False', reason: 'ViolationsFound', message: sentence(failing) };
+  if (open.length > 0 || results.length === 0) return { ...base, status: 'Unknown', reason: 'EvaluationFailed', message: results.length === 0 ? 'no control was evaluated' : sentence(open) };
+  return { ...base, status: 'True', reason: 'AllControlsPass', message: `${results.length} controls hold.` };
+}
+
+function sentence(results: readonly ControlResult[]): string {
+  const parts = results.slice(0, NAMED).map((result) => `${result.control}: ${result.findings[0]?.message ?? result.title}`);
+  return `${parts.join('; ')}${results.length > NAMED ? ` (and ${results.length - NAMED} more)` : ''}`.slice(0, 2_000);
+}
+
+export function withCompliant(store: DataStore, results: readonly ControlResult[], now: number): DataStoreStatus {
+  return { ...store.status, conditions: setCondition(store.status?.conditions ?? [], compliantCondition(results, store.metadata.generation ?? 0), now) };
+}
+
+export interface ProfileReport {
+  /** Ids of all controls the profile asks for. */
+  controls: readonly string[];
+  results: readonly ControlResult[];
+  problems: readonly ParameterProblem[];
+  /** Milliseconds until which no answer changes by itself. */
+  holdsUntil: number;
+}
+
+export function profileStatus(profile: ComplianceProfile, report: ProfileReport, catalogue: Catalogue, digest: string, now: number): ComplianceProfileStatus {
+  const generation = profile.metadata.generation ?? 0;
+  const frameworks = catalogue.frameworks.filter((framework) => profile.spec.frameworks.includes(framework.id));
+  const { ratio, ...counts } = scoreOf(report.controls, report.results);
+  return {
+    ...profile.status,
+    observedGeneration: generation,
+    evaluatedAt: new Date(now).toISOString(),
+    ...(Number.isFinite(report.holdsUntil) ? { validUntil: new Date(report.holdsUntil).toISOString() } : {}),
+    bundleDigest: digest,
+    score: { ...counts, waived: 0, ...(ratio === undefined ? {} : { ratio }) },
+    clauses: clauseStates(frameworks, report.controls, report.results).map(({ id, state, controls }) => ({ id, state, controls })),
+    conditions: conditions(profile, report, now),
+  };
+}
+
+function conditions(profile: ComplianceProfile, report: ProfileReport, now: number): Condition[] {
+  const generation = profile.metadata.generation ?? 0;
+  const [problem] = report.problems;
+  const outcome: Outcome = problem
+    ? { kind: 'error', error: new TerminalError('ParameterInvalid', problem.message) }
+    : { kind: 'ready', reason: 'Evaluated', message: `${report.controls.length} controls were evaluated.` };
+  const list = conditionsFor(outcome, { generation, now, ...(profile.status?.conditions ? { conditions: profile.status.conditions } : {}) });
+  return setCondition(list, compliantCondition(report.results, generation), now);
+}
