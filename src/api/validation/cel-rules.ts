@@ -112,8 +112,13 @@ function applyRules(node: RuleNode, value: unknown, old: unknown, path: string):
     const failure = failureOf(rule, { self, oldSelf });
     if (failure === undefined) return [];
     const at = `${path}${rule.source.fieldPath ?? ''}`.replace(/^\./, '');
-    return [{ path: at, message: `Invalid value: ${failure}`, type: rule.source.reason ?? ('FieldValueInvalid' as const) }];
+    return [{ path: at, message: `Invalid value: ${shownValue(value)}${failure}`, type: rule.source.reason ?? ('FieldValueInvalid' as const) }];
   });
+}
+
+/** A single value stands in the message; an object or a list would be too long for one line. */
+function shownValue(value: unknown): string {
+  return typeof value === 'object' ? '' : `${JSON.stringify(value)}: `;
 }
 
 /** Why the rule refuses, or undefined when it holds. A rule that cannot be evaluated refuses. */

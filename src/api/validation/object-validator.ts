@@ -30,6 +30,7 @@ interface CompiledKind {
 
 /** Where one of these is found, the API server does not run the CEL rules: they would meet values of a wrong shape. */
 const BLOCKING: ReadonlySet<FieldErrorType> = new Set([
+  'FieldValueNotSupported',
   'FieldValueRequired',
   'FieldValueTooLong',
   'FieldValueTooMany',

@@ -16,7 +16,14 @@ export function compileSchema(schema: StructuralSchema): SchemaCheck {
   ajv.addFormat('int32', true);
   ajv.addFormat('int64', true);
   const check: ValidateFunction = ajv.compile(toJsonSchema(schema) as object);
-  return (object) => (check(object) ? [] : (check.errors ?? []).map(toFieldError));
+  return (object) => (check(object) ? [] : firstOfEachText(check.errors ?? []).map(toFieldError));
+}
+
+/** A text of the wrong length is not matched against its pattern as well: one fault, one error. */
+function firstOfEachText(errors: readonly ErrorObject[]): ErrorObject[] {
+  const isLength = (error: ErrorObject): boolean => error.keyword === 'minLength' || error.keyword === 'maxLength';
+  const wrongLength = new Set(errors.filter(isLength).map(({ instancePath }) => instancePath));
+  return errors.filter(({ keyword, instancePath }) => keyword !== 'pattern' || !wrongLength.has(instancePath));
 }
 
 /** Kubernetes' keywords are applied elsewhere, and defaults have been filled in before. */
@@ -47,13 +54,13 @@ function toFieldError(error: ErrorObject): FieldError {
       return make(path, message, 'FieldValueTypeInvalid');
     }
     case 'enum': {
-      const allowed = (params.allowedValues as unknown[]).map((word) => JSON.stringify(word)).toSorted().join(', ');
+      const allowed = (params.allowedValues as unknown[]).map((word) => JSON.stringify(word)).join(', ');
       return make(path, `Unsupported value: ${shown(value)}: supported values: ${allowed}`, 'FieldValueNotSupported');
     }
     case 'pattern':
       return invalid(`should match '${String(params.pattern)}'`);
     case 'format':
-      return invalid(`must be of type ${String(params.format)}: ${shown(value)}`);
+      return make(path, `Invalid value: ${shown(value)}: ${path} in body must be of type ${String(params.format)}: ${shown(value)}`, 'FieldValueTypeInvalid');
     case 'minimum':
       return invalid(`should be greater than or equal to ${String(params.limit)}`);
     case 'maximum':
