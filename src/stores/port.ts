@@ -141,7 +141,8 @@ export interface TableFact {
   name: string;
   /** Catalogue identity; survives a rename. */
   oid: string;
-  kind: 'Table' | 'PartitionedTable' | 'Partition' | 'ForeignTable';
+  /** A materialized view keeps its rows after they were deleted elsewhere, until somebody refreshes it. */
+  kind: 'Table' | 'PartitionedTable' | 'Partition' | 'ForeignTable' | 'MaterializedView';
   columns: { name: string; type: string; notNull: boolean }[];
   primaryKey: string[];
   /** Address of the partitioned or inherited parents. */
@@ -203,6 +204,8 @@ export interface CollectionCount {
   indeterminate: number;
   oldestDue?: string;
   exact: boolean;
+  /** Values of the rule and its guards that their column's type cannot hold; absent when there is none. They match nothing, and a guard with one keeps every row. */
+  unreadable?: number;
 }
 
 export interface Histogram {

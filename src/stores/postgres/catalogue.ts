@@ -13,7 +13,7 @@ export function addressKey({ schema, name }: TableAddress): string {
 }
 
 /** SQL of a relation's kind as the port names it, over pg_class `c`. */
-export const tableKindSql = `CASE WHEN c.relkind = 'f' THEN 'ForeignTable' WHEN c.relkind = 'p' THEN 'PartitionedTable' WHEN c.relispartition THEN 'Partition' ELSE 'Table' END`;
+export const tableKindSql = `CASE WHEN c.relkind = 'f' THEN 'ForeignTable' WHEN c.relkind = 'm' THEN 'MaterializedView' WHEN c.relkind = 'p' THEN 'PartitionedTable' WHEN c.relispartition THEN 'Partition' ELSE 'Table' END`;
 
 /**
  * Resolves tables in the store's catalogue: what they are, and what the types of their columns really are. Tables
@@ -75,4 +75,4 @@ SELECT n.nspname AS schema, c.relname AS name, c.oid::text AS oid, ${tableKindSq
 FROM unnest($1::text[], $2::text[]) AS wanted(schema, name)
 JOIN pg_namespace n ON n.nspname = wanted.schema
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name
-WHERE c.relkind IN ('r', 'p', 'f')`;
+WHERE c.relkind IN ('r', 'p', 'f', 'm')`;

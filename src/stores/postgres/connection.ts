@@ -6,11 +6,16 @@ import pg from 'pg';
 import { StoreError } from '../port.ts';
 import type { Credential, OpenOptions, StoreTarget } from '../port.ts';
 import { certificateNameError } from './certificate.ts';
-import { toStoreError } from './errors.ts';
+import { sqlState, toStoreError } from './errors.ts';
 import type { ErrorContext } from './errors.ts';
 
 /** Older servers lack TID range scans and numeric infinities. */
 const oldestServer = 140_000;
+
+/** No statement of the driver asks the server for more than this. */
+export const longestStatementMs = 600_000;
+/** A server that is gone without a word (its machine lost, a firewall) does not enforce its own timeouts. */
+const hardLimitMs = longestStatementMs + 60_000;
 
 /** One login to one database, its settings pinned. Not for concurrent use: put work that may overlap through `serial`. */
 export interface Connection {
@@ -101,11 +106,14 @@ export async function connect(target: StoreTarget, credential: Credential, optio
   options.signal?.addEventListener('abort', destroy, { once: true });
 
   const query = async <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }> => {
+    const guard = setTimeout(destroy, hardLimitMs);
     try {
       const result = await client.query<Row>(text, values === undefined ? undefined : [...values]);
       return { rows: result.rows, rowCount: result.rowCount ?? 0 };
     } catch (error) {
       throw toStoreError(error, context);
+    } finally {
+      clearTimeout(guard);
     }
   };
   let last: Promise<unknown> = Promise.resolve();
@@ -148,8 +156,14 @@ export async function connect(target: StoreTarget, credential: Credential, optio
     options.signal?.removeEventListener('abort', destroy);
     destroy();
     options.signal?.throwIfAborted();
+    // An older server does not know the newest of the pinned settings and refuses the login for it.
+    if (sqlState(toStoreError(error, context)) === '42704') throw tooOld(target);
     throw toStoreError(error, context);
   }
+}
+
+function tooOld(target: StoreTarget): StoreError {
+  return new StoreError('UnsupportedVersion', `DataStore ${target.name}: the server is older than PostgreSQL 14, which dataward needs; upgrade it.`);
 }
 
 /** Settings that decide what rows a statement sees and what its values mean; the same whatever the role's or database's own. */
@@ -193,9 +207,7 @@ async function confirmSession(query: Connection['query'], pinned: Record<string,
   if (moved.length > 0) {
     throw new StoreError('Failed', `DataStore ${target.name}: the settings ${moved.join(', ')} did not reach the server, as behind a connection pooler; give the server's own address as endpoint.`);
   }
-  if (found.version < oldestServer) {
-    throw new StoreError('UnsupportedVersion', `DataStore ${target.name}: the server is version ${Math.floor(found.version / 10_000)}; 14 or later is needed.`);
-  }
+  if (found.version < oldestServer) throw tooOld(target);
   return found.version;
 }
 

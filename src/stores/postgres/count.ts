@@ -24,10 +24,10 @@ export async function countCollection(connection: Connection, { rule, now, budge
   const fence = await readFence(connection);
   const guards = [...rule.guards, ...(await holdsOn(connection, rule.table, fence?.holds ?? []))];
   const reach = reachable(rule.due);
-  const predicates = [rule.due ?? { op: 'false' as const }, reach, ...guards.map((guard) => guard.predicate)];
+  const predicates = [rule.due ?? { op: 'false' as const }, ...guards.map((guard) => guard.predicate)];
   const lookup = await resolveTables(connection, [rule.table, ...predicates.flatMap(addressesOf), ...rule.times.flatMap((time) => time.path.via.map((hop) => hop.table))]);
   const table = lookup(rule.table);
-  const { readable } = await checkLiterals(
+  const { readable, unreadable } = await checkLiterals(
     connection,
     predicates.map((predicate) => ({ predicate, table })),
     lookup,
@@ -49,7 +49,7 @@ export async function countCollection(connection: Connection, { rule, now, budge
       }
     },
   );
-  return { collection: rule.collection, ...counts, ...(oldestDue === undefined ? {} : { oldestDue }), exact };
+  return { collection: rule.collection, ...counts, ...(oldestDue === undefined ? {} : { oldestDue }), exact, ...(unreadable === 0 ? {} : { unreadable }) };
 }
 
 /** One pass that puts every row into its class; the CASE asks about holds only for rows that are due. */

@@ -1,12 +1,10 @@
 import type { Predicate, TableAddress } from '../predicate.ts';
 import { resolveTables } from './catalogue.ts';
+import { longestStatementMs } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { checkLiterals } from './literals.ts';
 import { addressesOf } from './predicates.ts';
 import { compilePredicate, Parameters, quoteTable } from './sql.ts';
-
-/** About a billion rows; a caller that needs less gives up by its own signal. */
-const timeoutMs = 600_000;
 
 /**
  * A fingerprint of the rows a predicate selects, whatever their order: their number and the sum of a hash of each
@@ -20,7 +18,7 @@ export async function readFingerprint(connection: Connection, address: TableAddr
   const parameters = new Parameters();
   const condition = compilePredicate(where, { table, alias: 't', lookup, readable }, parameters);
   const { rows } = await connection.transaction(async () => {
-    await connection.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
+    await connection.query(`SET LOCAL statement_timeout = ${longestStatementMs}`);
     return connection.query<{ rows: string; sum: string }>(
       `SELECT count(*)::text AS rows, coalesce(sum(hashtextextended("t"::text, 0)::numeric), 0)::text AS sum FROM ${quoteTable(table)} AS "t" WHERE ${condition}`,
       parameters.values,

@@ -10,7 +10,7 @@ import { tableKindSql } from './catalogue.ts';
 /** Relations that can hold rows of people: everything but the server's own, temporary tables, and our schema. */
 const relations = `
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+WHERE c.relkind IN ('r', 'p', 'f', 'm') AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'dataward')`;
 
 export interface TableRow {
@@ -33,7 +33,7 @@ export function tablesSql(serverVersion: number): string {
     serverVersion >= 150_000 ? `OR EXISTS (SELECT 1 FROM pg_publication_namespace s JOIN pg_class o ON o.relnamespace = s.pnnspid WHERE s.pnpubid = p.oid AND o.oid IN (SELECT oid FROM line))` : '';
   // A DELETE on a table published for deletes fails unless its rows can be told apart by the subscriber.
   const unpublishable = `
-    c.relkind <> 'f' AND c.relpersistence = 'p'
+    c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
     AND NOT (c.relreplident = 'f'
       OR c.relreplident = 'd' AND EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid AND i.indimmediate)
       OR c.relreplident = 'i' AND EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid))

@@ -1,5 +1,6 @@
 import type { TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
+import { longestStatementMs } from './connection.ts';
 import { sqlState } from './errors.ts';
 import { Parameters, quoteIdentifier, quoteTable } from './sql.ts';
 import type { ResolvedTable } from './sql.ts';
@@ -40,7 +41,7 @@ export async function scanInStripes<Row extends object>(
     let from = 0;
     let run = 2_048;
     do {
-      const remaining = Math.floor(deadline - performance.now());
+      const remaining = Math.floor(Math.min(deadline - performance.now(), longestStatementMs));
       if (remaining <= 0) return false;
       const parameters = new Parameters();
       // A foreign table has no pages of ours; it is read in one go.
@@ -67,7 +68,7 @@ async function readSize(connection: Connection, table: TableAddress & { oid: str
   const { rows } = await connection.query<{ pages: string | null; foreign: boolean | null }>(
     `WITH RECURSIVE family(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid)
      SELECT max(pg_relation_size(c.oid, 'main') / current_setting('block_size')::int)::text AS pages, bool_or(c.relkind = 'f') AS foreign
-     FROM family f JOIN pg_class c ON c.oid = f.oid WHERE c.relkind IN ('r', 'f')`,
+     FROM family f JOIN pg_class c ON c.oid = f.oid WHERE c.relkind IN ('r', 'm', 'f')`,
     [table.oid],
   );
   const size = rows[0];

@@ -148,11 +148,19 @@ describe('a connection', () => {
   });
 });
 
+function errorResponse(state: string): Buffer {
+  const body = Buffer.from(`SFATAL\0VFATAL\0C${state}\0Munrecognized configuration parameter\0\0`);
+  const head = Buffer.from([0x45, 0, 0, 0, 0]);
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
+
 /** AuthenticationCleartextPassword, AuthenticationMD5Password with a salt, and SASL with a method that is not SCRAM-SHA-256. */
 const demands: [string, Buffer, string][] = [
   ['the password in clear', Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]), 'AuthenticationWeak'],
   ['the password as MD5', Buffer.from([0x52, 0, 0, 0, 12, 0, 0, 0, 5, 1, 2, 3, 4]), 'AuthenticationWeak'],
   ['another proof', Buffer.concat([Buffer.from([0x52, 0, 0, 0, 16, 0, 0, 0, 10]), Buffer.from('PLAIN\0\0\0')]), 'AuthenticationFailed'],
+  ['to be left alone, being too old', errorResponse('42704'), 'UnsupportedVersion'],
 ];
 test.each(demands)('a server that demands %s gets no byte more than the user name', async (_name, demand, reason) => {
   const ca = await createTestCa();

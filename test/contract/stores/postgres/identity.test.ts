@@ -1,8 +1,12 @@
+import { writeFile } from 'node:fs/promises';
 import { createServer, connect as dial } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import type { StoreIdentity } from '../../../../src/stores/port.ts';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
+import { readFingerprint } from '../../../../src/stores/postgres/fingerprint.ts';
 import { readClock, readIdentity, readSessions } from '../../../../src/stores/postgres/identity.ts';
 import { install } from '../../../../src/stores/postgres/install.ts';
 import { startPostgres } from '../../../support/postgres.ts';
@@ -90,3 +94,32 @@ describe('what a store says about itself', () => {
     expect(own).toMatchObject({ tls: true, serverAddressMatches: false });
   });
 });
+
+test('a replica says that it is one, counts, and has a higher timeline once it is promoted', async () => {
+  const server = await startPostgres();
+  await server.query('CREATE TABLE views (id int); INSERT INTO views SELECT generate_series(1, 10)');
+  const primary = await identityAt(server);
+  // The same data folder, started as a standby: what a replica is, without a second server.
+  await writeFile(join(server.dataFolder, 'standby.signal'), '');
+  await server.restart();
+  const standby = await identityAt(server);
+  const connection = await login(server);
+  const print = await readFingerprint(connection, { schema: 'public', name: 'views' }, { op: 'true' });
+  await connection.close();
+  await server.query('SELECT pg_promote()');
+  const promoted = await identityAt(server);
+  await server.stop();
+  expect(primary).toMatchObject({ replica: false, timeline: 1 });
+  expect(standby).toEqual({ ...primary, replica: true });
+  expect(print.rows).toBe(10);
+  expect(promoted).toEqual({ ...primary, timeline: 2 });
+});
+
+async function identityAt(server: TestPostgres): Promise<StoreIdentity> {
+  const connection = await login(server);
+  try {
+    return await readIdentity(connection);
+  } finally {
+    await connection.close();
+  }
+}

@@ -36,6 +36,7 @@ CREATE RULE soft AS ON DELETE TO notes DO INSTEAD UPDATE notes SET parent = 1 WH
 ALTER TABLE visits ENABLE ROW LEVEL SECURITY; ALTER TABLE visits FORCE ROW LEVEL SECURITY;
 CREATE PUBLICATION all_deletes FOR TABLE notes, logs, accounts;
 CREATE TABLE lonely (id int);
+CREATE MATERIALIZED VIEW copies AS SELECT id, 'x'::text AS mail FROM lonely;
 CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing; CREATE FOREIGN TABLE far (id int) SERVER elsewhere;
 CREATE SCHEMA dataward; CREATE TABLE dataward.fence (id int);
 INSERT INTO logs SELECT n, NULL, NULL, '2023-06-01' FROM generate_series(1, 500) n;
@@ -73,6 +74,7 @@ describe('the inventory', () => {
       'public.accounts Table',
       'public.animals Table',
       'public.cats Table',
+      'public.copies MaterializedView',
       'public.far ForeignTable',
       'public.lines Table',
       'public.logs PartitionedTable',
