@@ -1,5 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
-import { copy, isJsonObject, memberObject } from './object.ts';
+import { copy, isJsonObject, memberObject, sameJson } from './object.ts';
 import type { JsonObject, StoredObject } from './object.ts';
 
 /** kubectl keeps what it applied last under this name; the directory source does the same, so both can take turns. */
@@ -66,5 +65,5 @@ export function toReplace(manifest: StoredObject, current: StoredObject): Stored
   const identity = Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
   const next = annotated({ ...whole, metadata: { ...whole.metadata, ...identity } as StoredObject['metadata'] }, remembered(declared as StoredObject));
   const withoutMemory = (object: StoredObject): StoredObject => annotated(object, '');
-  return isDeepStrictEqual(withoutMemory(next), withoutMemory(current)) ? undefined : next;
+  return sameJson(withoutMemory(next), withoutMemory(current)) ? undefined : next;
 }

@@ -5,12 +5,11 @@ import {
 import { EVENT_KINDS } from './event-kinds.ts';
 import { servedKind } from './kinds.ts';
 import type { ServedKind } from './kinds.ts';
-import { isJsonObject, memberObject } from './object.ts';
+import { isJsonObject, memberObject, sameJson } from './object.ts';
 import type { StoredObject } from './object.ts';
 import { METADATA_MERGE_KEYS } from './strategic.ts';
 import { NAME_COLUMN, age } from './table.ts';
 import type { Column } from './table.ts';
-import { isDeepStrictEqual } from 'node:util';
 
 /** Counts are of the type string as well, as from a real API server; the values stay numbers. */
 function column(name: string, description: string, cell: Column['cell'], type = 'string'): Column {
@@ -42,7 +41,7 @@ function dataErrors(object: StoredObject, old: StoredObject | undefined, encoded
   if (old?.['immutable'] === true) {
     if (object['immutable'] !== true) errors.push({ path: 'immutable', type: 'FieldValueForbidden', message: 'field is immutable when `immutable` is set' });
     for (const member of members) {
-      if (!isDeepStrictEqual(memberObject(object, member), memberObject(old, member))) {
+      if (!sameJson(memberObject(object, member), memberObject(old, member))) {
         errors.push({ path: member, type: 'FieldValueForbidden', message: 'field is immutable when `immutable` is set' });
       }
     }

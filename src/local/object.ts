@@ -18,5 +18,20 @@ export function memberObject(object: JsonObject, member: string): JsonObject {
 
 /** A copy that can be changed. The values are plain JSON. */
 export function copy<T>(value: T): T {
-  return structuredClone(value);
+  if (Array.isArray(value)) return value.map(copy) as T;
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, copy(member)])) as T;
+}
+
+/**
+ * Whether two JSON values say the same, whatever the order of members. Unlike node:util's comparison it does not look
+ * at prototypes: values from another realm (a test's, a worker's) would never be equal, and every write a change.
+ */
+export function sameJson(left: unknown, right: unknown): boolean {
+  if (Array.isArray(left)) {
+    return Array.isArray(right) && left.length === right.length && left.every((item, index) => sameJson(item, right[index]));
+  }
+  if (!isJsonObject(left) || !isJsonObject(right)) return left === right;
+  const names = Object.keys(left);
+  return names.length === Object.keys(right).length && names.every((name) => name in right && sameJson(left[name], right[name]));
 }

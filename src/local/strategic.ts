@@ -1,6 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
 import { badRequest } from './errors.ts';
-import { copy, isJsonObject } from './object.ts';
+import { copy, isJsonObject, sameJson } from './object.ts';
 import type { JsonObject } from './object.ts';
 
 /**
@@ -26,7 +25,7 @@ function mergeItems(current: unknown[], patch: unknown[], key: string, path: str
     if (!isJsonObject(item)) throw badRequest(`${path}: the items of this list are objects with the field ${key}`);
     const directive = item['$patch'];
     if (directive === 'replace') return patch.filter((other) => other !== item).map(copy);
-    const same = (other: unknown): boolean => isJsonObject(other) && isDeepStrictEqual(other[key], item[key]);
+    const same = (other: unknown): boolean => isJsonObject(other) && sameJson(other[key], item[key]);
     if (item[key] === undefined) throw badRequest(`${path}: map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
     if (directive === 'delete') result = result.filter((other) => !same(other));
     else if (result.some(same)) result = result.map((other) => (same(other) ? strategicMerge(other, item, keys, `${path}[]`) : other));
@@ -39,7 +38,7 @@ function mergeItems(current: unknown[], patch: unknown[], key: string, path: str
 function order(list: unknown[], wanted: unknown[], key: string): unknown[] {
   const identity = (value: unknown): unknown => (key !== '' && isJsonObject(value) ? value[key] : value);
   const rank = (value: unknown): number => {
-    const found = wanted.findIndex((other) => isDeepStrictEqual(identity(other), identity(value)));
+    const found = wanted.findIndex((other) => sameJson(identity(other), identity(value)));
     return found === -1 ? wanted.length : found;
   };
   return list.map((value, index) => ({ value, index })).sort((a, b) => rank(a.value) - rank(b.value) || a.index - b.index).map(({ value }) => value);

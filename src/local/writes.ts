@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import type { AdmissionRequest, AuthorizationCheck, ObjectValidator, UserInfo } from '../api/validation/validator.ts';
 import { StatusError, alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from './errors.ts';
 import type { ServedKind } from './kinds.ts';
 import { generatedName, metadataErrors, timestamp } from './metadata.ts';
-import { memberObject } from './object.ts';
+import { memberObject, sameJson } from './object.ts';
 import type { StoredObject } from './object.ts';
 import { prepareObject } from './prepare.ts';
 import type { Store } from './store.ts';
@@ -225,12 +224,12 @@ export function updateObject(
   let next = keepServerFields(withNamespace(prepared, namespace), old);
   if (subresource === 'status') next = withStatusOf(old, next);
   else if (kind.hasStatus) next = withStatusOf(next, old);
-  if (kind.hasGeneration && subresource === undefined && !isDeepStrictEqual(desiredState(next), desiredState(old))) {
+  if (kind.hasGeneration && subresource === undefined && !sameJson(desiredState(next), desiredState(old))) {
     next = { ...next, metadata: { ...next.metadata, generation: (old.metadata.generation ?? 0) + 1 } };
   }
   checkObject(context, request, next, old);
   admit(context, request, 'UPDATE', next, old);
-  if (isDeepStrictEqual(next, old)) return old;
+  if (sameJson(next, old)) return old;
   if (request.dryRun) return next;
   return isFinished(next) ? context.store.remove(kind.collection, next) : context.store.put(kind.collection, next);
 }
