@@ -54,12 +54,12 @@ export async function build(opa: string): Promise<Outputs> {
   }
 }
 
-/** Hex digest over everything the bundle is made from. Tests and examples are not in it. */
+/** Hex digest over everything the bundle is made from. Tests, examples and prose are not in it. */
 export async function sourcesDigest(): Promise<string> {
   const paths = (await readdir(root, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).split('\\').join('/'))
-    .filter((path) => !path.startsWith(`${root}/bundle/`) && !/(_test\.rego|examples\.yaml)$/.test(path))
+    .filter((path) => /\.(rego|json|yaml)$/.test(path) && !/(_test\.rego|examples\.yaml)$/.test(path) && !path.startsWith(`${root}/bundle/`))
     .sort();
   const lines = await Promise.all(paths.map(async (path) => `${sha256(await readFile(path))}  ${path}\n`));
   return sha256(lines.join(''));

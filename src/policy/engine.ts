@@ -25,7 +25,7 @@ export interface Engine {
 export interface EngineOptions {
   /** Folder with policy.wasm, data.json, catalogue.json and SHA256SUMS. */
   bundleDir: string;
-  /** Deadline for one control, in milliseconds; 1000 when left out. */
+  /** Deadline for one control, in milliseconds; 5000 when left out, since a busy machine is no reason for an Error. */
   timeoutMs?: number;
   /** Most memory of the Wasm instance, in pages of 64 KiB; 1024 when left out. */
   pages?: number;
@@ -40,7 +40,7 @@ export interface EngineOptions {
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { wasm, data, catalogue, digest } = await loadBundle(options.bundleDir);
-  const { runner, entrypoints } = await startRunner({ wasm, data, pages: options.pages ?? 1024, timeoutMs: options.timeoutMs ?? 1000 });
+  const { runner, entrypoints } = await startRunner({ wasm, data, pages: options.pages ?? 1024, timeoutMs: options.timeoutMs ?? 5000 });
   const listed = catalogue.controls.map((control) => control.entrypoint).sort();
   if (JSON.stringify(listed) !== JSON.stringify(entrypoints)) {
     await runner.close();

@@ -123,7 +123,7 @@ describe('an odd input', () => {
 
 describe('a control that misbehaves', () => {
   test('loops: it is stopped at its deadline, and those around it answer', async () => {
-    const engine = await start({ bundleDir: await tiny({ entrypoints: { a: passing, b: loops, c: passing } }), timeoutMs: 150 });
+    const engine = await start({ bundleDir: await tiny({ entrypoints: { a: passing, b: loops, c: passing } }), timeoutMs: 400 });
     expect(codes(await engine.evaluate(healthyInput()))).toEqual(['a Pass FINE', 'b Error TIMEOUT', 'c Pass FINE']);
     expect(codes(await engine.evaluate(healthyInput(), ['a']))).toEqual(['a Pass FINE']);
   });
@@ -152,11 +152,11 @@ describe('a control that misbehaves', () => {
   });
 
   test('answers after this thread was busy beyond the deadline: it is not blamed', async () => {
-    const engine = await start({ bundleDir: await tiny({ entrypoints: { a: passing } }), timeoutMs: 50 });
+    const engine = await start({ bundleDir: await tiny({ entrypoints: { a: passing } }), timeoutMs: 100 });
     const evaluated = engine.evaluate(healthyInput());
     // Let the request out, then keep this thread from seeing the answer.
     await new Promise((resolve) => setImmediate(resolve));
-    const until = Date.now() + 150;
+    const until = Date.now() + 500;
     while (Date.now() < until);
     expect(codes(await evaluated)).toEqual(['a Pass FINE']);
   });
