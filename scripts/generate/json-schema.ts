@@ -5,7 +5,7 @@ export function jsonSchemaOf(crd: CrdSource): string {
   const schema = plain(crd.schema) as { properties: Record<string, object> };
   const properties = {
     ...schema.properties,
-    apiVersion: { const: 'dataward.io/v1alpha1', description: crd.schema.properties.spec.description },
+    apiVersion: { const: 'dataward.io/v1alpha1' },
     kind: { const: crd.kind },
     metadata: { type: 'object' },
   };

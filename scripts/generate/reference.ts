@@ -73,3 +73,22 @@ function collect(schema: Schema): string[] {
 function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('*', '\\*').replaceAll('`\\*`', '`*`');
 }
+
+/** Writes the page that explains the reasons of conditions and events. */
+export function reasonsPage(reasons: Readonly<Record<string, string>>): string {
+  const rows = Object.entries(reasons)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([word, meaning]) => `| \`${word}\` | ${cell(meaning)} |`);
+  return [
+    '<!-- Generated from src/api/reasons.ts by `npm run generate`. Edit that file, not this one. -->',
+    '',
+    '# Reasons',
+    '',
+    'A condition, the event of the same cause and the metric label carry the same word.',
+    '',
+    '| Reason | Meaning |',
+    '|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}

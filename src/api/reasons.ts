@@ -6,6 +6,8 @@ export const REASONS = {
   // How work goes on, any kind
   Progressing: 'The controller works on the newest generation.',
   ProgressingWithRetry: 'The last attempt failed for a cause that may pass; it is tried again.',
+  Reconciled: 'The object is up to date.',
+  CacheBehind: 'The operator waits until its view of the cluster shows its own last write.',
   Evaluated: 'Everything there is to look at was looked at.',
   Suspended: 'spec.suspend is set: measured, not acted upon.',
   Frozen: 'All destruction is stopped by the operator flag, the dataward-freeze ConfigMap, or the store itself.',
@@ -60,7 +62,7 @@ export const REASONS = {
   UnmappedReference: 'A foreign key of an undescribed table points at rows to delete.',
   SideEffect: 'A trigger would run during a deletion and nobody has acknowledged it.',
   ReplacedByStricter: 'Another policy has the shorter maximum.',
-  NotInRootNamespace: 'namespaceSelector is set outside the root namespace.',
+  NotInRootNamespace: 'spec.namespaceSelector is set outside the root namespace.',
   Observing: 'spec.purge.mode is Observe: rows are counted, nothing is planned.',
   PlanOnly: 'spec.purge.mode is Plan: a run is shown and not carried out.',
   NoEnforceCredentials: 'The store names no identity that may delete.',
@@ -70,7 +72,8 @@ export const REASONS = {
   CutoffAdvance: 'The cutoff moves further than spec.purge.limits.maxCutoffAdvance.',
   RuleChanged: 'The rule makes a row due earlier than the one last approved.',
   LimitExceeded: 'More rows are due than a limit allows.',
-  ApprovalRequired: 'spec.purge.approval asks for a person each time.',
+  Always: 'spec.purge.approval.required asks for a person each time.',
+  TooManyRows: 'More rows are due than a limit allows, or they could not be counted exactly.',
 
   // PurgeRun
   Planned: 'A run was planned.',
