@@ -27,22 +27,24 @@ const ATTEMPTS = 4;
  * committed first; whoever comes next finds it and either finishes the drop or attaches the partition again.
  */
 export async function* dropPartitions(connection: Connection, work: StepWork): AsyncGenerator<BatchResult> {
+  // A concurrent detach is no transaction of ours, so its patience is set for the login.
+  await connection.query(`SET lock_timeout = ${Math.max(1, Math.round(work.context.pace.lockTimeoutMillis))}`);
   const compiled = await work.compile(connection);
   const root = compiled.target.table;
   const attached = await readPartitions(connection, root);
   for (const open of (await readOpenDrops(connection)).filter((drop) => belongs(drop, root, attached))) {
     const partition = attached.find(({ oid }) => oid === open.leaf);
     if (partition === undefined) yield* finishDetached(connection, work, open);
-    else if (partition.detachPending) {
-      await connection.query(`ALTER TABLE ${quoteTable(partition.parent)} DETACH PARTITION ${quoteTable(partition.name)} FINALIZE`);
-      yield* finishDetached(connection, work, open);
-    } else await record(connection, work, 'Reattach', open);
+    else if (!partition.detachPending) await record(connection, work, 'Reattach', open);
+    else if ((await detach(connection, work, partition)) === 'detached') yield* finishDetached(connection, work, open);
   }
   if (!(await mayDrop(connection, compiled))) return;
   for (const partition of await readPartitions(connection, root)) {
     work.context.signal.throwIfAborted();
     if (!partition.owned || partition.detachPending || !(await liesBeforeCutoff(connection, partition, compiled.target.rule))) continue;
     if (!(await wholeIsDue(connection, await work.compile(connection), partition.name))) continue;
+    // A table can have one half detached partition; while there is one, no other can be detached concurrently.
+    if ((await readPartitions(connection, partition.parent)).some(({ detachPending }) => detachPending)) return;
     yield* dropOne(connection, work, partition);
   }
 }
@@ -67,33 +69,30 @@ async function mayDrop(connection: Connection, { target }: Compiled): Promise<bo
 async function* dropOne(connection: Connection, work: StepWork, partition: PartitionState): AsyncGenerator<BatchResult> {
   const intent: DropPosition = { leaf: partition.oid, name: partition.name, parent: partition.parent, bounds: partition.bounds };
   await record(connection, work, 'DropIntent', intent);
-  if (!partition.hasDefault) {
-    const detached = await detachConcurrently(connection, work, partition);
-    if (!detached) {
-      // Still attached, or half detached: then the next run finishes it.
-      const now = (await readPartitions(connection, partition.parent)).find(({ oid }) => oid === partition.oid);
-      if (now?.detachPending === false) await record(connection, work, 'Reattach', intent);
-      return;
-    }
-  }
-  yield* finishDetached(connection, work, intent);
+  const state = partition.hasDefault ? 'detached' : await detach(connection, work, partition);
+  if (state === 'detached') yield* finishDetached(connection, work, intent);
+  // Half detached it is left for the next run to finish; its rows are reached one by one all the same.
+  else if (state === 'attached') await record(connection, work, 'Reattach', intent);
 }
 
-/** @returns false when somebody was in the way, or a row refers into the partition */
-async function detachConcurrently(connection: Connection, work: StepWork, partition: PartitionState): Promise<boolean> {
+/** Detaches concurrently, or finishes a detach that somebody was in the way of. */
+async function detach(connection: Connection, work: StepWork, partition: PartitionState): Promise<'detached' | 'attached' | 'pending'> {
+  let pending = partition.detachPending;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     try {
-      await connection.query(`ALTER TABLE ${quoteTable(partition.parent)} DETACH PARTITION ${quoteTable(partition.name)} CONCURRENTLY`);
-      return true;
+      await connection.query(`ALTER TABLE ${quoteTable(partition.parent)} DETACH PARTITION ${quoteTable(partition.name)} ${pending ? 'FINALIZE' : 'CONCURRENTLY'}`);
+      return 'detached';
     } catch (error) {
-      if (retryReason(error) === undefined || connection.lost()) throw error;
-      if (sqlState(error) === '23503') return false;
+      const why = retryReason(error);
+      if (why === undefined || connection.lost()) throw error;
       const now = (await readPartitions(connection, partition.parent)).find(({ oid }) => oid === partition.oid);
-      if (now?.detachPending !== false) return false;
+      if (now === undefined) return 'detached';
+      pending = now.detachPending;
+      if (why === 'ReferenceAppeared') break;
       await work.sleep(retryDelay(attempt, work.random), work.context.signal);
     }
   }
-  return false;
+  return pending ? 'pending' : 'attached';
 }
 
 type Finished = { kind: 'dropped'; seq: number; deleted: number; clients: Record<string, number> } | { kind: 'gone' } | { kind: 'keeps rows' } | { kind: 'holds changed' };

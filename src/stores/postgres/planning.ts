@@ -45,7 +45,9 @@ async function countSteps(connection: Connection, request: PurgeRequest, draft: 
   const counts = new Map<string, CollectionCount>();
   for (const [index, step] of draft.steps.entries()) {
     const rule = request.rules.find((candidate) => candidate.collection === step.collection);
-    if (rule === undefined) continue;
+    // Rows that are hidden cannot be counted; the refusal says so, and the other steps keep their forecast.
+    const hidden = draft.refusals.some(({ collection, reason }) => collection === step.collection && reason === 'RowSecurity');
+    if (rule === undefined || hidden) continue;
     // What is left is shared by the steps to come; each gets at least a moment.
     const budgetMs = Math.max(100, (deadline - performance.now()) / (draft.steps.length - index));
     counts.set(step.collection, await countCollection(connection, { rule, now: request.now, budgetMs }));

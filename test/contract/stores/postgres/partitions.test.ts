@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { startPostgres } from '../../../support/postgres.ts';
+import type { TestPostgres } from '../../../support/postgres.ts';
+import type { PurgePlan, PurgeRequest } from '../../../../src/stores/port.ts';
+import { countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
+import type { TestStore } from './purge-support.ts';
+
+let server: TestPostgres;
+const open: TestStore[] = [];
+beforeAll(async () => {
+  server = await startPostgres({ settings: { wal_level: 'logical' } });
+});
+afterAll(async () => {
+  await Promise.all(open.map((store) => store.close()));
+  await server.stop();
+});
+
+/** October 2023 to March 2024, 100 rows each; three months are due. */
+const months = ['2023-10', '2023-11', '2023-12', '2024-01', '2024-02', '2024-03'];
+const views = `
+  CREATE TABLE views (id bigint, client_id text, created_at timestamptz NOT NULL) PARTITION BY RANGE (created_at);
+  ${months.map((month, index) => `CREATE TABLE "views_${month}" PARTITION OF views FOR VALUES FROM ('${month}-01Z') TO ('${months[index + 1] ?? '2024-04'}-01Z');`).join('\n')}
+  INSERT INTO views SELECT i, 'client-' || i % 2, timestamptz '2023-10-01Z' + make_interval(months => ((i - 1) / 100)::int, hours => (i % 100)::int) FROM generate_series(1, 600) i;`;
+
+let databases = 0;
+async function storeWith(schema: string, options: { enforceOwnsTables?: boolean } = { enforceOwnsTables: true }): Promise<TestStore> {
+  databases += 1;
+  const store = await openStore(server, `parts_${databases}`, `${schema}; GRANT USAGE, CREATE ON SCHEMA public TO PUBLIC`, options);
+  open.push(store);
+  return store;
+}
+
+const rules = request([rule('views', { client: { field: 'client_id' } })]);
+const partitionsOf = async (store: TestStore): Promise<string[]> =>
+  (await store.sql<{ name: string }>(`SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'views'::regclass AND NOT inhdetachpending ORDER BY 1`)).map(({ name }) => name.replaceAll('"', ''));
+const kept = months.slice(3).map((month) => `views_${month}`);
+const methodsOf = async (store: TestStore, run: string): Promise<string[]> => (await store.writer.journal(run, 0)).filter(({ deleted }) => deleted > 0).map(({ method, table: { name }, deleted }) => `${method} ${name} ${deleted}`);
+
+describe('partitions that are due as a whole', () => {
+  test.each([
+    ['are detached concurrently and dropped', ''],
+    ['are dropped beside a default partition, which forbids to detach concurrently', 'CREATE TABLE views_rest PARTITION OF views DEFAULT'],
+  ])('%s', async (_how, extra) => {
+    const store = await storeWith(`${views} ${extra}`);
+    const { plan, batches } = await purgeAll(store, rules);
+    expect(plan.steps[0]?.method).toBe('DropPartition');
+    expect(deletedBy(batches)).toEqual({ views: 300 });
+    expect(batches.map(({ clients }) => clients)).toEqual([0, 1, 2].map(() => ({ 'client-0': 50, 'client-1': 50 })));
+    expect(await partitionsOf(store)).toEqual(extra === '' ? kept : [...kept, 'views_rest']);
+    expect(await methodsOf(store, 'run-1')).toEqual(months.slice(0, 3).map((month) => `DropPartition views_${month} 100`));
+    expect(await store.sql(`SELECT FROM pg_class WHERE relname LIKE 'views_2023%'`)).toEqual([]);
+  });
+
+  test('with children go after the children’s partitions', async () => {
+    const store = await storeWith(`
+      CREATE TABLE sessions (id int, created_at timestamptz NOT NULL, PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at);
+      CREATE TABLE sessions_old PARTITION OF sessions FOR VALUES FROM ('2023-01-01Z') TO ('2024-01-01Z');
+      CREATE TABLE sessions_new PARTITION OF sessions FOR VALUES FROM ('2024-01-01Z') TO ('2025-01-01Z');
+      CREATE TABLE clicks (session_id int, created_at timestamptz NOT NULL, FOREIGN KEY (session_id, created_at) REFERENCES sessions (id, created_at)) PARTITION BY RANGE (created_at);
+      CREATE TABLE clicks_old PARTITION OF clicks FOR VALUES FROM ('2023-01-01Z') TO ('2024-01-01Z');
+      CREATE TABLE clicks_new PARTITION OF clicks FOR VALUES FROM ('2024-01-01Z') TO ('2025-01-01Z');
+      CREATE INDEX ON clicks (session_id, created_at);
+      INSERT INTO sessions SELECT i, timestamptz '2023-06-01Z' + (i % 2) * interval '1 year' FROM generate_series(1, 20) i;
+      INSERT INTO clicks SELECT id, created_at FROM sessions`);
+    const { batches } = await purgeAll(store, request([rule('sessions'), rule('clicks')], { targets: ['sessions'] }));
+    expect(batches.map(({ collection, deleted }) => [collection, deleted])).toEqual([['clicks', 10], ['sessions', 10]]);
+    expect(await methodsOf(store, 'run-1')).toEqual(['DropPartition clicks_old 10', 'DropPartition sessions_old 10']);
+    expect(await countRows(store, 'clicks')).toBe(10);
+  });
+});
+
+describe('a partition is purged row by row', () => {
+  test('when one row of it is held', async () => {
+    const store = await storeWith(views);
+    await store.sql(`UPDATE views SET client_id = 'client-9' WHERE id = 150`);
+    await store.writer.putHold({ uid: 'h', name: 'legal/h', revision: 1, items: [{ table: table('views'), predicate: oneOf('client_id', 'client-9') }] });
+    const { batches } = await purgeAll(store, rules);
+    expect(deletedBy(batches)).toEqual({ views: 299 });
+    expect(await partitionsOf(store)).toEqual(['views_2023-11', ...kept]);
+    expect(await store.sql(`SELECT id::int FROM views WHERE created_at < '2024-01-01Z'`)).toEqual([{ id: 150 }]);
+    expect(await methodsOf(store, 'run-1')).toEqual(['DropPartition views_2023-10 100', 'DropPartition views_2023-12 100', 'BlockRange views_2023-11 99']);
+  });
+
+  test.each<[string, string, Partial<PurgeRequest>]>([
+    ['when a minimum keeps a row of each', '', request([rule('views', { guards: [guard('m', { op: 'compare', field: { via: [], field: 'id' }, operator: 'LessOrEqual', value: '0' }), guard('n', oneOf('id', '1', '101', '201'))] })])],
+    ['when a publication would not tell its subscribers', 'CREATE PUBLICATION out FOR TABLE views WITH (publish = \'insert\', publish_via_partition_root = true)', rules],
+    ['when a subscriber takes all tables', 'ALTER TABLE views REPLICA IDENTITY FULL; DO $$ DECLARE t text; BEGIN FOR t IN SELECT relid::regclass FROM pg_partition_tree(\'views\') LOOP EXECUTE \'ALTER TABLE \' || t || \' REPLICA IDENTITY FULL\'; END LOOP; END $$; CREATE PUBLICATION everything FOR ALL TABLES', rules],
+  ])('%s', async (_why, extra, asked) => {
+    const store = await storeWith(views);
+    if (extra !== '') await store.sql(extra);
+    await purgeAll(store, asked as PurgeRequest);
+    expect(await partitionsOf(store)).toEqual(months.map((month) => `views_${month}`));
+    expect((await methodsOf(store, 'run-1')).every((line) => line.startsWith('BlockRange'))).toBe(true);
+    expect(await countRows(store, `views WHERE created_at < '2024-01-01Z'`)).toBe(extra === '' ? 3 : 0);
+  });
+
+  test('when this login does not own it', async () => {
+    const store = await storeWith(views, { enforceOwnsTables: false });
+    expect(deletedBy((await purgeAll(store, rules)).batches)).toEqual({ views: 300 });
+    expect(await partitionsOf(store)).toHaveLength(6);
+  });
+
+  test('when its key is not the time: new rows of that client would have no place', async () => {
+    const store = await storeWith(`
+      CREATE TABLE views (id int, client_id text, created_at timestamptz) PARTITION BY LIST (client_id);
+      CREATE TABLE views_a PARTITION OF views FOR VALUES IN ('a'); CREATE TABLE views_b PARTITION OF views FOR VALUES IN ('b');
+      INSERT INTO views SELECT i, 'a', '2020-01-01Z' FROM generate_series(1, 10) i`);
+    expect(deletedBy((await purgeAll(store, rules)).batches)).toEqual({ views: 10 });
+    expect(await partitionsOf(store)).toEqual(['views_a', 'views_b']);
+  });
+
+  test('and put back when a view depends on it, since only CASCADE would drop that', async () => {
+    const store = await storeWith(`${views} CREATE VIEW november AS SELECT * FROM "views_2023-11"`);
+    expect(deletedBy((await purgeAll(store, rules)).batches)).toEqual({ views: 300 });
+    expect(await partitionsOf(store)).toEqual(['views_2023-11', ...kept]);
+    expect(await store.sql('SELECT * FROM november')).toEqual([]);
+  });
+
+  test('when somebody uses it all the time', async () => {
+    const store = await storeWith(views);
+    const reader = new pg.Client(server.connection(server.superuser, store.database));
+    await reader.connect();
+    await reader.query('BEGIN; SELECT * FROM "views_2023-11"');
+    const batches = await runPlan(store.writer, await store.writer.planPurge(rules), rules, { pace: { lockTimeoutMillis: 20 } });
+    expect(deletedBy(batches)).toEqual({ views: 300 });
+    await reader.query('COMMIT');
+    await reader.end();
+    // Whatever stage the detach reached, the next run leaves nothing half done.
+    await purgeAll(store, rules, { run: 'next' });
+    expect(await countRows(store, `views WHERE created_at < '2024-01-01Z'`)).toBe(0);
+    expect(await store.sql('SELECT FROM pg_inherits WHERE inhdetachpending')).toEqual([]);
+  });
+});
+
+describe('a drop that was interrupted after the detach', () => {
+  /** What a process leaves behind that is killed between the two transactions. */
+  async function interrupted(extra = ''): Promise<{ store: TestStore; plan: PurgePlan }> {
+    const store = await storeWith(views);
+    await store.sql(`
+      INSERT INTO dataward.claim (run, epoch, owner, last_seq) VALUES ('killed', 1, 'cluster-a', 1);
+      INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients)
+      SELECT 'killed', 1, 1, 'views', 'public', c.relname, 'DropPartition', 'DropIntent',
+        jsonb_build_object('leaf', c.oid::text, 'name', jsonb_build_object('schema', 'public', 'name', c.relname), 'parent', jsonb_build_object('schema', 'public', 'name', 'views'), 'bounds', pg_get_expr(c.relpartbound, c.oid)), 0, '{}'
+      FROM pg_class c WHERE c.relname = 'views_2023-11';
+      ${extra}`);
+    await store.sql('ALTER TABLE views DETACH PARTITION "views_2023-11" CONCURRENTLY');
+    return { store, plan: await store.writer.planPurge(rules) };
+  }
+
+  test('is part of the next plan and is finished by it, under any run', async () => {
+    const { store, plan } = await interrupted();
+    expect(plan.refusals).toEqual([]);
+    expect(plan.steps[0]?.because).toMatch(/finishes the detached views_2023-11/);
+    expect(deletedBy(await runPlan(store.writer, plan, rules, { run: 'next' }))).toEqual({ views: 300 });
+    expect(await store.sql(`SELECT FROM pg_class WHERE relname LIKE 'views_2023%'`)).toEqual([]);
+    expect((await store.writer.planPurge(rules)).steps[0]?.because).not.toMatch(/detached/);
+  });
+
+  test('is undone when a hold came meanwhile: the rows are attached again, and seen', async () => {
+    const { store, plan } = await interrupted();
+    await store.writer.putHold({ uid: 'h', name: 'legal/h', revision: 1, items: [{ table: table('views'), predicate: oneOf('id', '150') }] });
+    expect(deletedBy(await runPlan(store.writer, plan, rules, { run: 'next' }))).toEqual({ views: 299 });
+    expect(await partitionsOf(store)).toEqual(['views_2023-11', ...kept]);
+    expect(await countRows(store, 'views WHERE id = 150')).toBe(1);
+  });
+
+  test('drops nothing while the store is frozen', async () => {
+    const { store, plan } = await interrupted();
+    await store.sql(`SELECT dataward.freeze('stop')`);
+    await expect(runPlan(store.writer, plan, rules, { run: 'next' })).rejects.toMatchObject({ reason: 'Frozen' });
+    expect(await countRows(store, '"views_2023-11"')).toBe(100);
+  });
+});
+
+test('a drop under a claim that was taken over does not happen', async () => {
+  const store = await storeWith(views);
+  const plan = await store.writer.planPurge(rules);
+  const claim = await store.writer.claim('old');
+  await store.writer.claim('old');
+  const batches = store.writer.purge(plan.steps[0]!, { request: rules, claim, pace, signal: AbortSignal.timeout(10_000) })[Symbol.asyncIterator]();
+  await expect(batches.next()).rejects.toMatchObject({ reason: 'Fenced' });
+  expect(await countRows(store, 'views')).toBe(600);
+});
