@@ -19,11 +19,11 @@ export interface ManifestValues {
   readonly holdReviewAt: string;
 }
 
-/** Dates for the hold that reach rows the 25-month policy would delete: 30 to 28 months ago; reviewed in six. */
+/** Dates for the hold that reach rows the 25-month policy would delete: 30 to 28 months ago; reviewed in two. */
 export function holdDates(now: Date): Pick<ManifestValues, 'holdFrom' | 'holdTo' | 'holdReviewAt'> {
   const monthsFromNow = (months: number): string =>
     new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months, 1)).toISOString().slice(0, 10);
-  return { holdFrom: monthsFromNow(-30), holdTo: monthsFromNow(-28), holdReviewAt: monthsFromNow(6) };
+  return { holdFrom: monthsFromNow(-30), holdTo: monthsFromNow(-28), holdReviewAt: monthsFromNow(2) };
 }
 
 /**

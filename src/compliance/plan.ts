@@ -75,15 +75,15 @@ function coverageCounts(inventory: NonNullable<Readings['inventory']>, rules: No
 }
 
 const KEY_TYPES: Readonly<Record<string, 'RSA' | 'EC' | 'Ed25519' | 'Ed448' | 'DSA'>> = { rsa: 'RSA', 'rsa-pss': 'RSA', ec: 'EC', ed25519: 'Ed25519', ed448: 'Ed448', dsa: 'DSA' };
-const VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
+const VERSIONS: Readonly<Record<string, 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'>> = { 'TLSv1.0': 'TLSv1', 'TLSv1.1': 'TLSv1.1', 'TLSv1.2': 'TLSv1.2', 'TLSv1.3': 'TLSv1.3' };
 
 function transportFact({ at, facts, sessions }: NonNullable<Readings['transport']>, until: number): TransportFact {
-  const version = VERSIONS.find((known) => known === facts.version);
+  const version = facts.version === undefined ? undefined : VERSIONS[facts.version];
   const decided = (names: readonly string[]): boolean | undefined => {
     if (names.some((name) => facts.accepted.includes(name))) return false;
     return names.every((name) => facts.refused.includes(name)) ? true : undefined;
   };
-  const legacyRefused = decided(['TLSv1', 'TLSv1.1']);
+  const legacyRefused = decided(['TLSv1.0', 'TLSv1.1']);
   const tls12Refused = decided(['TLSv1.2']);
   const { certificate } = facts;
   const keyType = certificate && KEY_TYPES[certificate.keyType.toLowerCase()];

@@ -68,7 +68,12 @@ async function look(store: DataStore, observation: Observation, context: Observe
     observation.verdict = judgeTarget(store, observation.identity);
     if (observation.transport) observation.transport = { ...observation.transport, sessions: await reader.sessions() };
     if ('message' in observation.verdict) return;
-    await install(store, observation, context);
+    try {
+      await install(store, observation, context);
+    } catch (error) {
+      // What may not be changed can still be looked at.
+      observation.failure = failureOf(error);
+    }
     await readTables(store, observation, reader, context);
     await readCounts(store, observation, reader, context);
   } finally {

@@ -11,7 +11,7 @@ import type { CollectionCount, SessionFacts, StoreIdentity, TransportFacts } fro
 import type { Observation } from './observe.ts';
 
 const WORST = 50;
-const LEGACY = ['TLSv1', 'TLSv1.1', 'SSLv3'];
+const LEGACY = ['TLSv1.0', 'TLSv1.1'];
 
 export function identityStatus(identity: StoreIdentity): NonNullable<DataStoreStatus['identity']> {
   return { fingerprint: identity.fingerprint, server: identity.server, timeline: identity.timeline };
@@ -24,7 +24,7 @@ export function identityStatus(identity: StoreIdentity): NonNullable<DataStoreSt
 export function transportStatus(facts: TransportFacts, sessions: SessionFacts | undefined): Transport {
   const tried = [...facts.accepted, ...facts.refused];
   const legacyAccepted = facts.accepted.some((version) => LEGACY.includes(version));
-  const legacyDecided = legacyAccepted || ['TLSv1', 'TLSv1.1'].every((version) => tried.includes(version));
+  const legacyDecided = legacyAccepted || LEGACY.every((version) => tried.includes(version));
   return {
     ...(facts.version ? { version: facts.version } : {}),
     ...(facts.cipher ? { cipher: facts.cipher } : {}),
