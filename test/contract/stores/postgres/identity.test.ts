@@ -1,6 +1,4 @@
 import { writeFile } from 'node:fs/promises';
-import { createServer, connect as dial } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
@@ -11,6 +9,7 @@ import { readClock, readIdentity, readSessions } from '../../../../src/stores/po
 import { install } from '../../../../src/stores/postgres/install.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { Identity, TestPostgres } from '../../../support/postgres.ts';
+import { startPooler } from './pooler.ts';
 import { login, targetOf } from './support.ts';
 
 describe('what a store says about itself', () => {
@@ -78,20 +77,20 @@ describe('what a store says about itself', () => {
     expect(unseen).toMatchObject({ complete: false, own: { tls: true, serverAddressMatches: true } });
   });
 
-  test('a relay or pooler in between shows, since both ends of the connection differ', async () => {
-    const relay = createServer((inbound) => {
-      const outbound = dial(server.port, server.host);
-      inbound.pipe(outbound).pipe(inbound);
-      for (const [one, other] of [[inbound, outbound], [outbound, inbound]] as const) one.on('error', () => other.destroy());
-    });
-    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
-    const { port } = relay.address() as AddressInfo;
-    const connection = await connect(targetOf(server, { port }), { type: 'password', username: observer.user, password: observer.password }, { purpose: 'observe' }, { readOnly: true });
+  test('a pooler shows: the socket has TLS, the backend has none and another address', async () => {
+    const pooler = await startPooler(server, { dropOptions: false });
+    const connection = await connect(targetOf(server, { port: pooler.port }), { type: 'password', username: observer.user, password: observer.password }, { purpose: 'observe' }, { readOnly: true });
     const { own } = await readSessions(connection);
     await connection.close();
-    relay.close();
-    // Both ends differ: what the backend says of its TLS is not about our connection for certain.
-    expect(own).toMatchObject({ tls: true, serverAddressMatches: false });
+    pooler.close();
+    expect(own).toEqual({ tls: false, serverAddressMatches: false });
+  });
+
+  test('a pooler that drops the pinned settings is refused, since rows could be hidden behind it', async () => {
+    const pooler = await startPooler(server, { dropOptions: true });
+    const opening = connect(targetOf(server, { port: pooler.port }), { type: 'password', username: observer.user, password: observer.password }, { purpose: 'observe' }, { readOnly: true });
+    await expect(opening).rejects.toMatchObject({ reason: 'Failed', message: expect.stringMatching(/TimeZone, search_path, row_security.* did not reach the server.*pooler/) });
+    pooler.close();
   });
 });
 

@@ -166,14 +166,15 @@ describe('the inventory', () => {
     await server.query('ALTER TABLE notes ENABLE RULE soft', undefined, 'shop');
   });
 
-  test('sees a table published through its schema or through all tables', async () => {
-    await server.query('CREATE PUBLICATION by_schema FOR TABLES IN SCHEMA public', undefined, 'shop');
-    const bySchema = (await readInventory(connection)).tables.filter((fact) => fact.deletesUnpublishable).map((fact) => fact.name);
-    await server.query('DROP PUBLICATION by_schema; CREATE PUBLICATION everything FOR ALL TABLES', undefined, 'shop');
-    const byAll = (await readInventory(connection)).tables.filter((fact) => fact.deletesUnpublishable).map((fact) => fact.name);
-    await server.query('DROP PUBLICATION everything', undefined, 'shop');
-    expect(bySchema).toEqual(['animals', 'cats', 'lines', 'lonely', 'notes', 'visits']);
-    expect(byAll).toEqual(bySchema);
+  test('sees a table published through all tables, or through its schema', async () => {
+    const publications = ['FOR ALL TABLES', ...(connection.serverVersion >= 150_000 ? ['FOR TABLES IN SCHEMA public'] : [])];
+    for (const scope of publications) {
+      await server.query(`CREATE PUBLICATION wide ${scope}`, undefined, 'shop');
+      const failing = (await readInventory(connection)).tables.filter((fact) => fact.deletesUnpublishable).map((fact) => fact.name);
+      await server.query('DROP PUBLICATION wide', undefined, 'shop');
+      // A foreign table is never published; accounts and logs have a primary key.
+      expect(failing).toEqual(['animals', 'cats', 'lines', 'lonely', 'notes', 'visits']);
+    }
   });
 
   test('names the other databases of the server and no deleter where there is none', () => {
