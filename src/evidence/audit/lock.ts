@@ -1,22 +1,25 @@
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { link, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { readdir, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createWhole } from '../files.ts';
 
 /**
- * At most one writer per folder. The lock file names its holder; one whose process is gone is taken over. It is the
- * second guard: the operator's Lease is the first, and the log itself notices a file that grew without it.
+ * At most one writer per folder. Who wants to write announces itself by a file of its own and then looks for others:
+ * of two, the one that announced itself later always sees the earlier, so never do both go on (both may step back,
+ * and try again). Files of writers that are gone are removed; nobody ever touches the file of a living one.
+ * It is the second guard: the operator's Lease is the first, and the log itself notices a file that grew without it.
  */
 
-const LOCK_FILE = 'lock';
-/** How often the holder touches the file, for readers that cannot see its process. */
+const LOCK = /^writer-[0-9a-f-]+\.lock$/;
+/** How often the holder touches its file, for those who cannot see its process. */
 const HEARTBEAT_MILLIS = 5_000;
-/** A holder elsewhere that has not touched the file for this long is taken for dead. */
+/** A holder elsewhere that has not touched its file for this long is taken for dead. */
 const SILENCE_MILLIS = 30_000;
-const RETRY_MILLIS = 250;
+/** Two that stepped back for each other must not meet again at once; a single try is never the last. */
+const ATTEMPTS = 4;
 
 export class AuditLockedError extends Error {
   override readonly name = 'AuditLockedError';
@@ -32,7 +35,6 @@ interface Holder {
   started: string;
   /** Where `pid` means anything: host and pid namespace. */
   scope: string;
-  token: string;
 }
 
 /**
@@ -40,64 +42,57 @@ interface Holder {
  * `AuditLockedError` naming the holder.
  */
 export async function acquireWriterLock(dir: string, waitMillis = 0): Promise<WriterLock> {
-  const path = join(dir, LOCK_FILE);
-  const mine: Holder = { pid: process.pid, started: startOf(process.pid) ?? 'unknown', scope: processScope(), token: randomUUID() };
-  for (let waited = 0; ; waited += RETRY_MILLIS) {
-    if (await createWhole(path, JSON.stringify(mine))) return hold(path, mine);
+  const deadline = performance.now() + waitMillis;
+  for (let attempt = 1; ; attempt++) {
+    const path = join(dir, `writer-${randomUUID()}.lock`);
+    await createWhole(path, JSON.stringify(myself()));
+    let other: string | undefined;
     try {
-      await removeIfStale(path);
-      if (await createWhole(path, JSON.stringify(mine))) return hold(path, mine);
-      throw new AuditLockedError(`audit log lock ${path} was taken by another writer at the same time; stop all but one`);
+      other = await livingOther(dir, path);
+      if (other === undefined) return hold(path);
     } catch (error) {
-      if (!(error instanceof AuditLockedError) || waited >= waitMillis) throw error;
-      await sleep(RETRY_MILLIS);
+      await unlink(path);
+      throw error;
+    }
+    await unlink(path);
+    if (attempt >= ATTEMPTS && performance.now() >= deadline) {
+      throw new AuditLockedError(`audit log ${dir} is held by ${other}; stop that writer, or choose another folder`);
+    }
+    await sleep(randomInt(10, 60) * Math.min(attempt, 5));
+  }
+}
+
+/** Describes a living writer beside `mine`; removes what dead ones left. */
+async function livingOther(dir: string, mine: string): Promise<string | undefined> {
+  let living: string | undefined;
+  for (const file of await readdir(dir)) {
+    const path = join(dir, file);
+    if (!LOCK.test(file) || path === mine) continue;
+    try {
+      const holder = parse(await readFile(path, 'utf8'));
+      const silent = Date.now() - (await stat(path)).mtimeMs;
+      const alive = holder.scope === processScope() ? startOf(holder.pid) === holder.started : silent < SILENCE_MILLIS;
+      if (alive) living = `process ${holder.pid} on ${holder.scope}`;
+      else await unlink(path);
+    } catch (error) {
+      // Its owner, or another that found it dead, was faster.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
+  return living;
 }
 
-async function removeIfStale(path: string): Promise<void> {
-  const found = await read(path);
-  if (!found) return;
-  const { holder, text, silentMillis } = found;
-  const alive = holder.scope === processScope() ? startOf(holder.pid) === holder.started : silentMillis < SILENCE_MILLIS;
-  if (alive) {
-    throw new AuditLockedError(
-      `audit log lock ${path} is held by process ${holder.pid} on ${holder.scope}; stop that writer, or choose another folder`,
-    );
-  }
-  // Another process may have replaced the stale lock meanwhile: move first, look at what was moved, give it back if it lives.
-  const aside = `${path}.stale-${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
-  }
-  if ((await readFile(aside, 'utf8')) !== text) await link(aside, path).catch(() => undefined);
-  await unlink(aside);
-}
-
-async function read(path: string): Promise<{ holder: Holder; text: string; silentMillis: number } | undefined> {
-  try {
-    const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
-    return { holder: parse(text), text, silentMillis: Date.now() - mtimeMs };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** A lock that cannot be read names no living process in our scope, so only silence decides. */
+/** What cannot be read names no process of ours, so only silence decides. */
 function parse(text: string): Holder {
   try {
-    const { pid, started, scope, token } = JSON.parse(text) as Holder;
-    return { pid: Number(pid), started: String(started), scope: String(scope), token: String(token) };
+    const { pid, started, scope } = JSON.parse(text) as Holder;
+    return { pid: Number(pid), started: String(started), scope: String(scope) };
   } catch {
-    return { pid: 0, started: '', scope: 'an unreadable lock file', token: '' };
+    return { pid: 0, started: '', scope: 'an unreadable lock file' };
   }
 }
 
-function hold(path: string, mine: Holder): WriterLock {
+function hold(path: string): WriterLock {
   const heartbeat = setInterval(() => {
     const now = new Date();
     // A failing touch only makes others believe the holder dead sooner; the log notices them.
@@ -107,10 +102,15 @@ function hold(path: string, mine: Holder): WriterLock {
   return {
     async release() {
       clearInterval(heartbeat);
-      const found = await read(path);
-      if (found?.holder.token === mine.token) await unlink(path);
+      await unlink(path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
     },
   };
+}
+
+function myself(): Holder {
+  return { pid: process.pid, started: startOf(process.pid) ?? 'unknown', scope: processScope() };
 }
 
 /** Start time of a process in clock ticks since boot; undefined when there is no such process. */

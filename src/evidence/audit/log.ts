@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, truncate } from 'node:fs/promises';
 import { syncFolder } from '../files.ts';
+import { GroupBuffer } from './group.ts';
 import { acquireWriterLock, type WriterLock } from './lock.ts';
-import { CHAIN_STARTED, encodeEntry, sealRecord, TAIL_REPAIRED } from './record.ts';
+import { CHAIN_STARTED, encodeEntry, TAIL_REPAIRED } from './record.ts';
 import type { AuditEntry, AuditRecord, ChainHead, EncodedEntry } from './record.ts';
 import { recoverChain } from './recover.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -54,8 +55,6 @@ export class AuditUnavailableError extends Error {
 }
 
 const SEGMENT_BYTES = 64 << 20;
-/** Bounds what one write holds in memory, and how much a torn write can tear. */
-const GROUP_BYTES = 1 << 20;
 const GROUP_RECORDS = 1_000;
 /** A disk that has not answered for this long is not healthy, whatever it will say. */
 const STALLED_MILLIS = 15_000;
@@ -105,6 +104,7 @@ class Writer implements AuditLog {
   readonly #clock: () => Date;
   readonly #segments: SegmentWriter;
   readonly #lock: WriterLock;
+  readonly #lines = new GroupBuffer();
   #head: ChainHead;
   #queue: Waiting[] = [];
   #flushing: Promise<void> | undefined;
@@ -170,19 +170,16 @@ class Writer implements AuditLog {
     this.#writingSince = now.getTime();
     await this.#segments.prepare(this.#head.seq + 1);
     const ts = now.toISOString();
-    const lines: string[] = [];
     let head = this.#head;
-    let bytes = 0;
-    while (group.length < this.#queue.length && group.length < GROUP_RECORDS && bytes < GROUP_BYTES) {
+    this.#lines.clear();
+    while (group.length < this.#queue.length && group.length < GROUP_RECORDS && !this.#lines.isFull()) {
       const waiting = this.#queue[group.length]!;
-      const { record, line } = sealRecord(waiting.encoded, head, ts);
+      const record = this.#lines.add(waiting.encoded, head, ts);
       group.push({ record, waiting });
-      lines.push(line);
-      bytes += line.length;
       head = record;
     }
     this.#queue.splice(0, group.length);
-    await this.#segments.write(Buffer.from(lines.join('')));
+    await this.#segments.write(this.#lines.lines());
     this.#head = { seq: head.seq, hash: head.hash };
   }
 

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { canonicalJson, type Json } from '../canonical.ts';
 
 /**
@@ -81,15 +80,13 @@ export function encodeEntry(entry: AuditEntry): EncodedEntry {
   const problem = entryProblem(entry);
   if (problem) throw new AuditEntryError(`audit entry ${JSON.stringify(entry.action)}: ${problem}`);
   try {
-    const { kind, namespace, name, uid } = entry.object;
-    const object = { kind, name, ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }) };
     const encoded = {
-      entry: { actor: entry.actor, action: entry.action, object, outcome: entry.outcome, refs: entry.refs ?? {} },
+      entry,
       beforeHash: `{"action":${canonicalJson(entry.action)},"actor":${canonicalJson(entry.actor)}`,
-      beforePrevHash: `,"object":${canonicalJson(object)},"outcome":${canonicalJson(entry.outcome)}`,
-      beforeSeq: `,"refs":${canonicalJson(entry.refs ?? {})}`,
+      beforePrevHash: `,"object":${objectText(entry.object)},"outcome":"${entry.outcome}"`,
+      beforeSeq: entry.refs === undefined ? ',"refs":{}' : `,"refs":${canonicalJson(entry.refs)}`,
     };
-    const bytes = Buffer.byteLength(encoded.beforeHash + encoded.beforePrevHash + encoded.beforeSeq);
+    const bytes = Buffer.byteLength(encoded.beforeHash) + Buffer.byteLength(encoded.beforePrevHash) + Buffer.byteLength(encoded.beforeSeq);
     if (bytes > MAX_LINE_BYTES - 512) {
       throw new AuditEntryError(`is ${bytes} bytes long, more than ${MAX_LINE_BYTES - 512}; record a digest instead of the content`);
     }
@@ -99,16 +96,10 @@ export function encodeEntry(entry: AuditEntry): EncodedEntry {
   }
 }
 
-/** Gives an entry its place: the record and its line, newline included. Pure. */
-export function sealRecord(encoded: EncodedEntry, previous: ChainHead, ts: string): { record: AuditRecord; line: string } {
-  const seq = previous.seq + 1;
-  const rest = `${encoded.beforePrevHash},"prevHash":"${previous.hash}"${encoded.beforeSeq},"seq":${seq},"ts":"${ts}"}`;
-  const digest = hash('sha256', encoded.beforeHash + rest, 'hex');
-  const { actor, action, object, outcome, refs = {} } = encoded.entry;
-  return {
-    record: { seq, ts, actor, action, object, outcome, refs, prevHash: previous.hash, hash: digest },
-    line: `${encoded.beforeHash},"hash":"${digest}"${rest}\n`,
-  };
+/** Written out, because it is in every line: members in canonical order, absent ones left out. */
+function objectText({ kind, name, namespace, uid }: AuditObject): string {
+  const optional = (namespace === undefined ? '' : `,"namespace":${canonicalJson(namespace)}`) + (uid === undefined ? '' : `,"uid":${canonicalJson(uid)}`);
+  return `{"kind":${canonicalJson(kind)},"name":${canonicalJson(name)}${optional}}`;
 }
 
 function entryProblem(entry: AuditEntry): string | undefined {
@@ -117,8 +108,9 @@ function entryProblem(entry: AuditEntry): string | undefined {
   if (!AUDIT_OUTCOMES.includes(entry.outcome)) return `outcome must be one of ${AUDIT_OUTCOMES.join(', ')}`;
   const { object, refs } = entry;
   if (!isPlainObject(object)) return 'object must name what the entry is about';
-  for (const [key, part] of Object.entries(object)) {
+  for (const key of Object.keys(object)) {
     if (!OBJECT_KEYS.has(key)) return `object.${key} is not a known field; known are ${[...OBJECT_KEYS].join(', ')}`;
+    const part = object[key as keyof AuditObject];
     if (part !== undefined && (typeof part !== 'string' || part === '')) return `object.${key} must be a non-empty text`;
   }
   if (object.kind === undefined || object.name === undefined) return 'object needs kind and name';

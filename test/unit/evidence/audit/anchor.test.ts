@@ -99,7 +99,7 @@ describe('a chain that is not the one signed before does not go on', () => {
       const [audit, snapshot] = [join(parent, 'audit'), join(parent, 'snapshot')];
       await anchored(parent, async (log, anchor) => {
         for (let n = 1; n <= 10; n++) await log.append(entry(n));
-        cpSync(log.dir, snapshot, { recursive: true });
+        cpSync(log.dir, snapshot, { recursive: true, filter: (path) => !path.endsWith('.lock') });
         for (let n = 11; n <= 20; n++) await log.append(entry(n));
         await anchor.anchor(NOON);
       });
@@ -113,7 +113,6 @@ describe('a chain that is not the one signed before does not go on', () => {
       after((audit, snapshot) => {
         rmSync(audit, { recursive: true });
         renameSync(snapshot, audit);
-        rmSync(join(audit, 'lock'));
       }),
     ).rejects.toThrow(AuditRewoundError);
   });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { GroupBuffer } from '../../../../src/evidence/audit/group.ts';
 import { readRecord } from '../../../../src/evidence/audit/line.ts';
-import { AUDIT_OUTCOMES, AuditEntryError, encodeEntry, EMPTY_CHAIN, MAX_LINE_BYTES, sealRecord } from '../../../../src/evidence/audit/record.ts';
+import { AUDIT_OUTCOMES, AuditEntryError, encodeEntry, EMPTY_CHAIN, MAX_LINE_BYTES } from '../../../../src/evidence/audit/record.ts';
 import type { AuditEntry, ChainHead } from '../../../../src/evidence/audit/record.ts';
 import { canonicalJson, type Json } from '../../../../src/evidence/canonical.ts';
 import { entry } from '../../../support/chain.ts';
@@ -24,7 +25,7 @@ describe('a chain of any entries', () => {
       fc.property(fc.array(entries(), { minLength: 1, maxLength: 5 }), (all) => {
         let head: ChainHead = EMPTY_CHAIN;
         for (const one of all) {
-          const { record, line } = sealRecord(encodeEntry(one), head, TS);
+          const { record, line } = seal(one, head);
           expect(line.endsWith('\n')).toBe(true);
           expect(line.slice(0, -1)).toBe(canonicalJson(record));
           expect(readRecord(Buffer.from(line.slice(0, -1)))).toEqual(JSON.parse(canonicalJson(record)));
@@ -54,7 +55,7 @@ describe('encodeEntry refuses', () => {
 });
 
 describe('readRecord names what is wrong with', () => {
-  const good = sealRecord(encodeEntry(entry(1)), EMPTY_CHAIN, TS).line.slice(0, -1);
+  const good = seal(entry(1), EMPTY_CHAIN).line.slice(0, -1);
   test.each<[string, Buffer | string, string]>([
     ['broken UTF-8', Buffer.concat([Buffer.from(good), Buffer.from([0xff])]), 'NotUtf8'],
     ['text that is no JSON', good.slice(1), 'NotJson'],
@@ -71,3 +72,9 @@ describe('readRecord names what is wrong with', () => {
     expect(readRecord(Buffer.from(line as string))).toBe(problem);
   });
 });
+
+function seal(one: AuditEntry, head: ChainHead) {
+  const group = new GroupBuffer();
+  const record = group.add(encodeEntry(one), head, TS);
+  return { record, line: group.lines().toString('utf8') };
+}

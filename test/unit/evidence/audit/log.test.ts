@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -150,7 +150,7 @@ describe('a chain that is broken is not built upon', () => {
       writeLines(segment!.path, spoil(segment!.lines));
       await expect(openAuditLog({ dir, clock: () => NOON })).rejects.toThrow(AuditCorruptError);
       await expect(openAuditLog({ dir, clock: () => NOON })).rejects.toThrow(message);
-      expect(readdirSync(dir)).not.toContain('lock');
+      expect(readdirSync(dir)).not.toContainEqual(expect.stringMatching(/lock/));
     });
   });
 
@@ -180,10 +180,11 @@ describe('one writer', () => {
   ])('takes over the lock of %s', async (_name, change) => {
     await withFolder(async (dir) => {
       const log = await openAuditLog({ dir, clock: () => NOON });
-      const lock = JSON.parse(readFileSync(join(dir, 'lock'), 'utf8')) as Record<string, unknown>;
+      const path = join(dir, readdirSync(dir).find((file) => file.endsWith('.lock'))!);
+      const lock = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
       change(lock);
       await log.close();
-      writeFileSync(join(dir, 'lock'), JSON.stringify(lock));
+      writeFileSync(path, JSON.stringify(lock));
       await withLog({ dir }, (log2) => log2.append(entry(1)));
       expect(readdirSync(dir)).toEqual(['audit-0000000000000001.jsonl']);
     });
@@ -191,7 +192,7 @@ describe('one writer', () => {
 
   test('a lock from another host or container counts for as long as it is touched', async () => {
     await withFolder(async (dir) => {
-      const path = join(dir, 'lock');
+      const path = join(dir, 'writer-0.lock');
       writeFileSync(path, JSON.stringify({ pid: 1, started: '5', scope: 'elsewhere', token: 't' }));
       await expect(openAuditLog({ dir, clock: () => NOON })).rejects.toThrow('process 1 on elsewhere');
       const handle = await open(path);
@@ -202,7 +203,7 @@ describe('one writer', () => {
 
   test('waits for such a lock to fall silent when told to', async () => {
     await withFolder(async (dir) => {
-      const path = join(dir, 'lock');
+      const path = join(dir, 'writer-0.lock');
       writeFileSync(path, JSON.stringify({ pid: 1, started: '5', scope: 'elsewhere', token: 't' }));
       const nearly = new Date(Date.now() - 29_500);
       utimesSync(path, nearly, nearly);
@@ -210,17 +211,20 @@ describe('one writer', () => {
     });
   });
 
-  test('two processes that find the same stale lock do not both get it', async () => {
+  test('of many that find the same stale lock at once, never two get it, and in the end one does', async () => {
     await withFolder(async (dir) => {
-      for (let round = 0; round < 20; round++) {
-        writeFileSync(join(dir, 'lock'), JSON.stringify({ pid: 0, started: '', scope: 'gone', token: 't' }));
-        utimesSync(join(dir, 'lock'), NOON.getTime() / 1e6, NOON.getTime() / 1e6);
+      let winners = 0;
+      for (let round = 0; round < 15; round++) {
+        writeFileSync(join(dir, 'writer-0.lock'), JSON.stringify({ pid: 0, started: '', scope: 'gone' }));
+        utimesSync(join(dir, 'writer-0.lock'), 0, 0);
         const results = await Promise.allSettled([1, 2, 3, 4].map(() => acquireWriterLock(dir)));
         const held = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-        expect(held).toHaveLength(1);
-        await held[0]!.release();
+        expect(held.length).toBeLessThanOrEqual(1);
+        winners += held.length;
+        await Promise.all(held.map((lock) => lock.release()));
         expect(readdirSync(dir)).toEqual([]);
       }
+      expect(winners).toBeGreaterThan(0);
     });
   });
 
@@ -319,7 +323,7 @@ describe('a disk that fails', () => {
     await withFolder(async (dir) => {
       const denied = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
       await expect(openAuditLog({ dir, clock: () => NOON, openFile: () => Promise.reject(denied) })).rejects.toThrow('EACCES');
-      expect(existsSync(join(dir, 'lock'))).toBe(false);
+      expect(readdirSync(dir)).toEqual([]);
     });
   });
 
