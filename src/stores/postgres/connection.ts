@@ -8,12 +8,9 @@ import type { Credential, OpenOptions, StoreTarget } from '../port.ts';
 import { certificateNameError } from './certificate.ts';
 import { sqlState, toStoreError } from './errors.ts';
 import type { ErrorContext } from './errors.ts';
+import { confirmSettings, longestStatementMs, pinnedSettings, startupOptions, tooOld } from './settings.ts';
+import type { SessionSettings } from './settings.ts';
 
-/** Older servers lack TID range scans and numeric infinities. */
-const oldestServer = 140_000;
-
-/** No statement of the driver asks the server for more than this. */
-export const longestStatementMs = 600_000;
 /** A server that is gone without a word (its machine lost, a firewall) does not enforce its own timeouts. */
 const hardLimitMs = longestStatementMs + 60_000;
 
@@ -48,15 +45,6 @@ export interface SocketEnds {
   localPort: number;
   remoteAddress: string;
   remotePort: number;
-}
-
-export interface SessionSettings {
-  /** Readers: every transaction is read-only unless it says otherwise. */
-  readOnly: boolean;
-  /** Default 60,000. */
-  statementTimeoutMs?: number;
-  /** Default 2,000. */
-  lockTimeoutMs?: number;
 }
 
 /**
@@ -151,7 +139,7 @@ export async function connect(target: StoreTarget, credential: Credential, optio
     if (credential.type === 'password' && !login.scram) {
       throw new StoreError('AuthenticationWeak', `DataStore ${target.name}: the server let ${credential.username} in without asking for the password; replace trust by scram-sha-256 in pg_hba.conf.`);
     }
-    return { ...connection, socket: socketEnds(client.connection.stream), serverVersion: await confirmSession(query, pinned, target) };
+    return { ...connection, socket: socketEnds(client.connection.stream), serverVersion: await confirmSettings(query, pinned, target) };
   } catch (error) {
     options.signal?.removeEventListener('abort', destroy);
     destroy();
@@ -160,55 +148,6 @@ export async function connect(target: StoreTarget, credential: Credential, optio
     if (sqlState(toStoreError(error, context)) === '42704') throw tooOld(target);
     throw toStoreError(error, context);
   }
-}
-
-function tooOld(target: StoreTarget): StoreError {
-  return new StoreError('UnsupportedVersion', `DataStore ${target.name}: the server is older than PostgreSQL 14, which dataward needs; upgrade it.`);
-}
-
-/** Settings that decide what rows a statement sees and what its values mean; the same whatever the role's or database's own. */
-function pinnedSettings(settings: SessionSettings): Record<string, string> {
-  return {
-    TimeZone: 'UTC',
-    DateStyle: 'ISO, MDY',
-    IntervalStyle: 'iso_8601',
-    extra_float_digits: '1',
-    search_path: '',
-    bytea_output: 'hex',
-    // Rows that a policy hides become an error instead of a smaller count.
-    row_security: 'off',
-    default_transaction_read_only: settings.readOnly ? 'on' : 'off',
-    statement_timeout: String(settings.statementTimeoutMs ?? 60_000),
-    lock_timeout: String(settings.lockTimeoutMs ?? 2_000),
-    // A stopped process must not keep the fence row locked.
-    idle_in_transaction_session_timeout: '10000',
-    // The server ends a long statement soon after we are gone.
-    client_connection_check_interval: '1000',
-  };
-}
-
-/** As startup options, so that they hold from the first statement and no role setting comes after them. */
-function startupOptions(pinned: Record<string, string>): string {
-  return Object.entries(pinned)
-    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
-    .join(' ');
-}
-
-/** Reads the settings back: a pooler in between may drop startup options, and then rows could be hidden silently. */
-async function confirmSession(query: Connection['query'], pinned: Record<string, string>, target: StoreTarget): Promise<number> {
-  const names = ['TimeZone', 'DateStyle', 'search_path', 'row_security', 'default_transaction_read_only'];
-  const { rows } = await query<{ version: number; settings: string[] }>(
-    `SELECT current_setting('server_version_num')::int AS version, array(SELECT current_setting(name) FROM unnest($1::text[]) WITH ORDINALITY AS n(name, place) ORDER BY place) AS settings`,
-    [names],
-  );
-  const found = rows[0];
-  if (found === undefined) throw new StoreError('Failed', `DataStore ${target.name}: the server did not tell its version.`);
-  const moved = names.filter((name, index) => found.settings[index] !== pinned[name]);
-  if (moved.length > 0) {
-    throw new StoreError('Failed', `DataStore ${target.name}: the settings ${moved.join(', ')} did not reach the server, as behind a connection pooler; give the server's own address as endpoint.`);
-  }
-  if (found.version < oldestServer) throw tooOld(target);
-  return found.version;
 }
 
 function socketEnds(stream: Duplex): SocketEnds {

@@ -1,15 +1,15 @@
 import type { CollectionCount, CollectionRule, CountRequest, StoreHold } from '../port.ts';
-import type { Guard, Predicate, TableAddress, TimeField } from '../predicate.ts';
+import type { Guard, Predicate, TableAddress } from '../predicate.ts';
 import { addressKey, resolveTables } from './catalogue.ts';
 import type { Connection } from './connection.ts';
+import { eventSql } from './event.ts';
 import { readFence } from './fence.ts';
 import { checkLiterals } from './literals.ts';
 import { addressesOf, reachable, startEventOf } from './predicates.ts';
-import { atField, compilePredicate, utcText } from './sql.ts';
+import { compilePredicate, utcText } from './sql.ts';
 import type { CompileContext, Parameters } from './sql.ts';
 import { unreadableGuard } from './statements.ts';
 import { scanInStripes } from './stripes.ts';
-import { asInstantSql, determinateSql } from './times.ts';
 
 const alias = 't';
 
@@ -69,7 +69,7 @@ function classesSql(
   };
   const unclear = rule.times.map((time) => sqlOf({ op: 'indeterminate', time, now }));
   const event = startEventOf(rule.due) ?? rule.times[0];
-  const oldest = event === undefined ? 'NULL::timestamptz' : believableInstant(event, now, context, parameters);
+  const oldest = event === undefined ? 'NULL::timestamptz' : eventSql(event, now, context, parameters);
   return `
 SELECT class, count(*)::text AS rows, ${utcText('min(oldest)')} AS oldest
 FROM (
@@ -86,13 +86,6 @@ GROUP BY class`;
 /** A guard that cannot be understood here keeps every row, as it does when rows are deleted. */
 function guardSql(guard: Guard, context: CompileContext, parameters: Parameters): string {
   return unreadableGuard(guard, context.table, context) === undefined ? compilePredicate(guard.predicate, context, parameters) : 'TRUE';
-}
-
-/** The event as an instant, NULL where it is not to be believed or lies before year 1. */
-export function believableInstant(time: TimeField, now: string, context: CompileContext, parameters: Parameters): string {
-  const bind = (value: unknown, cast: string): string => parameters.add(value, cast);
-  const bounded: TimeField = { ...time, plausibleFrom: time.plausibleFrom ?? '0001-01-02' };
-  return atField(time.path, context, (column) => `CASE WHEN ${determinateSql(column, bounded, now, bind)} THEN ${asInstantSql(column, time, bind)} END`);
 }
 
 /** The store's holds on a table, on anything it is a part of, and on any part of it: the latter protect in the whole table. */

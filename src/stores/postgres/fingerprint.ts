@@ -1,9 +1,9 @@
 import type { Predicate, TableAddress } from '../predicate.ts';
 import { resolveTables } from './catalogue.ts';
-import { longestStatementMs } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { checkLiterals } from './literals.ts';
 import { addressesOf } from './predicates.ts';
+import { longestStatementMs } from './settings.ts';
 import { compilePredicate, Parameters, quoteTable } from './sql.ts';
 
 /**

@@ -2,7 +2,7 @@ import type { Histogram } from '../port.ts';
 import type { TableAddress, TimeField } from '../predicate.ts';
 import { resolveTables } from './catalogue.ts';
 import type { Connection } from './connection.ts';
-import { believableInstant } from './count.ts';
+import { eventSql } from './event.ts';
 import type { CompileContext } from './sql.ts';
 import { scanInStripes } from './stripes.ts';
 
@@ -27,7 +27,7 @@ export async function readHistogram(connection: Connection, address: TableAddres
     { alias: 't', budgetMs: options.budgetMs },
     (from, where, parameters) => `
 SELECT to_char(event AT TIME ZONE 'UTC', 'YYYY-MM') AS month, count(*)::text AS rows
-FROM (SELECT ${believableInstant(event, options.now, context, parameters)} AS event FROM ${from} WHERE ${where}) AS dated
+FROM (SELECT ${eventSql(event, options.now, context, parameters)} AS event FROM ${from} WHERE ${where}) AS dated
 GROUP BY 1`,
     (rows) => {
       for (const { month, rows: counted } of rows) {

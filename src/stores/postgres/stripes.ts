@@ -1,7 +1,7 @@
 import type { TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
-import { longestStatementMs } from './connection.ts';
 import { sqlState } from './errors.ts';
+import { longestStatementMs } from './settings.ts';
 import { Parameters, quoteIdentifier, quoteTable } from './sql.ts';
 import type { ResolvedTable } from './sql.ts';
 

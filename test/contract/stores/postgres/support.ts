@@ -1,6 +1,7 @@
 import type { OpenOptions, StoreTarget } from '../../../../src/stores/port.ts';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
-import type { Connection, SessionSettings } from '../../../../src/stores/postgres/connection.ts';
+import type { Connection } from '../../../../src/stores/postgres/connection.ts';
+import type { SessionSettings } from '../../../../src/stores/postgres/settings.ts';
 import type { Identity, TestPostgres } from '../../../support/postgres.ts';
 
 /** How the driver is told about a test server. */
