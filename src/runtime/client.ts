@@ -130,7 +130,7 @@ export function createClient(config: KubeConfig, options: ClientOptions): Client
       description: describeRequest(verb, kind, ref),
       signal: how.signal,
       timeoutMs: how.timeoutMs,
-      retry: false,
+      repeat: 'refused',
     });
 
   const listPage = async <T extends KubeObject>(kind: KindRef, how: ListPageOptions = {}): Promise<ListPage<T>> => {
@@ -142,7 +142,7 @@ export function createClient(config: KubeConfig, options: ClientOptions): Client
       description: describeRequest('list', kind, how.namespace === undefined ? {} : { namespace: how.namespace }),
       signal: how.signal,
       timeoutMs: how.timeoutMs,
-      retry: how.retry ?? true,
+      repeat: how.retry === false ? 'never' : 'lost',
     });
     // Items of a list come without apiVersion and kind for some kinds.
     const named = { apiVersion: apiVersionOf(kind), kind: kind.kind };
@@ -155,7 +155,7 @@ export function createClient(config: KubeConfig, options: ClientOptions): Client
     listPage,
     async get<T extends KubeObject>(kind: KindRef, ref: ObjectRef, how: CallOptions = {}) {
       try {
-        return await requester.json<T>({ verb: 'get', method: 'GET', path: resourcePath(kind, { ...ref }), description: describeRequest('get', kind, ref), ...how, retry: true });
+        return await requester.json<T>({ verb: 'get', method: 'GET', path: resourcePath(kind, { ...ref }), description: describeRequest('get', kind, ref), ...how, repeat: 'lost' });
       } catch (error) {
         if (isNotFound(error)) return undefined;
         throw error;
@@ -195,7 +195,7 @@ export function createClient(config: KubeConfig, options: ClientOptions): Client
       const preconditions = { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
       const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(propagationPolicy === undefined ? {} : { propagationPolicy }), ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }) };
       try {
-        await requester.json({ verb: 'delete', method: 'DELETE', path: resourcePath(kind, { ...ref }), body: JSON.stringify(body), description: describeRequest('delete', kind, ref), signal: how.signal, timeoutMs: how.timeoutMs, retry: false });
+        await requester.json({ verb: 'delete', method: 'DELETE', path: resourcePath(kind, { ...ref }), body: JSON.stringify(body), description: describeRequest('delete', kind, ref), signal: how.signal, timeoutMs: how.timeoutMs, repeat: 'refused' });
       } catch (error) {
         if (!isNotFound(error)) throw error;
       }
@@ -203,7 +203,7 @@ export function createClient(config: KubeConfig, options: ClientOptions): Client
     watch: (kind, how) => openWatch(requester, kind, how),
     async serves(kind, how = {}) {
       try {
-        const found = await requester.json<{ resources?: { name: string }[] }>({ verb: 'discover', method: 'GET', path: kind.group === '' ? `/api/${kind.version}` : `/apis/${apiVersionOf(kind)}`, description: `discover ${apiVersionOf(kind)}`, ...how, retry: true });
+        const found = await requester.json<{ resources?: { name: string }[] }>({ verb: 'discover', method: 'GET', path: kind.group === '' ? `/api/${kind.version}` : `/apis/${apiVersionOf(kind)}`, description: `discover ${apiVersionOf(kind)}`, ...how, repeat: 'lost' });
         return found.resources?.some((resource) => resource.name === kind.plural) ?? false;
       } catch (error) {
         if (isNotFound(error)) return false;
@@ -218,7 +218,7 @@ export function createClient(config: KubeConfig, options: ClientOptions): Client
         body: JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }),
         description: 'ask the API server who we are',
         ...how,
-        retry: true,
+        repeat: 'lost',
       });
       return { username: review.status?.userInfo?.username ?? '', groups: review.status?.userInfo?.groups ?? [] };
     },

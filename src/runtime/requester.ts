@@ -17,9 +17,14 @@ export interface Call {
   description: string;
   signal?: AbortSignal | undefined;
   timeoutMs?: number | undefined;
-  /** Whether doing it twice is the same as once. */
-  retry: boolean;
+  repeat: Repeat;
 }
+
+/**
+ * When a call may be sent again: `never`; `refused`, if the server said it did not begin (429) or did not know us (401);
+ * `lost`, also after a lost connection or a server error, which is for calls that are the same done twice.
+ */
+export type Repeat = 'never' | 'refused' | 'lost';
 
 /** Sends calls with rate limit, retries and metrics, and turns bad answers into ApiErrors. */
 export interface Requester {
@@ -84,9 +89,7 @@ export function createRequester(transport: Transport, options: RequesterOptions)
     async stream(call) {
       const answer = await once(call, () => transport.stream({ ...toHttp(call, call.timeoutMs), idleMs: call.idleMs }), false);
       if (answer.status === 200) return answer;
-      let body = '';
-      for await (const line of answer.lines) body += line;
-      throw errorFrom({ ...answer, body }, call.description, clock.now());
+      throw errorFrom({ status: answer.status, headers: answer.headers, body: await answer.text() }, call.description, clock.now());
     },
   };
 }
@@ -104,15 +107,12 @@ function toHttp(call: Call, timeoutMs: number): HttpRequest {
   };
 }
 
-/**
- * Whether the call may be sent again. 429 means the server did not begin, so it holds for writes too. A 401 is tried
- * once more, because the token in hand may have been rotated. The rest is for calls that are the same done twice.
- */
+/** A 401 is tried once more only: the token in hand may have been rotated, but a wrong one stays wrong. */
 function mayRepeat(error: ApiError, call: Call, attempt: number): boolean {
-  if ((error.retryAfterMs ?? 0) > MAX_RETRY_AFTER_MS) return false;
+  if (call.repeat === 'never' || (error.retryAfterMs ?? 0) > MAX_RETRY_AFTER_MS) return false;
   if (error.status === 429) return true;
   if (error.status === 401) return attempt === 0;
-  if (!call.retry) return false;
+  if (call.repeat !== 'lost') return false;
   return error.status >= 500 || error.reason === 'NetworkError' || error.reason === 'StaleConnection';
 }
 

@@ -27,6 +27,8 @@ export interface HttpAnswer {
 export interface HttpStream {
   status: number;
   headers: http.IncomingHttpHeaders;
+  /** The whole body, as of an answer that is not a stream. Read either this or `lines`. */
+  text(): Promise<string>;
   /** The lines of the body; throws ApiError when the stream ends in the middle of one or the connection breaks. */
   lines: AsyncIterable<string>;
 }
@@ -35,7 +37,7 @@ export interface HttpStream {
 export interface Transport {
   readonly host: string;
   send(request: HttpRequest): Promise<HttpAnswer>;
-  /** Opens a stream; a status of 300 and above has its body in `lines` as well. `idleMs` without a byte ends it. */
+  /** Opens a stream. `idleMs` without a byte ends it. */
   stream(request: HttpRequest & { idleMs: number }): Promise<HttpStream>;
   /** Closes all connections. */
   close(): void;
@@ -137,32 +139,38 @@ export function createTransport(auth: Authenticator, userAgent: string): Transpo
   return {
     host: auth.server.host,
     async send(request) {
-      const { response, finish, failure } = await open(request);
-      try {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        for await (const chunk of response as AsyncIterable<Buffer>) {
-          size += chunk.length;
-          if (size > MAX_BODY_BYTES) throw new Error('the answer is larger than 256 MiB');
-          chunks.push(chunk);
-        }
-        if (response.statusCode === 401) auth.invalidate();
-        return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString('utf8') };
-      } catch (error) {
-        response.destroy();
-        throw failure(error);
-      } finally {
-        finish();
-      }
+      const exchange = await open(request);
+      const { response } = exchange;
+      if (response.statusCode === 401) auth.invalidate();
+      return { status: response.statusCode ?? 0, headers: response.headers, body: await readBody(exchange, request.description) };
     },
     async stream(request) {
       const exchange = await open(request);
       const { response } = exchange;
       if (response.statusCode === 401) auth.invalidate();
-      return { status: response.statusCode ?? 0, headers: response.headers, lines: readLines(exchange, request.description) };
+      return { status: response.statusCode ?? 0, headers: response.headers, text: () => readBody(exchange, request.description), lines: readLines(exchange, request.description) };
     },
     close: () => agent.destroy(),
   };
+}
+
+async function readBody({ response, touch, finish, failure }: Exchange, description: string): Promise<string> {
+  try {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      touch();
+      size += chunk.length;
+      if (size > MAX_BODY_BYTES) throw new ApiError({ status: 0, reason: 'TooLarge', message: `${description}: the answer is larger than 256 MiB` });
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  } catch (error) {
+    response.destroy();
+    throw failure(error);
+  } finally {
+    finish();
+  }
 }
 
 async function* readLines({ response, touch, finish, failure }: Exchange, description: string): AsyncGenerator<string> {
@@ -173,7 +181,7 @@ async function* readLines({ response, touch, finish, failure }: Exchange, descri
       touch();
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
-      if (rest.length > MAX_LINE_LENGTH) throw new Error('a line is longer than 32 MiB');
+      if (rest.length > MAX_LINE_LENGTH) throw new ApiError({ status: 0, reason: 'TooLarge', message: `${description}: a line is longer than 32 MiB` });
       for (const line of lines) if (line !== '') yield line;
     }
   } catch (error) {

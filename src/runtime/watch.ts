@@ -47,7 +47,7 @@ export async function* openWatch<T extends KubeObject>(requester: Requester, kin
     signal: options.signal,
     timeoutMs: options.timeoutSeconds * 1000 + GRACE_MS,
     idleMs: options.idleMs ?? IDLE_MS,
-    retry: false,
+    repeat: 'never',
   });
   for await (const line of stream.lines) yield readEvent<T>(line, description);
 }

@@ -192,6 +192,54 @@ describe('when the server misbehaves', () => {
     expect(server.requests.filter(matching.watch)).toHaveLength(1);
   });
 
+  test.each([
+    [410, 'Gone'],
+    [403, 'Forbidden'],
+    [500, 'InternalError'],
+  ])('a watch refused with %i is counted as %s', async (status, reason) => {
+    const metrics = createMetrics({ version: '1', commit: 'c' });
+    server.inject({ status }, matching.watch, 1);
+    await follow(FAST, { metrics: metrics.runtime });
+    await eventually('a watch', () => server.openWatches === 1);
+    expect(await metrics.registry.metrics()).toContain(`reflector_failures_total{name="widgets",reason="${reason}"} 1`);
+  });
+
+  test('a truncated line is counted as such', async () => {
+    const metrics = createMetrics({ version: '1', commit: 'c' });
+    await follow(FAST, { metrics: metrics.runtime });
+    await eventually('a watch', () => server.openWatches === 1);
+    server.disturbWatches({ write: '{"type":"ADDED","obj' });
+    server.disturbWatches('end');
+    await eventually('a second watch', () => server.requests.filter(matching.watch).length === 2);
+    expect(await metrics.registry.metrics()).toContain('reflector_failures_total{name="widgets",reason="Truncated"} 1');
+  });
+
+  test('the deletion of an earlier object does not take away the present one of that name', async () => {
+    const present = server.put(WIDGET, widget('a'));
+    const { cache, heard } = await follow();
+    await eventually('a watch', () => server.openWatches === 1);
+    server.disturbWatches({ write: `${JSON.stringify({ type: 'DELETED', object: { ...present, metadata: { ...present.metadata, uid: 'earlier', resourceVersion: '101' } } })}\n` });
+    server.put(WIDGET, widget('b'));
+    await equal(cache);
+    expect(heard).toEqual(['added a', 'added b']);
+  });
+
+  test('a place in the stream that the server never takes up again is given up for a new list', async () => {
+    const { cache } = await follow();
+    server.inject({ status: 504, body: JSON.stringify({ kind: 'Status', reason: 'Timeout', message: 'Too large resource version' }) }, (request) => matching.watch(request) && server.requests.filter(matching.list).length < 2, 1_000);
+    server.disturbWatches('end');
+    server.put(WIDGET, widget('a'));
+    await equal(cache);
+    expect(server.requests.filter(matching.list)).toHaveLength(2);
+  });
+
+  test('a server that expires every watch at once is not listed in a tight loop', async () => {
+    server.inject({ status: 410 }, matching.watch, 1_000);
+    await follow({ baseMs: 20, maxMs: 100 });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(server.requests.filter(matching.list).length).toBeLessThan(20);
+  });
+
   test('history compacted while disconnected: one new list, and each deletion is heard once', async () => {
     for (const name of ['a', 'b', 'c']) server.put(WIDGET, widget(name));
     const { cache, heard } = await follow({ ...FAST, baseMs: 50, maxMs: 50 });
@@ -252,12 +300,16 @@ describe('when the server misbehaves', () => {
     expect(server.requests.filter(matching.watch).length).toBeLessThan(15);
   });
 
-  test('a storm of 429 is answered with ever fewer requests', async () => {
-    server.inject({ status: 429, headers: { 'retry-after': '1' } }, matching.list, 2);
+  test.each([
+    ['list', matching.list],
+    ['watch', matching.watch],
+  ])('an overloaded server is left alone for as long as it asks: %s', async (_name, match) => {
+    server.inject({ status: 429, headers: { 'retry-after': '1' } }, match, 1);
     const startedAt = performance.now();
     await follow();
-    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(1_990);
-    expect(server.requests.filter(matching.list)).toHaveLength(3);
+    await eventually('a watch', () => server.openWatches === 1);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(990);
+    expect(server.requests.filter(match)).toHaveLength(2);
   });
 });
 

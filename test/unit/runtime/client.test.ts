@@ -124,6 +124,18 @@ describe('the client', () => {
     expect(server.stored(WIDGET)).toHaveLength(1);
   });
 
+  test('a token the server does not take is tried once more, in case it was rotated', async () => {
+    server.inject({ status: 401 }, () => true, 100);
+    expect((await errorOf(client.get(WIDGET, { namespace: 'shop', name: 'a' }))).reason).toBe('Unauthorized');
+    expect(server.requests).toHaveLength(2);
+  });
+
+  test('a page read without retry shows its caller the first failure', async () => {
+    server.inject({ status: 429, headers: { 'retry-after': '0' } });
+    expect((await errorOf(client.listPage(WIDGET, { retry: false }))).status).toBe(429);
+    expect(server.requests).toHaveLength(1);
+  });
+
   test('Retry-After is waited for', async () => {
     server.put(WIDGET, widget('a'));
     server.inject({ status: 429, headers: { 'retry-after': '1' } });

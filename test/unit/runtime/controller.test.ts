@@ -176,6 +176,23 @@ describe('a reconciliation that goes wrong', () => {
     await controller.stop();
   });
 
+  test('a success ends the back-off: the next failure is tried again as soon as the first one was', async () => {
+    let runs = 0;
+    const { controller, abort, clock } = setUp(async () => {
+      runs += 1;
+      if (runs !== 5) throw new Error('x');
+      return done();
+    });
+    await controller.start(abort.signal);
+    controller.enqueue({ name: 'a' });
+    await clock.advance(5 + 10 + 20 + 40);
+    expect(runs).toBe(5);
+    controller.enqueue({ name: 'a' });
+    await clock.advance(5);
+    expect(runs).toBe(7);
+    await controller.stop();
+  });
+
   test('never settles: it is told to stop at its deadline, given up, and its object tried again', async () => {
     let runs = 0;
     let told = false;

@@ -121,6 +121,17 @@ describe('an election', () => {
     expect(await metrics.registry.metrics()).toContain('leader_election_master_status{name="lead"} 0');
   });
 
+  test('a leader told to come back later than its deadline stops leading in time', async () => {
+    const first = candidate('a');
+    const running = run(first);
+    await eventually('it leads', () => first.election.isLeader());
+    server.inject({ status: 429, headers: { 'retry-after': '3' } }, () => true, 1_000);
+    const cutAt = performance.now();
+    await running;
+    expect(performance.now() - cutAt).toBeLessThan(600);
+    expect(first.told).toEqual(['start', 'stop']);
+  });
+
   test('a leader gets over short failures of the server', async () => {
     const first = candidate('a');
     void run(first);
