@@ -34,13 +34,16 @@ function withoutUnkept(metadata: JsonObject): JsonObject {
  */
 export function prepareObject(kind: ServedKind, body: unknown, validator: ObjectValidator): { object: StoredObject; unknownFields: string[] } {
   if (!isJsonObject(body)) throw badRequest(`the body of this request is a ${kind.ref.kind} object in JSON`);
-  checkType(kind, body);
+  const { ref, custom } = kind;
+  // The path says what a built-in object is; only of a custom one the body has to say it as well.
+  const typed = custom ? body : { apiVersion: apiVersionOf(ref), kind: ref.kind, ...body };
+  checkType(kind, typed);
   const unknownFields: string[] = [];
   const metadata = prune(body['metadata'] ?? {}, OBJECT_META, 'metadata', unknownFields) as JsonObject;
-  const object = { ...body, metadata: withoutUnkept(metadata) } as unknown as StoredObject;
-  if (!kind.custom) {
+  const object = { ...typed, metadata: withoutUnkept(metadata) } as unknown as StoredObject;
+  if (!custom) {
     return { object: kind.complete(kind.toStored(prune(object, kind.schema, '', unknownFields) as StoredObject)), unknownFields };
   }
-  const prepared = validator.prepare(kind.ref, object);
+  const prepared = validator.prepare(ref, object);
   return { object: prepared.object as StoredObject, unknownFields: [...unknownFields, ...prepared.unknownFields] };
 }

@@ -65,6 +65,7 @@ const NAMESPACES: ApiRequestCase[] = [
   { name: 'create in a namespace that is not there', method: 'POST', path: WIDGETS, body: widget('early', { size: 1 }) },
   { name: 'create the namespace', method: 'POST', path: '/api/v1/namespaces', body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } } },
   { name: 'create the namespace twice', method: 'POST', path: '/api/v1/namespaces', body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } } },
+  { name: 'a namespace without apiVersion and kind', method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name: 'plain' } } },
   { name: 'a namespace with a bad name', method: 'POST', path: '/api/v1/namespaces', body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'Bad_Name' } } },
   { name: 'delete the default namespace', method: 'DELETE', path: '/api/v1/namespaces/default' },
 ];
@@ -74,6 +75,7 @@ const CREATING: ApiRequestCase[] = [
   { name: 'read it', method: 'GET', path: `${WIDGETS}/one` },
   { name: 'create it twice', method: 'POST', path: WIDGETS, body: widget('one', { size: 3 }) },
   { name: 'read what is not there', method: 'GET', path: `${WIDGETS}/none` },
+  { name: 'create without apiVersion and kind', method: 'POST', path: WIDGETS, body: { metadata: { name: 'plain' }, spec: { size: 1 } }, compare: reasonOnly },
   { name: 'create with generateName', method: 'POST', path: WIDGETS, body: widget('', { size: 1 }, { generateName: 'made-', labels: { tier: 'made' } }), compare: (body) => /^made-[a-z0-9]{5}$/.test(answer({ body }, 'body').metadata['name'] as string) },
   { name: 'create without a name', method: 'POST', path: WIDGETS, body: widget('', { size: 1 }) },
   { name: 'create with a bad name', method: 'POST', path: WIDGETS, body: widget('Not_Good', { size: 1 }) },
