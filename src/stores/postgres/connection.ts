@@ -28,7 +28,7 @@ export interface Connection {
    * @throws StoreError; `sqlState(error)` gives the server's code
    */
   query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }>;
-  /** Runs the work in one transaction; rolls back when it throws. `begin` e.g. `BEGIN ISOLATION LEVEL REPEATABLE READ`. */
+  /** Runs the work in one transaction; rolls back, and throws, when it throws or a statement of it failed. `begin` e.g. `BEGIN ISOLATION LEVEL REPEATABLE READ`. */
   transaction<T>(work: () => Promise<T>, begin?: string): Promise<T>;
   /** Runs one piece of work after the other, in the order asked for. Not to be nested. */
   serial<T>(work: () => Promise<T>): Promise<T>;
@@ -59,6 +59,7 @@ export interface SocketEnds {
 export async function connect(target: StoreTarget, credential: Credential, options: OpenOptions, settings: SessionSettings): Promise<Connection> {
   const context: ErrorContext = { store: target.name, host: target.host, port: target.port, database: target.database, username: credential.username };
   options.signal?.throwIfAborted();
+  requireEndpoint(context);
   const pinned = pinnedSettings(settings);
   const login = { scram: false };
   const client = new pg.Client({
@@ -72,6 +73,7 @@ export async function connect(target: StoreTarget, credential: Credential, optio
     application_name: `dataward/${options.purpose}/${target.name}`,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
     options: startupOptions(pinned),
+    sslnegotiation: 'postgres',
     client_encoding: 'UTF8',
     keepAlive: true,
     keepAliveInitialDelayMillis: 30_000,
@@ -93,16 +95,19 @@ export async function connect(target: StoreTarget, credential: Credential, optio
   };
   options.signal?.addEventListener('abort', destroy, { once: true });
 
-  const query = async <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }> => {
+  const run = async <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<pg.QueryResult<Row>> => {
     const guard = setTimeout(destroy, hardLimitMs);
     try {
-      const result = await client.query<Row>(text, values === undefined ? undefined : [...values]);
-      return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+      return await client.query<Row>(text, values === undefined ? undefined : [...values]);
     } catch (error) {
       throw toStoreError(error, context);
     } finally {
       clearTimeout(guard);
     }
+  };
+  const query: Connection['query'] = async <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => {
+    const { rows, rowCount } = await run<Row>(text, values);
+    return { rows, rowCount: rowCount ?? 0 };
   };
   let last: Promise<unknown> = Promise.resolve();
   const connection = {
@@ -115,10 +120,11 @@ export async function connect(target: StoreTarget, credential: Credential, optio
       return mine;
     },
     transaction: async <T>(work: () => Promise<T>, begin = 'BEGIN'): Promise<T> => {
-      await query(begin);
       try {
+        await query(begin);
         const result = await work();
-        await query('COMMIT');
+        // The server answers the COMMIT of a failed transaction with a rollback and no error.
+        if ((await run('COMMIT')).command === 'ROLLBACK') throw new StoreError('Conflict', `DataStore ${target.name}: a statement of the transaction failed, so nothing of it is in force.`);
         return result;
       } catch (error) {
         await query('ROLLBACK').catch(() => undefined); // a lost connection has rolled back already
@@ -148,6 +154,12 @@ export async function connect(target: StoreTarget, credential: Credential, optio
     if (sqlState(toStoreError(error, context)) === '42704') throw tooOld(target);
     throw toStoreError(error, context);
   }
+}
+
+/** What is left out here, pg would take from the environment; and a host that begins with a slash is a socket file without TLS. */
+function requireEndpoint({ store, host, port, database, username }: ErrorContext): void {
+  if (host !== '' && !host.startsWith('/') && port > 0 && database !== '' && username !== '') return;
+  throw new StoreError('Failed', `DataStore ${store}: host, port, database and user name must all be given, and the host must be a name or an address.`);
 }
 
 function socketEnds(stream: Duplex): SocketEnds {

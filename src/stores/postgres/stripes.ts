@@ -36,32 +36,35 @@ export async function scanInStripes<Row extends object>(
   const deadline = performance.now() + options.budgetMs;
   const targetMs = options.targetMs ?? 500;
   const alias = quoteIdentifier(options.alias);
-  return connection.transaction(async () => {
+  const scan = async (): Promise<true> => {
     const { pages, foreign } = await readSize(connection, table);
     let from = 0;
     let run = 2_048;
     do {
       const remaining = Math.floor(Math.min(deadline - performance.now(), longestStatementMs));
-      if (remaining <= 0) return false;
+      if (remaining <= 0) throw new OutOfTime();
       const parameters = new Parameters();
       // A foreign table has no pages of ours; it is read in one go.
       const where = foreign ? 'TRUE' : `${alias}.ctid >= ${parameters.add(`(${from},0)`, 'tid')} AND ${alias}.ctid < ${parameters.add(`(${from + run},0)`, 'tid')}`;
       const text = statement(`${quoteTable(table)} AS ${alias}`, where, parameters);
       const started = performance.now();
-      try {
-        await connection.query(`SET LOCAL statement_timeout = ${remaining}`);
-        take((await connection.query<Row>(text, parameters.values)).rows);
-      } catch (error) {
-        if (sqlState(error) === '57014') return false;
-        throw error;
-      }
+      await connection.query(`SET LOCAL statement_timeout = ${remaining}`);
+      take((await connection.query<Row>(text, parameters.values)).rows);
       const elapsed = Math.max(1, performance.now() - started);
       from = foreign ? pages : from + run;
       run = Math.max(64, Math.min(run * 4, Math.round((run * targetMs) / elapsed)));
     } while (from < pages);
     return true;
-  }, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  };
+  try {
+    return await connection.transaction(scan, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  } catch (error) {
+    if (error instanceof OutOfTime || sqlState(error) === '57014') return false;
+    throw error;
+  }
 }
+
+class OutOfTime extends Error {}
 
 /** Pages of the largest heap of a table and its descendants. The first statement, so every row of the snapshot lies within. */
 async function readSize(connection: Connection, table: TableAddress & { oid: string }): Promise<{ pages: number; foreign: boolean }> {

@@ -132,6 +132,35 @@ describe('a connection', () => {
     }
   });
 
+  test('a transaction in which a statement failed commits nothing and says so, even when nobody looked', async () => {
+    await server.query('CREATE TABLE IF NOT EXISTS notes (id int); GRANT INSERT, SELECT ON notes TO observer');
+    const connection = await connect(target(), password(observer.user, observer.password), { purpose: 'enforce' }, { readOnly: false });
+    const swallowing = connection.transaction(async () => {
+      await connection.query('INSERT INTO public.notes VALUES (1)');
+      await connection.query('SELECT 1/0').catch(() => undefined);
+    });
+    await expect(swallowing).rejects.toMatchObject({ reason: 'Conflict' });
+    await expect(connection.transaction(() => Promise.resolve(1), 'BEGIN; SET LOCAL statement_timeout = nonsense')).rejects.toMatchObject({ reason: 'Failed' });
+    expect(connection.inTransaction()).toBe(false);
+    expect((await connection.query('SELECT * FROM public.notes')).rows).toEqual([]);
+    await connection.close();
+  });
+
+  test('takes nothing from the environment', async () => {
+    const before = { ...process.env };
+    Object.assign(process.env, { PGHOST: '192.0.2.1', PGPORT: '1', PGUSER: 'mallory', PGPASSWORD: 'x', PGDATABASE: 'other', PGSSLMODE: 'disable', PGSSLNEGOTIATION: 'direct', PGOPTIONS: '-c row_security=on', PGAPPNAME: 'mallory' });
+    try {
+      const connection = await open(target(), password(observer.user, observer.password));
+      const { rows } = await connection.query(`SELECT current_user::text AS who, current_setting('row_security') AS rls, current_setting('application_name') AS name`);
+      await connection.close();
+      expect(rows).toEqual([{ who: 'observer', rls: 'off', name: 'dataward/observe/shop/main' }]);
+      const incomplete: Partial<StoreTarget>[] = [{ host: '' }, { host: '/var/run/postgresql' }, { port: 0 }, { database: '' }];
+      for (const changes of incomplete) expect((await failure(target(changes), password(observer.user))).message).toContain('must all be given');
+    } finally {
+      process.env = before;
+    }
+  });
+
   test('an abort ends a running statement and the login with it', async () => {
     const abort = new AbortController();
     const connection = await connect(target(), password(observer.user, observer.password), { purpose: 'verify', signal: abort.signal }, { readOnly: true });
