@@ -24,7 +24,7 @@ export const PATTERN_EXAMPLES: Readonly<Record<string, PatternExamples>> = {
     refused: ['', '0  2 * * *', ' 0 2 * * *', '0 2 * * * ', '0 2 * * ?', '@daily', '0\t2 * * *'],
   },
   '^[0-9a-f]{64}$': { accepted: ['0'.repeat(64), 'f'.repeat(64)], refused: ['', 'F'.repeat(64), '0'.repeat(63)] },
-  '^[A-Z][A-Z0-9.-]*$': { accepted: ['S04', 'S04.1', 'A-1'], refused: ['', 's04', '04', 'S 04'] },
+  '^[A-Za-z0-9][A-Za-z0-9.()-]*$': { accepted: ['S04', '5(1)(e)', '28(3)(a)', 'A-1'], refused: ['', '(1)', '-1', 'S 04', 'Art. 5'] },
   '^[A-Z][A-Z0-9]*(-[A-Z0-9]+)*$': { accepted: ['TRANSIT-01', 'A', 'RET-02-B'], refused: ['', 'transit-01', '-01', 'A-', 'A--1'] },
   '^[A-Z][A-Za-z0-9]*$': { accepted: ['Created', 'A', 'Art17Request'], refused: ['', 'created', 'Contract Ended', '1st', 'A-B', 'A_B'] },
   '^[A-Z][A-Za-z]*$': { accepted: ['A', 'Created'], refused: ['', 'created', 'A1', 'A B'] },

@@ -60,7 +60,7 @@ function compileRule(source: ValidationRule, schema: StructuralSchema, path: str
     try {
       const type = checkRule(expression, schema, optional ? 'Optional' : 'Same');
       if (type !== wanted) throw new Error(`the rule ${expression} gives ${type ?? 'nothing'}, not ${wanted}`);
-      return newEnvironment().registerVariable('self', 'dyn').registerVariable('oldSelf', 'dyn').parse(expression);
+      return newEnvironment().registerVariable('self', 'dyn').registerVariable('oldSelf', optional ? 'optional<dyn>' : 'dyn').parse(expression);
     } catch (error) {
       throw new Error(`x-kubernetes-validations at ${path === '' ? 'the root' : path.slice(1)} cannot be run`, { cause: error });
     }

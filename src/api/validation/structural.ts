@@ -61,14 +61,20 @@ const SUPPORTED = new Set([
   'x-kubernetes-validations',
 ]);
 
+/** The two numeric ones say nothing beyond the type. */
+const FORMATS = new Set(['date', 'date-time', 'int32', 'int64']);
+
 /**
- * Throws for a keyword this validator does not apply: overlooking one would let an object pass here that the API
+ * Throws for a keyword or format this validator does not apply: overlooking one would let an object pass here that the API
  * server refuses. `path` names the place in the CRD for the message.
  */
 export function assertSupported(schema: StructuralSchema, path: string): void {
   const unknown = Object.keys(schema).filter((key) => !SUPPORTED.has(key));
   if (unknown.length > 0) {
     throw new Error(`${path}: the schema keyword ${unknown.join(', ')} is not understood here; use another one`);
+  }
+  if (schema.format !== undefined && !FORMATS.has(schema.format)) {
+    throw new Error(`${path}: the format ${schema.format} is not understood here; write a pattern instead`);
   }
   for (const [name, child] of childrenOf(schema)) assertSupported(child, `${path}.${name}`);
 }
