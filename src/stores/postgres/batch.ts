@@ -8,13 +8,14 @@ import { appendJournal } from './journal.ts';
 import type { BatchPosition } from './journal.ts';
 import type { ResolvedTable } from './sql.ts';
 import type { Statement } from './statements.ts';
-import { nameOf } from './target.ts';
-import type { Target } from './target.ts';
+import { nameOf, shapeSql } from './target.ts';
+import type { Shapes, Target } from './target.ts';
 import { beginChanging } from './transaction.ts';
 
 export interface Batch {
   ticket: Ticket;
   target: Target;
+  shapes: Shapes;
   leaf: ResolvedTable;
   method: PurgeMethod;
   statement: Statement;
@@ -33,7 +34,8 @@ export interface DeletedRow {
 export type BatchOutcome =
   | { kind: 'committed'; seq: number; deleted: number; clients: Record<string, number>; walBytes: number; rows: DeletedRow[] }
   | { kind: 'nothing due'; rows: DeletedRow[] }
-  | { kind: 'holds changed' }
+  /** A hold, a foreign key or a trigger came or went: the statement has to be compiled again. */
+  | { kind: 'outdated' }
   /** Rolled back by something that may not be there the next time. */
   | { kind: 'rolled back'; why: string; error: StoreError };
 
@@ -50,6 +52,7 @@ export async function deleteBatch(connection: Connection, batch: Batch, pace: Pa
   try {
     return await connection.transaction(() => work(connection, batch), begin(batch, pace));
   } catch (error) {
+    if (error instanceof ShapeChanged) return { kind: 'outdated' };
     const why = retryReason(error);
     if (why === undefined || connection.lost() || !(error instanceof StoreError)) throw error;
     return { kind: 'rolled back', why, error };
@@ -63,7 +66,7 @@ function begin({ target }: Batch, pace: Pace): string {
 }
 
 async function work(connection: Connection, batch: Batch): Promise<BatchOutcome> {
-  if ((await admit(connection, batch.ticket)) === 'holds changed') return { kind: 'holds changed' };
+  if ((await admit(connection, batch.ticket)) === 'holds changed') return { kind: 'outdated' };
   const before = await readCounters(connection, batch);
   const result = await connection.query<DeletedRow>(batch.statement.text, batch.statement.values);
   const { deleted, clients } = countDeleted(batch.target.rule.client, result);
@@ -71,6 +74,8 @@ async function work(connection: Connection, batch: Batch): Promise<BatchOutcome>
   // Otherwise a deferred constraint would fail the COMMIT, after the journal was written.
   await connection.query('SET CONSTRAINTS ALL IMMEDIATE');
   const after = await readCounters(connection, batch);
+  // From the DELETE on nobody can add a foreign key or trigger, so what is seen now was in force for it.
+  if (after.shape !== batch.shapes.get(batch.leaf.oid)) throw new ShapeChanged('Conflict', `The foreign keys or triggers of ${nameOf(batch.target)} changed.`);
   refuseForeignWork(batch, deleted, before, after);
   const { rule } = batch.target;
   const walBytes = Number(after.lsn) - Number(before.lsn);
@@ -103,6 +108,7 @@ interface Counters {
   own_updated: string;
   /** WAL position in bytes. */
   lsn: string;
+  shape: string;
 }
 
 /**
@@ -115,7 +121,8 @@ async function readCounters(connection: Connection, { leaf, target }: Batch): Pr
             coalesce(sum(pg_stat_get_xact_tuples_updated(o)) FILTER (WHERE o <> $2::oid), 0)::text AS referring_updated,
             pg_stat_get_xact_tuples_deleted($2::oid)::text AS own_deleted,
             pg_stat_get_xact_tuples_updated($2::oid)::text AS own_updated,
-            pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text AS lsn
+            pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text AS lsn,
+            ${shapeSql('$2::oid')} AS shape
      FROM unnest($1::oid[]) o`,
     [target.referringOids, leaf.oid],
   );
@@ -126,13 +133,14 @@ async function readCounters(connection: Connection, { leaf, target }: Batch): Pr
 
 /** Thrown inside the transaction, so that it rolls back. */
 class ForeignWork extends StoreError {}
+class ShapeChanged extends StoreError {}
 
 /**
  * A row that began to refer to one of ours after the statement's snapshot is unknown to its NOT EXISTS; the
  * cascade then takes it, or sets it to NULL. Only the counters show that, so they decide before the commit.
  */
 function refuseForeignWork(batch: Batch, deleted: number, before: Counters, after: Counters): void {
-  const grown = (name: Exclude<keyof Counters, 'lsn'>): number => Number(after[name]) - Number(before[name]);
+  const grown = (name: Exclude<keyof Counters, 'lsn' | 'shape'>): number => Number(after[name]) - Number(before[name]);
   const reached = grown('referring_deleted') + grown('referring_updated');
   const own = grown('own_deleted') + grown('own_updated') - deleted;
   if (reached === 0 && own === 0) return;

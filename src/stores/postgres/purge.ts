@@ -12,7 +12,8 @@ import { dropPartitions } from './partitions.ts';
 import { decidePurge } from './plan.ts';
 import type { ResolvedTable } from './sql.ts';
 import { firstDeletable } from './statements.ts';
-import { resolveTargets, targetOf } from './target.ts';
+import { readShapes, resolveTargets, targetOf } from './target.ts';
+import type { Shapes } from './target.ts';
 import { Walker } from './walk.ts';
 import type { Compiled, StepWork, Surroundings, Unit } from './walk.ts';
 
@@ -35,10 +36,13 @@ export async function* purge(connect: () => Promise<Connection>, surroundings: S
     for (let worker = 0; worker < Math.max(1, context.pace.workers); worker += 1) connections.push(await connect());
     const first = connections[0] as Connection;
     await requireCountersAndTriggers(first);
+    let compiled = await compile(first, step, context);
     const progress = await readProgress(first, context.claim.run, step.collection);
     const work: StepWork = { ...surroundings, step, context, wal: { bytes: progress.walBytes }, compile: (connection) => compile(connection, step, context) };
-    if (step.method === 'DropPartition') yield* dropPartitions(first, work);
-    const compiled = await work.compile(first);
+    if (step.method === 'DropPartition') {
+      yield* dropPartitions(first, work);
+      compiled = await work.compile(first);
+    }
     const walkers = connections.map((connection) => new Walker(work, connection, compiled));
     const column = keysetColumn(compiled.target.rule);
     const [leaf] = compiled.target.leaves;
@@ -61,7 +65,8 @@ export async function* purge(connect: () => Promise<Connection>, surroundings: S
 /** Passes until nothing deletable is left, or a pass could not delete anything. */
 async function* finish(connection: Connection, walkers: readonly Walker[], work: StepWork): AsyncGenerator<BatchResult> {
   for (let pass = 2; ; pass += 1) {
-    const compiled = await work.compile(connection);
+    // Every batch notices by itself when this is outdated.
+    const compiled = (walkers[0] as Walker).current();
     const limit = compiled.target.what.edges.some((edge) => edge.self) ? SELF_REFERENCE_PASSES : PASSES;
     if (pass > limit + 1) return;
     const units: Unit[] = [];
@@ -106,6 +111,7 @@ async function pagesOf(connection: Connection, leaf: ResolvedTable): Promise<num
 async function compile(connection: Connection, step: PurgeStep, context: PurgeContext): Promise<Compiled> {
   const fence = await readFence(connection);
   if (fence === undefined) throw new StoreError('Fenced', 'The schema dataward is not installed in this store, so there is no fence and no journal. Install it before a purge.');
+  const shapes = await shapesOf(connection, step, context);
   const inventory = await readInventory(connection);
   const request = { ...context.request, targets: [step.collection] };
   const facts = await readPlanFacts(connection, inventory, request, new Map(), true);
@@ -120,7 +126,12 @@ async function compile(connection: Connection, step: PurgeStep, context: PurgeCo
   const topology = topologyOf(inventory);
   const rule = context.request.rules.filter((candidate) => candidate.collection === step.collection);
   const targets = await resolveTargets(connection, topology, rule, fence.holds);
-  return { holdsRevision: fence.holdsRevision, target: targetOf(targets, step.collection), resolver: targets.resolver };
+  return { holdsRevision: fence.holdsRevision, shapes, target: targetOf(targets, step.collection), resolver: targets.resolver };
+}
+
+async function shapesOf(connection: Connection, step: PurgeStep, context: PurgeContext): Promise<Shapes> {
+  const rule = context.request.rules.find((candidate) => candidate.collection === step.collection);
+  return rule === undefined ? new Map() : readShapes(connection, rule.table);
 }
 
 /** What the proof of every batch rests on. Both are on unless a superuser turned them off. */

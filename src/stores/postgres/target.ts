@@ -27,6 +27,30 @@ export interface Target {
   unreadable: { guard: string; why: string }[];
 }
 
+/** What a table does by itself on DELETE, as a digest by catalogue identity. */
+export type Shapes = ReadonlyMap<string, string>;
+
+/**
+ * SQL of a digest over what decides about the side effects of a DELETE on table `oid`: its triggers, to which
+ * every foreign key into it belongs as well, and its rules. Both are found by an index, unlike the foreign keys.
+ */
+export function shapeSql(oid: string): string {
+  return `md5(coalesce((SELECT string_agg(t.oid::text || t.tgenabled::text, ',' ORDER BY t.oid) FROM pg_trigger t WHERE t.tgrelid = ${oid}), '')
+    || ';' || coalesce((SELECT string_agg(w.oid::text || w.ev_enabled::text, ',' ORDER BY w.oid) FROM pg_rewrite w WHERE w.ev_class = ${oid}), ''))`;
+}
+
+/** Shapes of a table and everything below it. To be read before the inventory, so that a change in between shows. */
+export async function readShapes(connection: Connection, table: TableAddress): Promise<Shapes> {
+  const { rows } = await connection.query<{ oid: string; shape: string }>(
+    `WITH RECURSIVE family(oid) AS (
+       SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
+       UNION SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid)
+     SELECT f.oid::text AS oid, ${shapeSql('f.oid')} AS shape FROM family f`,
+    [table.schema, table.name],
+  );
+  return new Map(rows.map(({ oid, shape }) => [oid, shape]));
+}
+
 export interface Targets {
   byCollection: ReadonlyMap<string, Target>;
   resolver: Resolver;

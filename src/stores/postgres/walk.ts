@@ -10,11 +10,12 @@ import type { ResolvedTable } from './sql.ts';
 import { deleteBlocks, deleteKeyset } from './statements.ts';
 import type { BlockRange, KeysetPosition, Resolver, Statement } from './statements.ts';
 import { nameOf } from './target.ts';
-import type { Target } from './target.ts';
+import type { Shapes, Target } from './target.ts';
 
-/** What a worker's batches are compiled from; made anew whenever a hold was added or lifted. */
+/** What a worker's batches are compiled from; made anew whenever a hold, a foreign key or a trigger came or went. */
 export interface Compiled {
   holdsRevision: number;
+  shapes: Shapes;
   target: Target;
   resolver: Resolver;
 }
@@ -66,6 +67,11 @@ export class Walker {
     this.connection = connection;
     this.compiled = compiled;
     this.pages = firstSize(PAGES_PER_MS, work, PAGES);
+  }
+
+  /** What the next batch would be compiled from. */
+  current(): Compiled {
+    return this.compiled;
   }
 
   /** Deletes the due rows of a run of heap pages, batch by batch. Pages that stay locked are left to a later pass. */
@@ -121,17 +127,20 @@ export class Walker {
     }
   }
 
-  /** Runs one batch; compiles again, as often as needed, when the holds changed. */
-  private async attempt(method: PurgeMethod, leaf: ResolvedTable, statement: () => Statement, position: Batch['position']): Promise<{ outcome: Exclude<BatchOutcome, { kind: 'holds changed' }>; millis: number }> {
+  /** Runs one batch; compiles again, as often as needed, when what it was compiled from has changed. */
+  private async attempt(method: PurgeMethod, leaf: ResolvedTable, statement: () => Statement, position: Batch['position']): Promise<{ outcome: Exclude<BatchOutcome, { kind: 'outdated' }>; millis: number }> {
     for (;;) {
       this.work.context.signal.throwIfAborted();
-      const { target, holdsRevision } = this.compiled;
-      const batch: Batch = { ticket: { claim: this.work.context.claim, holdsRevision }, target, leaf, method, statement: statement(), position };
+      const { target, holdsRevision, shapes } = this.compiled;
+      const batch: Batch = { ticket: { claim: this.work.context.claim, holdsRevision }, target, shapes, leaf, method, statement: statement(), position };
       const started = this.work.monotonicMs();
       const outcome = await deleteBatch(this.connection, batch, this.work.context.pace);
-      if (outcome.kind !== 'holds changed') return { outcome, millis: this.work.monotonicMs() - started };
+      if (outcome.kind !== 'outdated') return { outcome, millis: this.work.monotonicMs() - started };
       this.compiled = await this.work.compile(this.connection);
       this.statements = new Map();
+      if (!this.compiled.target.leaves.some(({ oid }) => oid === leaf.oid)) {
+        throw new StoreError('Conflict', `${leaf.schema}.${leaf.name} is no longer a part of ${nameOf(this.compiled.target)}. Plan again.`);
+      }
     }
   }
 

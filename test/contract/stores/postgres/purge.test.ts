@@ -133,6 +133,19 @@ describe('a purge', () => {
     expect(await left(store, 'events')).toBe(10_000);
   });
 
+  test('stops when a foreign key that nobody planned for is added between two batches', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const [step] = (await store.writer.planPurge(rules)).steps;
+    const claim = await store.writer.claim('ddl');
+    const batches = store.writer.purge(step!, { request: rules, claim, pace: { ...pace, maxBatchMillis: 1 }, signal: AbortSignal.timeout(20_000) })[Symbol.asyncIterator]();
+    await batches.next();
+    await store.sql('CREATE TABLE stranger (event_id bigint REFERENCES events ON DELETE CASCADE); INSERT INTO stranger SELECT id FROM events');
+    const atChange = await left(store, 'events');
+    await expect(batches.next()).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringMatching(/UnmappedReference: public.stranger/) });
+    expect([await left(store, 'events'), await left(store, 'stranger')]).toEqual([atChange, atChange]);
+  });
+
   test('does not run without the fence', async () => {
     databases += 1;
     const store = await openStore(server, `purge_${databases}`, events, { install: false });
@@ -140,7 +153,7 @@ describe('a purge', () => {
     const rules = request([rule('events')]);
     const [step] = (await store.writer.planPurge(rules)).steps;
     const batches = store.writer.purge(step!, { request: rules, claim: { run: 'r', epoch: 1, owner: 'cluster-a' }, pace, signal: AbortSignal.timeout(5_000) });
-    await expect(batches[Symbol.asyncIterator]().next()).rejects.toMatchObject({ reason: 'NotFound' });
+    await expect(batches[Symbol.asyncIterator]().next()).rejects.toMatchObject({ reason: 'Fenced', message: expect.stringMatching(/not installed/) });
     expect(await left(store, 'events')).toBe(10_000);
   });
 
