@@ -104,10 +104,7 @@ found contains outcome.pass(outcome.store, "PURGE_ALIVE", {"policies": count(dec
 	}
 }
 
-limited contains collection if {
-	some collection in declared.personal
-	collection.hasMaximum == true
-}
+limited := [collection | some collection in declared.personal; collection.hasMaximum == true]
 
 unknown_of(collection) := fact.absent(collection, ["hasMaximum", "maximumFrom"]) if not collection.hasMaximum == false
 
@@ -117,15 +114,9 @@ reported := {purge.policy: true | some purge in input.purges}
 
 winners := {collection.maximumFrom: true | some collection in limited}
 
-deciding contains purge if {
-	some purge in input.purges
-	winners[purge.policy]
-}
+deciding := [purge | some purge in input.purges; winners[purge.policy]]
 
-applying contains purge if {
-	some purge in deciding
-	purge.mode == "Apply"
-}
+applying := [purge | some purge in deciding; purge.mode == "Apply"]
 
 # Late and failed are findings of their own; on time needs the state of the last run as well.
 conclusive(purge) if late(purge)
