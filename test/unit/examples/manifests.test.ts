@@ -70,8 +70,8 @@ describe('the manifests of the demo', () => {
   });
 
   test('hold days that the policy would delete, also where months have different lengths', () => {
-    expect(holdDates(new Date('2026-11-24T10:30:00Z'))).toEqual({ holdFrom: '2024-05-01', holdTo: '2024-07-01', holdReviewAt: '2027-05-01' });
-    expect(holdDates(new Date('2027-08-31T23:59:59Z'))).toEqual({ holdFrom: '2025-02-01', holdTo: '2025-04-01', holdReviewAt: '2028-02-01' });
+    expect(holdDates(new Date('2026-11-24T10:30:00Z'))).toEqual({ holdFrom: '2024-05-01', holdTo: '2024-07-01', holdReviewAt: '2027-01-01' });
+    expect(holdDates(new Date('2027-08-31T23:59:59Z'))).toEqual({ holdFrom: '2025-02-01', holdTo: '2025-04-01', holdReviewAt: '2027-10-01' });
   });
 
   test('with a value left out are refused, naming file and placeholder', async () => {
