@@ -49,14 +49,25 @@ async function secondsOf(work: () => Promise<void>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-async function chainRate(group: number, groups: number): Promise<{ rate: number; bytes: number }> {
+/** Processor time, user and system, of the whole process: steadier than wall time on a busy machine. */
+async function cpuMicrosOf(work: () => Promise<void>): Promise<number> {
+  const start = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(start);
+  return user + system;
+}
+
+async function chainRate(group: number, groups: number): Promise<{ rate: number; bytes: number; cpu: number }> {
   return inFolder(async (dir) => {
     const log = await openAuditLog({ dir, clock: () => new Date() });
+    let cpu = 0;
     const seconds = await secondsOf(async () => {
-      for (let g = 0; g < groups; g++) await Promise.all(Array.from({ length: group }, (_, i) => log.append(batch(g * group + i))));
+      cpu = await cpuMicrosOf(async () => {
+        for (let g = 0; g < groups; g++) await Promise.all(Array.from({ length: group }, (_, i) => log.append(batch(g * group + i))));
+      });
     });
     await log.close();
-    return { rate: (group * groups) / seconds, bytes: statSync((await listSegments(dir))[0]!.path).size / (group * groups + 1) };
+    return { rate: (group * groups) / seconds, cpu: cpu / (group * groups), bytes: statSync((await listSegments(dir))[0]!.path).size / (group * groups + 1) };
   });
 }
 
@@ -86,14 +97,16 @@ const results: object[] = [];
 for (const group of GROUPS) {
   const chain: number[] = [];
   const raw: number[] = [];
+  const cpu: number[] = [];
   for (let i = 0; i < ROUNDS; i++) {
     const one = await chainRate(group, GROUPS_PER_ROUND[group]);
     chain.push(one.rate);
+    cpu.push(one.cpu);
     raw.push(await rawRate(group, GROUPS_PER_ROUND[group], one.bytes));
   }
   const share = median(chain.map((rate, i) => rate / raw[i]!));
-  rows.push({ measure: `durable append, groups of ${group}`, 'records/s': round(median(chain)), 'bare write+fsync': round(median(raw)), share: share.toFixed(2) });
-  results.push({ bench: 'audit.append', group, rounds: ROUNDS, perSecond: Math.round(median(chain)), rawPerSecond: Math.round(median(raw)), share: Number(share.toFixed(3)) });
+  rows.push({ measure: `durable append, groups of ${group}`, 'records/s': round(median(chain)), 'bare write+fsync': round(median(raw)), share: share.toFixed(2), 'CPU µs/record': median(cpu).toFixed(1) });
+  results.push({ bench: 'audit.append', group, rounds: ROUNDS, perSecond: Math.round(median(chain)), rawPerSecond: Math.round(median(raw)), share: Number(share.toFixed(3)), cpuMicros: Number(median(cpu).toFixed(2)) });
 }
 
 await inFolder(async (dir) => {
@@ -101,20 +114,24 @@ await inFolder(async (dir) => {
   for (let row = 0; row < VERIFY_RECORDS; row += 1000) await Promise.all(Array.from({ length: 1000 }, (_, i) => log.append(batch(row + i))));
   await log.close();
   const rates: number[] = [];
+  const cpu: number[] = [];
   let peakMegabytes = 0;
   const watch = setInterval(() => (peakMegabytes = Math.max(peakMegabytes, process.memoryUsage().rss / 2 ** 20)), 20);
   const before = process.memoryUsage().rss / 2 ** 20;
   for (let i = 0; i < ROUNDS; i++) {
     const seconds = await secondsOf(async () => {
-      const { integrity } = await verifyAuditLog({ dir });
-      if (integrity.records !== VERIFY_RECORDS + 1) throw new Error(`verified ${integrity.records} records only`);
+      const micros = await cpuMicrosOf(async () => {
+        const { integrity } = await verifyAuditLog({ dir });
+        if (integrity.records !== VERIFY_RECORDS + 1) throw new Error(`verified ${integrity.records} records only`);
+      });
+      cpu.push(micros / VERIFY_RECORDS);
     });
     rates.push(VERIFY_RECORDS / seconds);
   }
   clearInterval(watch);
   const grown = Math.max(0, peakMegabytes - before);
-  rows.push({ measure: `verify ${round(VERIFY_RECORDS)} records`, 'records/s': round(median(rates)), 'bare write+fsync': '', share: `+${grown.toFixed(0)} MB` });
-  results.push({ bench: 'audit.verify', records: VERIFY_RECORDS, rounds: ROUNDS, perSecond: Math.round(median(rates)), rssGrowthMegabytes: Math.round(grown) });
+  rows.push({ measure: `verify ${round(VERIFY_RECORDS)} records`, 'records/s': round(median(rates)), 'bare write+fsync': '', share: `+${grown.toFixed(0)} MB`, 'CPU µs/record': median(cpu).toFixed(1) });
+  results.push({ bench: 'audit.verify', records: VERIFY_RECORDS, rounds: ROUNDS, perSecond: Math.round(median(rates)), rssGrowthMegabytes: Math.round(grown), cpuMicros: Number(median(cpu).toFixed(2)) });
 });
 
 console.table(rows);
