@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readdir, type FileHandle } from 'node:fs/promises';
+import { open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChainHead } from './record.ts';
 import type { Segment, Tail } from './segments.ts';
@@ -23,7 +23,7 @@ const TORN = /^torn-(\d{16})(?:-\d+)?\.bin$/;
 export async function setAside(dir: string, segment: Segment, tail: Tail, reportSeq: number): Promise<void> {
   const source = await open(segment.path, 'r');
   try {
-    const target = await createUnused(join(dir, `torn-${String(reportSeq).padStart(16, '0')}`));
+    const { path, handle: target } = await createUnused(join(dir, `torn-${String(reportSeq).padStart(16, '0')}`));
     try {
       const chunk = Buffer.allocUnsafe(1 << 16);
       let at = tail.offset;
@@ -34,6 +34,10 @@ export async function setAside(dir: string, segment: Segment, tail: Tail, report
         at += bytesRead;
       }
       await target.sync();
+    } catch (error) {
+      // Half a copy, e.g. on a full disk, would be reported beside the whole one of the next attempt.
+      await unlink(path);
+      throw error;
     } finally {
       await target.close();
     }
@@ -60,10 +64,11 @@ export async function unreported(dir: string, head: ChainHead): Promise<TornTail
 }
 
 /** A second crash during the same repair must not overwrite the first copy. */
-async function createUnused(stem: string): Promise<FileHandle> {
+async function createUnused(stem: string): Promise<{ path: string; handle: FileHandle }> {
   for (let n = 0; ; n++) {
+    const path = n === 0 ? `${stem}.bin` : `${stem}-${n}.bin`;
     try {
-      return await open(n === 0 ? `${stem}.bin` : `${stem}-${n}.bin`, 'wx', 0o600);
+      return { path, handle: await open(path, 'wx', 0o600) };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }

@@ -312,6 +312,7 @@ describe('a disk that fails', () => {
         await withLog({ dir }, (again) => again.append(entry(0)));
         const records = await recordsOf(dir);
         expect(records.slice(1, acknowledged.length + 1).map((record) => record.seq)).toEqual(acknowledged);
+        expect(records.filter((record) => record.action === TAIL_REPAIRED).map((record) => record.refs['tails'])).toEqual([[expect.anything()]]);
         expect((await verifyAuditLog({ dir })).integrity.state).toBe('Intact');
       } finally {
         if (mounted) spawnSync('umount', [dir]);

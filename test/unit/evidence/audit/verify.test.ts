@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { signCheckpoint, type Checkpoint } from '../../../../src/evidence/audit/checkpoint.ts';
 import { listSegments } from '../../../../src/evidence/audit/segments.ts';
 import { verifyAuditLog, type AuditVerdict } from '../../../../src/evidence/audit/verify.ts';
@@ -100,6 +101,43 @@ describe('the first bad record is named', () => {
       rmSync(segments[1]!.path);
       expect((await verifyAuditLog({ dir })).integrity.firstBad).toMatchObject({ file: segments[2]!.file, line: 1, seq: segments[1]!.firstSeq, problem: 'Gap' });
     });
+  });
+});
+
+test('no way of editing an anchored chain goes unnoticed', async () => {
+  const at = fc.nat({ max: 30 });
+  const edit = fc.oneof(
+    fc.record({ kind: fc.constant('remove' as const), at }),
+    fc.record({ kind: fc.constant('repeat' as const), at, to: at }),
+    fc.record({ kind: fc.constant('move' as const), at, to: at }),
+    fc.record({ kind: fc.constant('forge' as const), at }),
+    fc.record({ kind: fc.constant('cut' as const), at }),
+  );
+  await withFolder(async (dir) => {
+    const checkpoints = await writeChain(dir, 12, { key, anchors: [5, 12] });
+    const [segment] = await readLines(dir);
+    await fc.assert(
+      fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 4 }), fc.boolean(), async (edits, anew) => {
+        let lines = [...segment!.lines];
+        for (const one of edits) {
+          const i = one.at % Math.max(1, lines.length);
+          if (one.kind === 'remove') lines.splice(i, 1);
+          if (one.kind === 'cut') lines = lines.slice(0, i);
+          if (one.kind === 'forge' && lines[i]) lines[i] = lines[i].replace(/"(Done|Noted|Failed)"/, (word) => (word === '"Failed"' ? '"Done"' : '"Failed"'));
+          if (one.kind === 'repeat' && lines[i]) lines.splice(one.to % lines.length, 0, lines[i]);
+          if (one.kind === 'move') lines.splice(one.to % Math.max(1, lines.length), 0, ...lines.splice(i, 1));
+        }
+        // The forger numbers and hashes everything anew, or leaves it as it is.
+        if (anew) {
+          let seq = 0;
+          lines = rehash(lines, (record) => void (record['seq'] = ++seq));
+        }
+        writeLines(segment!.path, lines);
+        const verdict = await verifyAuditLog({ dir, checkpoints, publicKeys });
+        expect(verdict.ok).toBe(lines.join() === segment!.lines.join());
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 
