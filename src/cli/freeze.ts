@@ -41,7 +41,7 @@ export async function thaw(context: CliContext, flags: FreezeFlags): Promise<Exi
     note(context, `nothing is frozen in ${namespace}`);
     return EXIT.fine;
   }
-  await client.delete(CONFIG_MAP, { namespace, name: FREEZE_CONFIG_MAP }, { ...(standing.metadata.uid ? { uid: standing.metadata.uid } : {}) });
+  await client.delete(CONFIG_MAP, { namespace, name: FREEZE_CONFIG_MAP }, standing.metadata.uid ? { uid: standing.metadata.uid } : {});
   note(context, `thawed ${namespace}; it was frozen by ${standing.data?.['by'] ?? 'somebody'}: ${standing.data?.['reason'] ?? 'no reason given'}`);
   return EXIT.fine;
 }

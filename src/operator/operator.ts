@@ -41,7 +41,7 @@ export interface Operator {
 
 /** Runs the controllers: at once, or as long as this process leads. */
 export async function startOperator(parts: OperatorParts): Promise<Operator> {
-  const { config, clock, logger } = parts;
+  const { config, logger } = parts;
   const metrics = createMetrics({ version: parts.version, commit: parts.commit, processMetrics: true });
   const client = createClient(parts.kubeConfig, { userAgent: `dataward/${parts.version}`, metrics: metrics.runtime, qps: 0 });
   const stopping = new AbortController();

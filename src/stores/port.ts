@@ -74,6 +74,11 @@ export interface StoreReader {
   fingerprint(table: TableAddress, where: Predicate): Promise<{ rows: number; sum: string }>;
   /** Plans a purge: closure over foreign keys, order, method, refusals, forecast. Changes nothing. */
   planPurge(request: PurgeRequest): Promise<PurgePlan>;
+  /**
+   * The same conditions as read-only statements for a sceptic to run by hand, one per target, values written out.
+   * They may hold identifiers of held persons: for the terminal of whoever may read the store, never for a log.
+   */
+  explain(request: PurgeRequest): Promise<string[]>;
   /** Effective rules last approved and verified under a policy, from the `dataward` schema; empty where none is installed. */
   approvedRules(policyUid: string): Promise<ApprovedRule[]>;
   close(): Promise<void>;

@@ -53,32 +53,32 @@ export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): P
     const identity = await writer.identity();
     if (identity.fingerprint !== work.run.spec.plan.target) return { end: 'Stopped', stop: { reason: 'TargetChanged', why: 'another store answers the enforcing identity than the plan was made for' }, deleted: 0 };
     const planned = await writer.planPurge({ ...work.request, budgetMs: 0 });
-    if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: await takeOver(work, writer, context) };
+    const ledger = await openLedger(work, writer, context);
+    if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: ledger.deleted() };
     await intend(work, context);
     const claim = await writer.claim(uid);
-    let deleted = await takeOver(work, writer, context);
     const until = context.now() + STRETCH_MS;
     for (const step of stepsOf(work.run, work.request)) {
       const batches = writer.purge(step, { request: work.request, claim, pace: work.policy.spec.purge?.pace ?? DEFAULT_PACE, signal: context.signal });
       let reported = 0;
       // The generator deletes nothing until it is asked for the next batch, so every gate is passed before each one.
-      const before = await gate(context, deleted, work.maxRows);
-      if (before) return { ...before, deleted: await takeOver(work, writer, context) };
+      const before = await gate(context, ledger.deleted(), work.maxRows);
+      if (before) return { ...before, deleted: ledger.deleted() };
       for await (const batch of batches) {
-        deleted += batch.deleted;
+        ledger.count(batch.deleted);
         if (context.now() - reported >= REPORT_EVERY_MS) {
           reported = context.now();
-          await takeOver(work, writer, context);
-          await context.progress({ deleted, ...(batch.throttledBy ? { throttledBy: batch.throttledBy } : {}) });
+          await ledger.takeOver();
+          await context.progress({ deleted: ledger.deleted(), ...(batch.throttledBy ? { throttledBy: batch.throttledBy } : {}) });
         }
-        const stopped = await gate(context, deleted, work.maxRows);
-        if (stopped) return { ...stopped, deleted: await takeOver(work, writer, context) };
-        if (context.now() >= until) return { end: 'OutOfTime', deleted: await takeOver(work, writer, context) };
+        const stopped = await gate(context, ledger.deleted(), work.maxRows);
+        if (stopped) return { ...stopped, deleted: await ledger.takeOver() };
+        if (context.now() >= until) return { end: 'OutOfTime', deleted: await ledger.takeOver() };
       }
     }
-    return { end: 'Finished', deleted: await takeOver(work, writer, context) };
+    return { end: 'Finished', deleted: await ledger.takeOver() };
   } catch (error) {
-    if (error instanceof StoreError && error.reason === 'LimitReached') return { end: 'LimitReached', deleted: await takeOver(work, writer, context) };
+    if (error instanceof StoreError && error.reason === 'LimitReached') return { end: 'LimitReached', deleted: (await openLedger(work, writer, context)).deleted() };
     throw error;
   } finally {
     await writer.close();
@@ -122,12 +122,38 @@ async function intend(work: PurgeRunWork, context: ApplyContext): Promise<void> 
   });
 }
 
-/** Brings the store's journal into the audit log, each row once, and gives the rows deleted by the run so far. */
-export async function takeOver(work: Pick<PurgeRunWork, 'run' | 'store'>, writer: StoreWriter, context: Pick<ApplyContext, 'journal' | 'actor'>): Promise<number> {
-  const rows = await writer.journal(work.run.metadata.uid ?? '', 0);
-  const run = { store: `${work.store.metadata.namespace}/${work.store.metadata.name}`, run: work.run.metadata.uid ?? '', object: objectOf(work.run), actor: context.actor };
-  await context.journal.takeOver(run, rows.map(entryOf));
-  return rows.reduce((sum, row) => sum + row.deleted, 0);
+/** How far a run has got, by the store's own journal. */
+export interface Ledger {
+  /** Rows deleted by the run so far, the batches told by `count` included. */
+  deleted(): number;
+  count(rows: number): void;
+  /** Brings what is new in the journal into the audit log, each row once; gives the rows deleted, as the journal says. */
+  takeOver(): Promise<number>;
+}
+
+/** Reads the journal of a run from its start, once; later calls read only what came since. */
+export async function openLedger(work: Pick<PurgeRunWork, 'run' | 'store'>, writer: StoreWriter, context: Pick<ApplyContext, 'journal' | 'actor'>): Promise<Ledger> {
+  const uid = work.run.metadata.uid ?? '';
+  const run = { store: `${work.store.metadata.namespace}/${work.store.metadata.name}`, run: uid, object: objectOf(work.run), actor: context.actor };
+  let seen = 0;
+  let journalled = 0;
+  let told = 0;
+  const ledger: Ledger = {
+    deleted: () => Math.max(journalled, told),
+    count(rows) {
+      told += rows;
+    },
+    async takeOver() {
+      const rows = await writer.journal(uid, seen);
+      await context.journal.takeOver(run, rows.map(entryOf));
+      journalled += rows.reduce((sum, row) => sum + row.deleted, 0);
+      told = Math.max(told, journalled);
+      seen = rows.at(-1)?.seq ?? seen;
+      return journalled;
+    },
+  };
+  told = await ledger.takeOver();
+  return ledger;
 }
 
 function entryOf(row: JournalRow): { seq: number; [field: string]: string | number | Record<string, number> } {

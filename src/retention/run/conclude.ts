@@ -7,7 +7,7 @@ import type { AuditLog } from '../../evidence/audit/log.ts';
 import { canonicalJson } from '../../evidence/canonical.ts';
 import { latestCutoff, type NormalRule } from '../../rules/weakening.ts';
 import type { ApprovedRule, PurgeRequest, StoreWriter } from '../../stores/port.ts';
-import { objectOf, takeOver } from './apply.ts';
+import { objectOf, openLedger } from './apply.ts';
 import { certify, type Certifier } from './certify.ts';
 import type { RunReport } from './status.ts';
 import { verifyRun } from './verify.ts';
@@ -38,7 +38,7 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
   const { run, store, request } = concluded;
   const writer = await context.connections.writer(store, context.signal);
   try {
-    const deleted = await takeOver({ run, store }, writer, context);
+    const deleted = (await openLedger({ run, store }, writer, context)).deleted();
     const verdict = await verifyRun(run, store, request, context.connections, { now: context.now, signal: context.signal });
     const { verification, problem } = verdict;
     const record = await context.audit.append({

@@ -2,6 +2,7 @@ import type { StoreReader } from '../port.ts';
 import { readApprovedRules } from './approved.ts';
 import type { Connection } from './connection.ts';
 import { countCollection } from './count.ts';
+import { explainPurge } from './explain.ts';
 import { readFence } from './fence.ts';
 import { readFingerprint } from './fingerprint.ts';
 import { readHistogram } from './histogram.ts';
@@ -25,6 +26,7 @@ export function createReader(connection: Connection): StoreReader {
     histogram: (table, time, options) => serial(() => readHistogram(connection, table, time, options)),
     fingerprint: (table, where) => serial(() => readFingerprint(connection, table, where)),
     planPurge: (request) => serial(() => planPurge(connection, request)),
+    explain: (request) => serial(() => explainPurge(connection, request)),
     approvedRules: (policyUid) => serial(() => readApprovedRules(connection, policyUid)),
     close: () => connection.close(),
   };

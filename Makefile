@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+NODE_BIN := node_modules/.bin
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | column -t -s $$'\t'
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+deps: node_modules/.package-lock.json ## install what package-lock.json names
+
+build: deps ## compile src to dist
+	@$(NODE_BIN)/tsc -p tsconfig.build.json
+
+demo: build ## tell the whole story on this machine in under a minute; KEEP=1 leaves it running
+	@$(NODE_BIN)/tsx scripts/demo.ts
+
+test: verify ## everything: types, lint, drift, unit, policies, contract, controlplane, e2e
+	@$(NODE_BIN)/tsx scripts/policies.ts --test
+	@$(NODE_BIN)/tsx scripts/controlplane.ts
+	@npm test --silent -- --maxWorkers=2
+
+unit: build ## only the tests without servers
+	@npm test --silent -- test/unit test/crds test/architecture.test.ts
+
+verify: build ## fail when generated files, policies, types or lint have drifted
+	@npm run --silent check
+	@npm run --silent generate -- --check
+	@$(NODE_BIN)/tsx scripts/policies.ts --check
+
+generate: deps ## types, schemas and reference pages from crds/
+	@npm run --silent generate
+
+policies: deps ## compile policies/ to Wasm (needs Go once, for opa)
+	@$(NODE_BIN)/tsx scripts/policies.ts
+
+lint: deps ## types and lint
+	@npm run --silent check
+
+bench: build ## speed and memory, as ratios in one run
+	@for file in bench/*.bench.ts; do echo "== $$file"; $(NODE_BIN)/tsx $$file || exit 1; done
+
+.PHONY: help deps build demo test unit verify generate policies lint bench
