@@ -22,7 +22,11 @@ export async function openSocket({ host, port }: Endpoint, signal: AbortSignal):
   signal.throwIfAborted();
   const socket = dial({ host, port, noDelay: true });
   socket.on('error', () => undefined); // reported by whoever waits; a late one must not end the process
-  signal.addEventListener('abort', () => socket.destroy(), { once: true });
+  const destroy = (): void => {
+    socket.destroy();
+  };
+  signal.addEventListener('abort', destroy, { once: true });
+  socket.once('close', () => signal.removeEventListener('abort', destroy));
   try {
     await once(socket, 'connect', { signal });
   } catch (error) {

@@ -88,6 +88,30 @@ describe('counting', () => {
     expect(counted).toMatchObject({ due: 730, indeterminate: 0, oldestDue: '2021-12-31T23:00:00.000000Z', exact: true });
   });
 
+  test('counts where every name needs quoting, over a reference into another schema', async () => {
+    await server.query(`CREATE SCHEMA "Shop; DROP"; CREATE SCHEMA "select";
+      CREATE TABLE "select"."Group" ("from" int PRIMARY KEY, "End At" timestamptz);
+      CREATE TABLE "Shop; DROP"."Or""der" ("where" int, "it's" text);
+      INSERT INTO "select"."Group" VALUES (1, '2020-01-01+00'), (2, '2024-06-01+00'), (3, NULL);
+      INSERT INTO "Shop; DROP"."Or""der" VALUES (1, 'a'), (1, 'b'), (2, 'a'), (3, 'a'), (9, 'a'), (NULL, 'a')`);
+    const time: TimeField = { path: { via: [{ field: 'where', table: { schema: 'select', name: 'Group' }, toField: 'from' }], field: 'End At' }, type: 'TimestampTZ' };
+    const order = request({ table: { schema: 'Shop; DROP', name: 'Or"der' }, due: dueIf(time), times: [time], guards: [{ kind: 'Minimum', name: 'b', predicate: equals("it's", 'b') }] });
+    expect(await countCollection(connection, order)).toEqual({ collection: rule.collection, due: 1, held: 0, floored: 1, indeterminate: 3, oldestDue: '2020-01-01T00:00:00.000000Z', exact: true });
+  });
+
+  test('needs no privilege on partitions and counts inherited rows once', async () => {
+    await server.query(`CREATE TABLE animals (id int, at timestamptz); CREATE TABLE cats (lives int) INHERITS (animals);
+      INSERT INTO animals VALUES (1, '2020-01-01'); INSERT INTO cats VALUES (2, '2020-01-01', 9), (3, '2025-01-01', 9)`);
+    const narrow = await login(server, { identity: await server.createRole('narrow') });
+    await server.query('GRANT SELECT ON logs, animals TO narrow');
+    const time: TimeField = { path: { via: [], field: 'at' }, type: 'Timestamp', timeZone: 'UTC' };
+    const logs = await countCollection(narrow, request({ table: { schema: 'public', name: 'logs' }, due: dueIf(time), times: [time] }));
+    const animals = await countCollection(narrow, request({ table: { schema: 'public', name: 'animals' } }));
+    await narrow.close();
+    expect(logs).toMatchObject({ due: 730, exact: true });
+    expect(animals).toMatchObject({ due: 2, exact: true });
+  });
+
   test('counts a materialized view, which keeps rows that are gone elsewhere', async () => {
     await server.query('CREATE MATERIALIZED VIEW copies AS SELECT id, at FROM views WHERE id < 10');
     expect(await countCollection(connection, request({ table: { schema: 'public', name: 'copies' } }))).toMatchObject({ due: 10, exact: true });

@@ -56,6 +56,23 @@ export function truthOf(predicate: Predicate, row: Row, tables: Tables): Truth {
   }
 }
 
+/** Whether a value stands in it that is none of its column's type. */
+export function hasUnreadable(predicate: Predicate): boolean {
+  switch (predicate.op) {
+    case 'and':
+    case 'or':
+      return predicate.of.some(hasUnreadable);
+    case 'not':
+      return hasUnreadable(predicate.of);
+    case 'oneOf':
+      return predicate.values.some((value) => spelled(predicate.field.field, value) === undefined);
+    case 'compare':
+      return spelled(predicate.field.field, predicate.value) === undefined;
+    default:
+      return false;
+  }
+}
+
 function negate(truth: Truth): Truth {
   return truth === null ? null : !truth;
 }
@@ -76,7 +93,7 @@ function spelled(field: string, value: string): string | undefined {
     return /^[0-9a-f]{32}$/.test(digits) ? digits : undefined;
   }
   if (field === 'txt') return value;
-  return /^\s*[+-]?\d+\s*$/.test(value) ? String(Number(value)) : undefined;
+  return /^\s*[+-]?\d{1,9}\s*$/.test(value) ? String(Number(value)) : undefined;
 }
 
 function compared(a: number, b: number, operator: string): boolean {
