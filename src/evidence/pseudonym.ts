@@ -28,3 +28,13 @@ export function looksPersonal(text: string): boolean {
   const rest = text.replace(INSTANT, '');
   return PERSONAL.some((pattern) => pattern.test(rest));
 }
+
+/**
+ * A declared name, e.g. a client key, as a certificate may carry it: in clear when it is a plain name, otherwise its
+ * pseudonym. A sole trader's client key may well be an e-mail address; the certificate is issued all the same.
+ */
+export function nameOrPseudonym(name: string, key: Uint8Array): string {
+  return PLAIN_NAME.test(name) && !looksPersonal(name) ? name : pseudonym(name, key);
+}
+
+const PLAIN_NAME = /^[^\p{Cc}\p{Surrogate}]{1,300}$/u;

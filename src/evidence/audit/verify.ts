@@ -65,12 +65,15 @@ export interface AuditVerdict {
   readonly rejected: readonly { checkpoint: Checkpoint; reason: 'UnknownKey' | 'BadSignature' }[];
 }
 
-/** Verifies the chain in a folder. Throws only when files cannot be read; everything about their content is a verdict. */
+/**
+ * Verifies the chain in a folder; one that does not exist is a chain that is missing. Throws only when files cannot be
+ * read; everything about their content is a verdict.
+ */
 export async function verifyAuditLog(options: VerifyOptions): Promise<AuditVerdict> {
   const offered = (options.checkpoints ?? []).filter((c) => options.chainId === undefined || c.chainId === options.chainId);
   const { genuine, rejected } = sortOut(offered, options.publicKeys ?? new Map());
   const walk = new ChainWalk(new Set(genuine.map((checkpoint) => checkpoint.seq)));
-  for (const segment of await listSegments(options.dir)) {
+  for (const segment of await segmentsOf(options.dir)) {
     const tail = await scanLines(segment.path, (line, number) => walk.line(segment, line, number));
     if (tail.bytes > 0) walk.torn(segment);
   }
@@ -90,6 +93,15 @@ export async function verifyAuditLog(options: VerifyOptions): Promise<AuditVerdi
     completeness,
     rejected,
   };
+}
+
+async function segmentsOf(dir: string): Promise<Segment[]> {
+  try {
+    return await listSegments(dir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 function sortOut(checkpoints: readonly Checkpoint[], keys: PublicKeys) {

@@ -3,7 +3,7 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { generateSigningKey, loadOrCreateSigningKey, loadPublicKeys, loadSigningKey, publicKeyPem, signText, verifyText } from '../../../src/evidence/keys.ts';
-import { looksPersonal, pseudonym } from '../../../src/evidence/pseudonym.ts';
+import { looksPersonal, nameOrPseudonym, pseudonym } from '../../../src/evidence/pseudonym.ts';
 import { withFolder } from '../../support/chain.ts';
 
 describe('a signing key', () => {
@@ -100,6 +100,16 @@ describe('pseudonyms', () => {
 
   test('need a key that cannot be guessed', () => {
     expect(() => pseudonym('x', new Uint8Array(8))).toThrow('at least 32 bytes, not 8');
+  });
+});
+
+describe('a declared name', () => {
+  const key = new Uint8Array(32).fill(7);
+  test.each(['client-a', 'Müller & Söhne', '17', 'tenant_0042'])('%s stays as it is', (name) => {
+    expect(nameOrPseudonym(name, key)).toBe(name);
+  });
+  test.each(['jane@example.com', '491701234567', 'a\u007fb', 'a\nb', '', 'x'.repeat(301)])('%j becomes a pseudonym', (name) => {
+    expect(nameOrPseudonym(name, key)).toBe(pseudonym(name, key));
   });
 });
 

@@ -1,4 +1,5 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { signCheckpoint, type Checkpoint } from '../../../../src/evidence/audit/checkpoint.ts';
@@ -172,10 +173,11 @@ describe('a checkpoint tells from the chain that was there', () => {
     expect(verdict).toMatchObject({ integrity: { state: 'Intact', records: 11 }, completeness: { state: 'Rewritten' } });
   });
 
-  test('a chain deleted', async () => {
-    await withFolder(async (dir) => {
+  test.each([['its files', false], ['its folder', true]])('a chain deleted with %s', async (_name, whole) => {
+    await withFolder(async (parent) => {
+      const dir = join(parent, 'audit');
       const checkpoints = await writeChain(dir, 10, { key, anchors: [10] });
-      rmSync((await listSegments(dir))[0]!.path);
+      rmSync(whole ? dir : (await listSegments(dir))[0]!.path, { recursive: true });
       expect(await verifyAuditLog({ dir, checkpoints, publicKeys })).toMatchObject({ ok: false, integrity: { state: 'Empty' }, completeness: { state: 'ChainMissing' } });
     });
   });
