@@ -314,6 +314,17 @@ describe('the end', () => {
     expect(clock.timers).toBe(0);
   });
 
+  test('work aborted by the end is not counted as a failure', async () => {
+    const { controller, abort, clock, logged, value } = setUp((_ref, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')))), { deadlineMs: 1e9 });
+    await controller.start(abort.signal);
+    controller.enqueue({ name: 'a' });
+    await clock.advance(0);
+    const stopped = controller.stop({ graceMs: 100 });
+    await clock.advance(100);
+    await stopped;
+    expect([logged, await value('controller_runtime_reconcile_errors_total{controller="test"}')]).toEqual([[], 0]);
+  });
+
   test('aborting the signal given to start stops it too', async () => {
     const { controller, abort, clock } = setUp(async () => requeueAfter(5));
     await controller.start(abort.signal);

@@ -106,6 +106,19 @@ describe('the event recorder', () => {
     expect([patched.length, created.length, clock.timers]).toEqual([1, 1, 0]);
   });
 
+  test('of very many open series the oldest is given up, so that a later repeat is a new event', async () => {
+    const { recorder, created } = setUp();
+    for (let index = 0; index <= 1_000; index += 1) {
+      recorder.event(widget(`w${index}`), input);
+      await recorder.flush();
+    }
+    recorder.event(widget('w1000'), input);
+    recorder.event(widget('w0'), input);
+    await recorder.flush();
+    expect(created.length).toBe(1_002);
+    await recorder.stop();
+  });
+
   test('ten thousand different events do not pile up in memory', async () => {
     const { recorder, created, clock } = setUp();
     for (let index = 0; index < 10_000; index += 1) recorder.event(widget(`w${index}`), input);

@@ -154,6 +154,32 @@ describe('an election', () => {
     expect(lease()?.holderIdentity).toBe('b');
   });
 
+  test('a change of the lease by someone else that leaves us the holder costs nothing', async () => {
+    const first = candidate('a');
+    void run(first);
+    await eventually('it leads', () => first.election.isLeader());
+    const stored = server.stored<Lease>(LEASE)[0];
+    if (stored === undefined) throw new Error('no lease');
+    server.put<Lease>(LEASE, { ...stored, metadata: { ...stored.metadata, labels: { team: 'x' } } });
+    const before = lease()?.renewTime;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect([first.told, first.election.isLeader(), lease()?.renewTime === before]).toEqual([['start'], true, false]);
+  });
+
+  test('run ends only when the work of a leader that lost the lease has ended', async () => {
+    let finish: () => void = () => {};
+    const first = candidate('a', { onStoppedLeading: () => new Promise((resolve) => (finish = resolve)) });
+    let over = false;
+    const running = run(first).then(() => (over = true));
+    await eventually('it leads', () => first.election.isLeader());
+    server.inject('hang', () => true, 1_000);
+    await eventually('it lost the lease', () => !first.election.isLeader());
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(over).toBe(false);
+    await eventually('it was told to stop', () => (finish(), over));
+    await running;
+  });
+
   test('a dead leader is replaced after its lease ran out on our own clock, whatever times it wrote', async () => {
     server.put<Lease>(LEASE, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace: 'system', name: 'lead' }, spec: { holderIdentity: 'dead', leaseDurationSeconds: 1, renewTime: '2099-01-01T00:00:00.000000Z', leaseTransitions: 4 } });
     const second = candidate('b');

@@ -33,6 +33,14 @@ describe('the health server', () => {
     expect((await get('/healthz')).status).toBe(200);
   });
 
+  test('leaves no timer behind after a check that answered', async () => {
+    const get = await start({ live: { loop: () => {} }, checkTimeoutMs: 600_000 });
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    for (let times = 0; times < 20; times += 1) await get('/healthz');
+    expect(timers() - before).toBeLessThan(10);
+  });
+
   test('lists passing checks only when asked', async () => {
     const get = await start({ live: { loop: async () => undefined } });
     expect((await get('/healthz')).body).toBe('ok\n');

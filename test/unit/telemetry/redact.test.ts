@@ -59,6 +59,7 @@ describe('redaction inside texts', () => {
 describe('errors', () => {
   test.each([
     ['a unique violation', 'duplicate key value violates unique constraint "users_email" Key (email)=(jane@example.com) already exists.', 'duplicate key value violates unique constraint "…" Key (email)=(…) already exists.'],
+    ['a name in a violated key', 'Key (name)=(Jane Doe) is still referenced', 'Key (name)=(…) is still referenced'],
     ['a bad literal', "invalid input syntax for type date: 'jane'", "invalid input syntax for type date: '…'"],
     ['a phone number', 'row 49301234567 failed', 'row … failed'],
     ['an address', 'cannot deliver to jane.doe@example.com today', 'cannot deliver to … today'],
