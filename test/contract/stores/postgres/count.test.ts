@@ -112,6 +112,22 @@ describe('counting', () => {
     expect(animals).toMatchObject({ due: 2, exact: true });
   });
 
+  test('counts a partition that lies in another server with the rest', async () => {
+    const { user, password } = server.superuser;
+    await server.query(`CREATE EXTENSION postgres_fdw;
+      CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '${server.host}', port '${server.port}', dbname 'postgres', sslmode 'require');
+      CREATE USER MAPPING FOR postgres SERVER elsewhere OPTIONS (user '${user}', password '${password}');
+      CREATE TABLE remote_2021 (id int, at timestamptz); INSERT INTO remote_2021 SELECT n, '2021-06-01+00' FROM generate_series(1, 7) n;
+      CREATE TABLE mixed (id int, at timestamptz) PARTITION BY RANGE (at);
+      CREATE TABLE mixed_2020 PARTITION OF mixed FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+      CREATE FOREIGN TABLE mixed_2021 PARTITION OF mixed FOR VALUES FROM ('2021-01-01') TO ('2022-01-01') SERVER elsewhere OPTIONS (table_name 'remote_2021');
+      INSERT INTO mixed SELECT n, '2020-06-01+00' FROM generate_series(1, 5) n`);
+    const superuser = await login(server);
+    const counted = await countCollection(superuser, request({ table: { schema: 'public', name: 'mixed' } }));
+    await superuser.close();
+    expect(counted).toMatchObject({ due: 12, exact: true });
+  });
+
   test('counts a materialized view, which keeps rows that are gone elsewhere', async () => {
     await server.query('CREATE MATERIALIZED VIEW copies AS SELECT id, at FROM views WHERE id < 10');
     expect(await countCollection(connection, request({ table: { schema: 'public', name: 'copies' } }))).toMatchObject({ due: 10, exact: true });

@@ -65,6 +65,11 @@ describe('values are read in their column\'s type beforehand', () => {
     expect(await readable('net', values)).toEqual(many);
   });
 
+  test.each([['d'], ['at']])('a word in column %s that means another day tomorrow is no value', async (field) => {
+    expect(await readable(field, ['today', ' NOW ', 'yesterday', '2024-01-01', 'infinity'])).toEqual(['2024-01-01', 'infinity']);
+    expect(await readable('t', ['today'])).toEqual(['today']);
+  });
+
   test('an open transaction survives, with what it did', async () => {
     await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     const before = (await connection.query<{ now: string }>('SELECT now()::text AS now')).rows;
