@@ -54,12 +54,14 @@ export interface Controller {
   readonly name: string;
   /** Waits for the sources to be complete, then works until the signal aborts or stop is called. Resolves when it works. */
   start(signal: AbortSignal): Promise<void>;
-  /** Takes no new work; resolves when the work under way is over. After `graceMs` (30,000) that is aborted. */
+  /** Begins nothing new, drops what waits, and resolves when the work under way is over. After `graceMs` (30,000) that is aborted. */
   stop(options?: { graceMs?: number }): Promise<void>;
   /** Asks for a reconciliation from outside the caches. */
   enqueue(ref: ObjectRef): void;
-  /** Objects waiting; for tests and readiness. */
+  /** Objects waiting for a worker; those with a time to wait for do not count. */
   readonly queueLength: number;
+  /** Objects being worked on. */
+  readonly active: number;
 }
 
 const RESULTS = ['success', 'requeue_after', 'error', 'terminal_error', 'timeout'] as const;
@@ -71,18 +73,27 @@ export function createController(options: ControllerOptions): Controller {
   const queue = createQueue({ name, clock, metrics, ...options.queue });
   const work = new AbortController();
   allowManyListeners(work.signal);
+  /** Ends waits that come before work, so that the end does not have to wait for them. */
+  const leaving = new AbortController();
+  allowManyListeners(leaving.signal);
   const unsubscribe: (() => void)[] = [];
   let workers: Promise<void>[] = [];
   let stopping: Promise<void> | undefined;
+  let active = 0;
   // Series that exist from the start: an alert on the rate of a counter misses the step from absent to 1.
   for (const result of RESULTS) metrics?.reconcileTotal.inc({ controller: name, result }, 0);
   for (const counter of metrics === undefined ? [] : [metrics.reconcileErrors, metrics.terminalErrors, metrics.reconcilePanics, metrics.reconcileTimeouts]) counter.inc({ controller: name }, 0);
 
   const worker = async (): Promise<void> => {
     for (let key = await queue.get(); key !== undefined; key = await queue.get()) {
-      metrics?.activeWorkers.inc({ controller: name });
-      await attempt(key);
-      metrics?.activeWorkers.dec({ controller: name });
+      // Keys that still wait at the end are let go: after a lost lease nothing new may begin here.
+      if (stopping === undefined) {
+        active += 1;
+        metrics?.activeWorkers.set({ controller: name }, active);
+        await attempt(key);
+        active -= 1;
+        metrics?.activeWorkers.set({ controller: name }, active);
+      }
       queue.done(key);
     }
   };
@@ -93,7 +104,7 @@ export function createController(options: ControllerOptions): Controller {
     const startedAt = clock.monotonic();
     const outcome = await reconcileOnce(
       async (signal) => {
-        if (options.barrier !== undefined && !(await options.barrier.passed(ref, signal))) throw new WaitingError('CacheBehind', 'the cache has not shown our last write yet', 1_000);
+        if (options.barrier !== undefined && !(await options.barrier.passed(ref, leaving.signal))) throw new WaitingError('CacheBehind', 'the cache has not shown our last write yet', 1_000);
         return options.reconcile(ref, { signal });
       },
       { deadlineMs, abandonMs: options.abandonMs ?? 30_000, signal: work.signal, clock },
@@ -141,6 +152,7 @@ export function createController(options: ControllerOptions): Controller {
     stopping ??= (async () => {
       for (const end of unsubscribe.splice(0)) end();
       const finished = queue.shutDown();
+      leaving.abort();
       const waited = new AbortController();
       void sleep(clock, graceMs, waited.signal).then(() => work.abort());
       await finished;
@@ -177,6 +189,9 @@ export function createController(options: ControllerOptions): Controller {
     enqueue: (ref) => queue.add(keyOf(ref)),
     get queueLength() {
       return queue.length;
+    },
+    get active() {
+      return active;
     },
   };
 }

@@ -284,7 +284,9 @@ describe('the end', () => {
     });
     await controller.start(abort.signal);
     controller.enqueue({ name: 'a' });
+    controller.enqueue({ name: 'waits already' });
     await clock.advance(0);
+    expect([controller.active, controller.queueLength]).toEqual([1, 1]);
     let over = false;
     const stopped = controller.stop().then(() => (over = true));
     cache.change('b');
@@ -294,7 +296,7 @@ describe('the end', () => {
     finish();
     await stopped;
     expect(seen).toEqual(['a']);
-    expect(clock.timers).toBe(0);
+    expect([controller.active, clock.timers]).toEqual([0, 0]);
   });
 
   test('work that does not end in its time of grace is aborted, then given up', async () => {
@@ -334,6 +336,18 @@ describe('the end', () => {
     await clock.advance(0);
     expect(clock.timers).toBe(0);
   });
+});
+
+test('a wait at the write barrier does not hold up the end', async () => {
+  const { controller, abort, clock } = setUp(async () => done(), {
+    barrier: { wrote: () => {}, passed: (_ref, signal) => new Promise((resolve) => signal?.addEventListener('abort', () => resolve(false))) },
+  });
+  await controller.start(abort.signal);
+  controller.enqueue({ name: 'a' });
+  await clock.advance(0);
+  expect(controller.active).toBe(1);
+  await controller.stop();
+  expect(clock.timers).toBe(0);
 });
 
 test('with a write barrier, an object is left alone until our last write came back', async () => {
