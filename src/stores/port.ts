@@ -207,6 +207,7 @@ export interface CollectionCount {
   held: number;
   floored: number;
   indeterminate: number;
+  /** When the oldest due row started, not when it became due: the driver knows no periods. RFC 3339. */
   oldestDue?: string;
   exact: boolean;
   /** Values of the rule and its guards that their column's type cannot hold; absent when there is none. They match nothing, and a guard with one keeps every row. */
@@ -327,6 +328,8 @@ export interface PurgeContext {
   request: PurgeRequest;
   claim: Claim;
   pace: Pace;
+  /** Rows that may still go in this step. A batch that would take more is not committed; then `LimitReached`. Absent: no limit. */
+  maxRows?: number;
   signal: AbortSignal;
 }
 

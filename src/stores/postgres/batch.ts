@@ -1,5 +1,6 @@
 import { StoreError } from '../port.ts';
 import type { CollectionRule, Pace, PurgeMethod } from '../port.ts';
+import type { Allowance } from './allowance.ts';
 import type { Connection } from './connection.ts';
 import { sqlState } from './errors.ts';
 import { admit } from './fence.ts';
@@ -20,6 +21,7 @@ export interface Batch {
   method: PurgeMethod;
   statement: Statement;
   position: BatchPosition;
+  allowance: Allowance;
 }
 
 /** A row of a counted DELETE; the keyset form also says where it stands. */
@@ -39,6 +41,9 @@ export type BatchOutcome =
   /** Rolled back by something that may not be there the next time. */
   | { kind: 'rolled back'; why: string; error: StoreError };
 
+/** Why a batch was rolled back that would have taken more rows than the run may delete. */
+export const OVER_LIMIT = 'OverLimit';
+
 /** Longest run of one statement of a batch; bounds how long a new hold waits. */
 export const BATCH_STATEMENT_TIMEOUT_MS = 8_000;
 
@@ -49,9 +54,12 @@ export const BATCH_STATEMENT_TIMEOUT_MS = 8_000;
  *   connection was lost at COMMIT the journal, not this error, says whether the batch is in force.
  */
 export async function deleteBatch(connection: Connection, batch: Batch, pace: Pace): Promise<BatchOutcome> {
+  const reserved = { rows: 0 };
   try {
-    return await connection.transaction(() => work(connection, batch), begin(batch, pace));
+    return await connection.transaction(() => work(connection, batch, reserved), begin(batch, pace));
   } catch (error) {
+    // Where the connection was lost at COMMIT the rows may be gone; then the reservation stays.
+    if (!connection.lost()) batch.allowance.refund(reserved.rows);
     if (error instanceof ShapeChanged) return { kind: 'outdated' };
     const why = retryReason(error);
     if (why === undefined || connection.lost() || !(error instanceof StoreError)) throw error;
@@ -65,12 +73,14 @@ function begin({ target }: Batch, pace: Pace): string {
   return target.what.edges.length === 0 ? limits : `${limits}; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off`;
 }
 
-async function work(connection: Connection, batch: Batch): Promise<BatchOutcome> {
+async function work(connection: Connection, batch: Batch, reserved: { rows: number }): Promise<BatchOutcome> {
   if ((await admit(connection, batch.ticket)) === 'holds changed') return { kind: 'outdated' };
   const before = await readCounters(connection, batch);
   const result = await connection.query<DeletedRow>(batch.statement.text, batch.statement.values);
   const { deleted, clients } = countDeleted(batch.target.rule.client, result);
   if (deleted === 0) return { kind: 'nothing due', rows: result.rows };
+  if (!batch.allowance.reserve(deleted)) throw new OverLimit('LimitReached', `${nameOf(batch.target)}: the next batch would delete more rows than this run may. The rest is for the next run, or for one approved for more.`);
+  reserved.rows = deleted;
   // Otherwise a deferred constraint would fail the COMMIT, after the journal was written.
   await connection.query('SET CONSTRAINTS ALL IMMEDIATE');
   const after = await readCounters(connection, batch);
@@ -134,6 +144,7 @@ async function readCounters(connection: Connection, { leaf, target }: Batch): Pr
 /** Thrown inside the transaction, so that it rolls back. */
 class ForeignWork extends StoreError {}
 class ShapeChanged extends StoreError {}
+class OverLimit extends StoreError {}
 
 /**
  * A row that began to refer to one of ours after the statement's snapshot is unknown to its NOT EXISTS; the
@@ -151,6 +162,7 @@ function refuseForeignWork(batch: Batch, deleted: number, before: Counters, afte
 /** Why a rolled back batch is worth another attempt; undefined when it is not. */
 export function retryReason(error: unknown): string | undefined {
   if (error instanceof ForeignWork) return 'CascadeReached';
+  if (error instanceof OverLimit) return OVER_LIMIT;
   const reasons: Record<string, string> = {
     '55P03': 'RowLocked',
     '40P01': 'Deadlock',

@@ -42,7 +42,7 @@ export async function* dropPartitions(connection: Connection, work: StepWork): A
   for (const partition of await readPartitions(connection, root)) {
     work.context.signal.throwIfAborted();
     if (!partition.owned || partition.detachPending || !(await liesBeforeCutoff(connection, partition, compiled.target.rule))) continue;
-    if (!(await wholeIsDue(connection, await work.compile(connection), partition.name))) continue;
+    if (!(await wholeIsDue(connection, work, await work.compile(connection), partition.name))) continue;
     // A table can have one half detached partition; while there is one, no other can be detached concurrently.
     if ((await readPartitions(connection, partition.parent)).some(({ detachPending }) => detachPending)) return;
     yield* dropOne(connection, work, partition);
@@ -106,6 +106,7 @@ async function* finishDetached(connection: Connection, work: StepWork, intent: D
     try {
       const finished = await connection.transaction(() => finish(connection, work, compiled, intent), beginChanging({ lockTimeoutMs: work.context.pace.lockTimeoutMillis, statementTimeoutMs: COUNT_TIMEOUT_MS }));
       if (finished.kind === 'holds changed') continue;
+      if (finished.kind === 'dropped') work.allowance.reserve(finished.deleted);
       if (finished.kind === 'dropped') yield { seq: finished.seq, collection: work.step.collection, deleted: finished.deleted, clients: finished.clients, millis: work.monotonicMs() - started };
       if (finished.kind === 'gone') await record(connection, work, 'Reattach', intent);
       if (finished.kind === 'keeps rows') await reattach(connection, work, intent);
@@ -136,15 +137,16 @@ async function finish(connection: Connection, work: StepWork, compiled: Compiled
   const { rows } = await connection.query<{ client: string | null; rows: string; kept: string }>(statement.text, statement.values);
   if ((await admit(connection, { claim: work.context.claim, holdsRevision: compiled.holdsRevision })) === 'holds changed') return { kind: 'holds changed' };
   if (rows.some((row) => row.kept !== '0')) return { kind: 'keeps rows' };
+  const { deleted, clients } = countDeleted(compiled.target.rule.client, { rows: rows.map((row) => ({ client: row.client, deleted: row.rows })), rowCount: 0 });
+  if (!work.allowance.covers(deleted)) return { kind: 'keeps rows' };
   const attached = (await readPartitions(connection, intent.parent)).some(({ oid }) => oid === intent.leaf);
   if (attached) await connection.query(`ALTER TABLE ${quoteTable(intent.parent)} DETACH PARTITION ${quoteTable(name)}`);
   await connection.query(`DROP TABLE ${quoteTable(name)}`);
-  const { deleted, clients } = countDeleted(compiled.target.rule.client, { rows: rows.map((row) => ({ client: row.client, deleted: row.rows })), rowCount: 0 });
   const seq = await appendJournal(connection, work.context.claim, { collection: work.step.collection, table: name, method: 'DropPartition', kind: 'Drop', position: intent, deleted, clients, walBytes: 0 });
   return { kind: 'dropped', seq, deleted, clients };
 }
 
-async function wholeIsDue(connection: Connection, compiled: Compiled, name: { schema: string; name: string }): Promise<boolean> {
+async function wholeIsDue(connection: Connection, work: StepWork, compiled: Compiled, name: { schema: string; name: string }): Promise<boolean> {
   const statement = countForDrop(compiled.target.what, compiled.resolver.lookup(name), compiled.resolver);
   let rows: { rows: string; kept: string }[];
   try {
@@ -155,7 +157,8 @@ async function wholeIsDue(connection: Connection, compiled: Compiled, name: { sc
     throw error;
   }
   // An empty partition of the past costs nothing and may be waited for by a late import.
-  return rows.length > 0 && rows.every((row) => row.kept === '0');
+  const total = rows.reduce((sum, row) => sum + Number(row.rows), 0);
+  return rows.length > 0 && rows.every((row) => row.kept === '0') && work.allowance.covers(total);
 }
 
 /** Puts a detached partition back, so that its rows are seen, held and purged like all others. */

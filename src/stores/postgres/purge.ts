@@ -1,5 +1,6 @@
 import { StoreError } from '../port.ts';
 import type { BatchResult, PurgeContext, PurgeStep } from '../port.ts';
+import { Allowance } from './allowance.ts';
 import { topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { keysetColumn, readPlanFacts } from './facts.ts';
@@ -38,7 +39,7 @@ export async function* purge(connect: () => Promise<Connection>, surroundings: S
     await requireCountersAndTriggers(first);
     let compiled = await compile(first, step, context);
     const progress = await readProgress(first, context.claim.run, step.collection);
-    const work: StepWork = { ...surroundings, step, context, wal: { bytes: progress.walBytes }, compile: (connection) => compile(connection, step, context) };
+    const work: StepWork = { ...surroundings, step, context, wal: { bytes: progress.walBytes }, allowance: new Allowance(context.maxRows ?? Number.POSITIVE_INFINITY), compile: (connection) => compile(connection, step, context) };
     if (step.method === 'DropPartition') {
       yield* dropPartitions(first, work);
       compiled = await work.compile(first);

@@ -1,7 +1,8 @@
 import { StoreError } from '../port.ts';
 import type { BatchResult, PurgeMethod, PurgeStep } from '../port.ts';
 import type { PurgeContext } from '../port.ts';
-import { deleteBatch } from './batch.ts';
+import type { Allowance } from './allowance.ts';
+import { deleteBatch, OVER_LIMIT } from './batch.ts';
 import type { Batch, BatchOutcome, DeletedRow } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { adaptSize, decidePace, halveSize, retryDelay, samplePace } from './pace.ts';
@@ -34,6 +35,7 @@ export interface StepWork extends Surroundings {
   compile(connection: Connection): Promise<Compiled>;
   /** WAL bytes of the whole run. */
   wal: { bytes: number };
+  allowance: Allowance;
 }
 
 /** A run of heap pages of one table. */
@@ -132,7 +134,7 @@ export class Walker {
     for (;;) {
       this.work.context.signal.throwIfAborted();
       const { target, holdsRevision, shapes } = this.compiled;
-      const batch: Batch = { ticket: { claim: this.work.context.claim, holdsRevision }, target, shapes, leaf, method, statement: statement(), position };
+      const batch: Batch = { ticket: { claim: this.work.context.claim, holdsRevision }, target, shapes, leaf, method, statement: statement(), position, allowance: this.work.allowance };
       const started = this.work.monotonicMs();
       const outcome = await deleteBatch(this.connection, batch, this.work.context.pace);
       if (outcome.kind !== 'outdated') return { outcome, millis: this.work.monotonicMs() - started };
@@ -171,6 +173,9 @@ export class Walker {
 
   /** Waits before the next attempt. `attempt`: of the smallest size. @returns true when these rows are to be left for later */
   private async backOff(outcome: Extract<BatchOutcome, { kind: 'rolled back' }>, attempt: number): Promise<boolean> {
+    // Nobody is in the way: half of it may fit, and if not the smallest batch, nothing does.
+    if (outcome.why === OVER_LIMIT && attempt === 0) return false;
+    if (outcome.why === OVER_LIMIT) throw outcome.error;
     if (attempt >= ATTEMPTS) {
       if (outcome.why === 'RowLocked' || outcome.why === 'Deadlock') return true;
       throw new StoreError(outcome.error.reason, `${nameOf(this.compiled.target)}: it failed however small the batch was (${outcome.why}). ${outcome.error.message}`, { cause: outcome.error.cause });

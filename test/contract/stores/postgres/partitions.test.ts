@@ -101,6 +101,18 @@ describe('a partition is purged row by row', () => {
     expect(await partitionsOf(store)).toHaveLength(6);
   });
 
+  test('when the run may not delete as many rows as it has', async () => {
+    const store = await storeWith(views);
+    const [step] = (await store.writer.planPurge(rules)).steps;
+    const claim = await store.writer.claim('limited');
+    const run = async (): Promise<void> => {
+      for await (const _batch of store.writer.purge(step!, { request: rules, claim, pace, maxRows: 150, signal: AbortSignal.timeout(20_000) }));
+    };
+    await expect(run()).rejects.toMatchObject({ reason: 'LimitReached' });
+    expect(await methodsOf(store, 'limited')).toEqual(['DropPartition views_2023-10 100']);
+    expect(await countRows(store, 'views')).toBe(500);
+  });
+
   test('when its key is not the time: new rows of that client would have no place', async () => {
     const store = await storeWith(`
       CREATE TABLE views (id int, client_id text, created_at timestamptz) PARTITION BY LIST (client_id);

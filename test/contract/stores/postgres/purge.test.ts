@@ -170,6 +170,37 @@ describe('a purge', () => {
   });
 });
 
+describe('a limit of rows', () => {
+  const limited = async (store: TestStore, maxRows: number, workers = 1, asked = request([rule('events')])): Promise<number> => {
+    const [step] = (await store.writer.planPurge(asked)).steps;
+    const claim = await store.writer.claim('limited');
+    let deleted = 0;
+    const run = async (): Promise<void> => {
+      for await (const batch of store.writer.purge(step!, { request: asked, claim, pace: { ...pace, workers }, maxRows, signal: AbortSignal.timeout(20_000) })) deleted += batch.deleted;
+    };
+    await expect(run()).rejects.toMatchObject({ reason: 'LimitReached' });
+    return deleted;
+  };
+
+  test.each([1, 2])('is never passed, not by one row, with %d workers', async (workers) => {
+    const store = await storeWith(events);
+    const deleted = await limited(store, 1_000, workers);
+    expect(deleted).toBeLessThanOrEqual(1_000);
+    // Up to one page of rows is left of the allowance.
+    expect(deleted).toBeGreaterThan(900);
+    expect(await left(store, 'events')).toBe(10_000 - deleted);
+  });
+
+  test('is no hindrance when it is just enough', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const [step] = (await store.writer.planPurge(rules)).steps;
+    const claim = await store.writer.claim('enough');
+    for await (const _batch of store.writer.purge(step!, { request: rules, claim, pace, maxRows: 5_000, signal: AbortSignal.timeout(20_000) }));
+    expect(await left(store, 'events')).toBe(5_000);
+  });
+});
+
 describe('a hold that comes while a batch runs', () => {
   test('waits for it, and from its return on no covered row goes', async () => {
     const store = await storeWith(events);
