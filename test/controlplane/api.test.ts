@@ -8,8 +8,11 @@ import { ADMISSION_CASES, APPROVERS, USERS } from '../crds/admission-cases.ts';
 import type { User } from '../crds/admission-cases.ts';
 import { CRDS, acceptedObjects, cases, mergePatch, writesOf } from '../crds/cases.ts';
 import type { Case, Manifest } from '../crds/cases.ts';
+import { FORMAT_EXAMPLES } from '../crds/format-examples.ts';
 import { PATTERN_EXAMPLES } from '../crds/pattern-examples.ts';
-import { patternUses, withValue } from '../crds/walk.ts';
+import type { PatternExamples } from '../crds/pattern-examples.ts';
+import { valueUses, withValue } from '../crds/walk.ts';
+import type { ValueUse } from '../crds/walk.ts';
 import type { ApiAnswer } from '../support/api-request.ts';
 import { controlPlaneBinaries } from '../support/controlplane-binaries.ts';
 import { startControlPlane } from '../support/controlplane.ts';
@@ -148,26 +151,40 @@ const binaries = await controlPlaneBinaries();
     expect(differences).toEqual([]);
   }, 120_000);
 
-  test('read every pattern alike', async () => {
-    await removeAll();
-    const uses = patternUses();
-    const differences: string[] = [];
-    for (const [pattern, { accepted, refused }] of Object.entries(PATTERN_EXAMPLES)) {
-      const use = uses.find((candidate) => candidate.pattern === pattern && candidate.keys[0] === 'spec') ?? uses.find((candidate) => candidate.pattern === pattern);
-      if (use === undefined) continue;
-      const isStatus = use.keys[0] === 'status';
-      const { status: _, ...base } = use.object;
-      const stored = isStatus ? ((await write(undefined, base)).body as Manifest) : undefined;
-      for (const [value, verdict] of [...accepted.map((value) => [value, 'accepted'] as const), ...refused.map((value) => [value, 'refused'] as const)]) {
-        const answer = await write(stored, withValue(use.object, use.keys, value), { dryRun: true, status: isStatus });
-        const causes = (answer.body as Status).details?.causes ?? [];
-        const isRefused = causes.some(({ field, message }) => field === use.path && / in body should (match|be at least)/.test(message));
-        if (isRefused !== (verdict === 'refused')) differences.push(`${use.path} ${JSON.stringify(value)} should be ${verdict}: ${JSON.stringify(answer.body)}`);
-      }
-      if (isStatus) await removeAll();
+  /** Puts each value where `use` stands; what is not judged as the examples say. */
+  async function misjudged(use: ValueUse, { accepted, refused }: PatternExamples): Promise<string[]> {
+    const isStatus = use.keys[0] === 'status';
+    const { status: _, ...base } = use.object;
+    const stored = isStatus ? ((await write(undefined, base)).body as Manifest) : undefined;
+    const wrong: string[] = [];
+    for (const value of [...accepted, ...refused]) {
+      const answer = await write(stored, withValue(use.object, use.keys, value), { dryRun: true, status: isStatus });
+      const causes = (answer.body as Status).details?.causes ?? [];
+      const isRefused = causes.some(({ field, message }) => field === use.path && / in body (should match|should be at least|must be of type)/.test(message));
+      if (isRefused !== refused.includes(value)) wrong.push(`${use.path} ${JSON.stringify(value)}: ${JSON.stringify(answer.body)}`);
     }
-    expect(differences).toEqual([]);
+    await removeAll();
+    return wrong;
+  }
+
+  const uses = valueUses();
+  /** Rather in spec, which is written with one request. */
+  const useOf = (governs: (use: ValueUse) => boolean): ValueUse | undefined => uses.find((use) => use.keys[0] === 'spec' && governs(use)) ?? uses.find(governs);
+
+  test('read every pattern alike', async () => {
+    const wrong: string[] = [];
+    for (const [pattern, examples] of Object.entries(PATTERN_EXAMPLES)) {
+      const use = useOf(({ schema }) => schema.pattern === pattern);
+      if (use !== undefined) wrong.push(...(await misjudged(use, examples)));
+    }
+    expect(wrong).toEqual([]);
   }, 60_000);
+
+  test.each(['date', 'date-time'] as const)('read the format %s alike', async (format) => {
+    const use = useOf(({ schema }) => schema.format === format);
+    if (use === undefined) throw new Error(`no example has a ${format}`);
+    expect(await misjudged(use, FORMAT_EXAMPLES[format])).toEqual([]);
+  });
 
   describe('with the admission policies', () => {
     beforeAll(async () => {

@@ -8,8 +8,9 @@ import { loadApi } from '../../src/api/validation/load.ts';
 import { compileSchema } from '../../src/api/validation/schema-errors.ts';
 import { CRDS, acceptedObjects, cases, writesOf } from './cases.ts';
 import type { Manifest } from './cases.ts';
+import { FORMAT_EXAMPLES } from './format-examples.ts';
 import { PATTERN_EXAMPLES } from './pattern-examples.ts';
-import { patternUses, rootSchema, schemaNodes, valueNodes, withValue } from './walk.ts';
+import { rootSchema, schemaNodes, valueNodes, valueUses, withValue } from './walk.ts';
 import type { SchemaNode } from './walk.ts';
 
 const { crds, validator } = loadApi(CRDS);
@@ -174,6 +175,15 @@ describe('the examples', () => {
   });
 });
 
+describe('formats', () => {
+  test.each(['date', 'date-time'] as const)('%s', (format) => {
+    const check = compileSchema({ type: 'string', format });
+    const { accepted, refused } = FORMAT_EXAMPLES[format];
+    expect(accepted.filter((value) => check(value).length > 0)).toEqual([]);
+    expect(refused.filter((value) => check(value).length === 0)).toEqual([]);
+  });
+});
+
 describe('patterns', () => {
   test('all have values they accept and values they refuse', () => {
     const patterns = new Set(nodes.flatMap(({ schema }) => schema.pattern ?? []));
@@ -188,7 +198,7 @@ describe('patterns', () => {
   });
 
   test('govern the place they stand at: a blank is refused there and nowhere else', () => {
-    for (const use of patternUses()) {
+    for (const use of valueUses().filter(({ schema }) => schema.pattern !== undefined)) {
       const kind = ownKind(use.object.kind);
       if (kind === undefined) throw new Error(`${use.object.kind} is no kind of this project`);
       const { object } = validator.prepare(kind, withValue(use.object, use.keys, ' '));

@@ -75,20 +75,17 @@ export function withValue(object: Manifest, keys: readonly (string | number)[], 
   return copy;
 }
 
-/** An accepted object in which a value stands that a pattern governs. */
-export interface PatternUse extends ValueNode {
+/** A value of an accepted object, and the object it stands in. */
+export interface ValueUse extends ValueNode {
   object: Manifest;
-  pattern: string;
 }
 
-/** Every place of the accepted objects that a pattern governs. */
-export function patternUses(): PatternUse[] {
+/** Every value of the accepted objects that the CRDs govern. */
+export function valueUses(): ValueUse[] {
   const { crds } = loadApi(CRDS);
   return acceptedObjects().flatMap((object) => {
     const crd = crds.find((candidate) => candidate.spec.names.kind === ownKind(object.kind)?.kind);
     if (crd === undefined) throw new Error(`there is no CRD for ${object.kind}`);
-    return valueNodes(object, rootSchema(crd)).flatMap((node) =>
-      node.schema.pattern === undefined ? [] : [{ ...node, object, pattern: node.schema.pattern }],
-    );
+    return valueNodes(object, rootSchema(crd)).map((node) => ({ ...node, object }));
   });
 }

@@ -12,12 +12,24 @@ export type SchemaCheck = (object: unknown) => FieldError[];
 export function compileSchema(schema: StructuralSchema): SchemaCheck {
   // The schema's own form was checked keyword by keyword before; ajv's check of it would take most of the start.
   const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, ownProperties: true, meta: false, validateSchema: false });
-  addFormats.default(ajv, ['date', 'date-time']);
+  addFormats.default(ajv, ['date']);
+  ajv.addFormat('date-time', isInstant);
   // The API server gives these two no check of their own beyond the type.
   ajv.addFormat('int32', true);
   ajv.addFormat('int64', true);
   const check: ValidateFunction = ajv.compile(toJsonSchema(schema) as object);
   return (object) => (check(object) ? [] : firstOfEachText(check.errors ?? []).map(toFieldError));
+}
+
+const INSTANT = /^(\d{4}-\d{2}-\d{2})[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.]\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+/** RFC 3339 as the API server reads it: no blank for the T, no offset without colon, no leap second. */
+function isInstant(text: string): boolean {
+  const [, day] = INSTANT.exec(text) ?? [];
+  if (day === undefined) return false;
+  const midnight = new Date(`${day}T00:00:00Z`);
+  // A day that does not exist is carried into the next month.
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
 }
 
 /** A text of the wrong length is not matched against its pattern as well: one fault, one error. */

@@ -9,11 +9,11 @@ import type { SemanticFinding } from './semantic-finding.ts';
 import { isRecord } from './structural.ts';
 
 /**
- * Checks of one object that need more than its schema: zones and schedules that exist, days that exist, references
- * within a map. Pure, and meant for objects that passed the schema. A kind without such checks has no findings.
+ * Checks of one object that need more than its schema: zones and schedules that exist, years that can be meant,
+ * references within a map. Pure, and meant for objects that passed the schema. A kind without such checks has no findings.
  */
 export function semanticFindings(object: KubeObject): SemanticFinding[] {
-  return [...zoneFindings(object), ...kindFindings(object)];
+  return [...calendarFindings(object), ...kindFindings(object)];
 }
 
 function kindFindings(object: KubeObject): SemanticFinding[] {
@@ -68,15 +68,30 @@ function cronFindings(cron: string, path: string): SemanticFinding[] {
   return message === undefined ? [] : [{ path, message }];
 }
 
-/** Every `timeZone` below spec, wherever the kind has one. */
-function zoneFindings(object: KubeObject): SemanticFinding[] {
+const DATE_FIELDS = new Set(['reviewAt', 'plausibleFrom', 'from', 'to']);
+
+/** A year outside of this span is a slip of the pen: no record of a living person begins before, no review is due after. */
+const FIRST_YEAR = 1900;
+const LAST_YEAR = 2199;
+
+function dateProblem(date: string): string | undefined {
+  const year = /^(\d{4})-\d{2}-\d{2}$/.exec(date)?.[1];
+  if (year === undefined || (Number(year) >= FIRST_YEAR && Number(year) <= LAST_YEAR)) return undefined;
+  return `${date} lies outside of the years ${FIRST_YEAR} to ${LAST_YEAR}; correct the year`;
+}
+
+/** Zones and days below spec, wherever the kind has some. */
+function calendarFindings(object: KubeObject): SemanticFinding[] {
+  const problemOf = (name: string, value: string): string | undefined => {
+    if (name === 'timeZone') return zoneProblem(value);
+    return DATE_FIELDS.has(name) ? dateProblem(value) : undefined;
+  };
   const walk = (value: unknown, path: string): SemanticFinding[] => {
     if (Array.isArray(value)) return value.flatMap((item, index) => walk(item, `${path}[${index}]`));
     if (!isRecord(value)) return [];
     return Object.entries(value).flatMap(([name, child]) => {
-      if (name !== 'timeZone' || typeof child !== 'string') return walk(child, `${path}.${name}`);
-      const message = zoneProblem(child);
-      return message === undefined ? [] : [{ path: `${path}.${name}`, message }];
+      const message = typeof child === 'string' ? problemOf(name, child) : undefined;
+      return message === undefined ? walk(child, `${path}.${name}`) : [{ path: `${path}.${name}`, message }];
     });
   };
   return walk((object as KubeObject & { spec?: unknown }).spec, 'spec');

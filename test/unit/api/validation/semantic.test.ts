@@ -60,6 +60,15 @@ describe('semanticFindings', () => {
     ],
     ['a schedule of a day that never comes', RETENTION_POLICY, 'client-a', { spec: { purge: { schedule: { cron: '0 2 31 2 *' } } } }, 'spec.purge.schedule.cron', 'never comes'],
     ['a counting schedule at hour 25', DATA_STORE, 'orders', { spec: { observation: { counts: { schedule: '0 25 * * *' } } } }, 'spec.observation.counts.schedule', 'not understood'],
+    ['a review two thousand years ago', LEGAL_HOLD, 'everything', { spec: { reviewAt: '0027-01-01' } }, 'spec.reviewAt', 'correct the year'],
+    [
+      'a span that begins in a year nobody can mean',
+      LEGAL_HOLD,
+      'everything',
+      { spec: { scope: [{ stores: { all: {} }, collections: { all: {} }, between: { event: 'Created', from: '0205-01-01', to: '2025-07-01' } }] } },
+      'spec.scope[0].between.from',
+      'outside of the years',
+    ],
     ['a hold that takes its own place', LEGAL_HOLD, 'everything', { spec: { supersedes: 'everything' } }, 'spec.supersedes', 'its own place'],
     [
       'a reference to a collection the map does not have',
