@@ -7,7 +7,7 @@ import { COUNTS_VALID_MS, validUntil, type Readings } from '../connect/readings.
 import type { CollectionInput, FactsInput, HoldInput, ParamsInput, PolicyInput, PurgeInput, RetentionFact, TransportFact } from '../policy/input.ts';
 import { coverage } from '../rules/coverage.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
-import { policyKey } from '../rules/effective.ts';
+import { oldestDueSince, policyKey } from '../rules/effective.ts';
 import { isInForce } from '../rules/holds.ts';
 import { nextSlot } from '../rules/schedule.ts';
 
@@ -43,7 +43,7 @@ export function policyInput(evidence: Evidence): PolicyInput {
     },
     facts: factsInput(store, readings, now),
     ...(rules ? { collections: rules.effective.map(collectionInput) } : {}),
-    holds: evidence.holds.map((hold) => holdInput(hold, store)),
+    holds: evidence.holds.map((hold) => holdInput(hold, store, readings)),
     purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs)),
     params: evidence.params,
   };
@@ -65,7 +65,7 @@ function factsInput(store: DataStore, readings: Readings | undefined, now: numbe
           },
         }
       : {}),
-    ...(counts ? { retention: retentionFact(counts) } : {}),
+    ...(counts ? { retention: retentionFact(counts, rules?.effective ?? []) } : {}),
   };
 }
 
@@ -104,7 +104,8 @@ function transportFact({ at, facts, sessions }: NonNullable<Readings['transport'
             ...(notBefore === undefined ? {} : { notBefore }),
             ...(notAfter === undefined ? {} : { notAfter }),
             ...(keyType ? { keyType } : {}),
-            keyBits: certificate.keyBits,
+            // Kinds of keys without a known strength come as 0.
+            ...(certificate.keyBits > 0 ? { keyBits: certificate.keyBits } : {}),
             trusted: certificate.trusted,
             nameMatches: certificate.nameMatches,
           },
@@ -113,12 +114,13 @@ function transportFact({ at, facts, sessions }: NonNullable<Readings['transport'
   };
 }
 
-function retentionFact({ at, counts }: NonNullable<Readings['counts']>): RetentionFact {
+function retentionFact({ at, counts }: NonNullable<Readings['counts']>, effective: readonly EffectiveCollection[]): RetentionFact {
+  const byId = new Map(effective.map((each) => [each.collection.id, each]));
   return {
     observedAt: seconds(at),
     validUntil: seconds(at + COUNTS_VALID_MS),
     collections: counts.map((count) => {
-      const oldestDueAt = instant(count.oldestDue);
+      const oldestDueAt = instant(oldestDueSince(byId.get(count.collection), count.oldestDue));
       return {
         name: count.collection,
         due: count.due,
@@ -147,7 +149,7 @@ function collectionInput(each: EffectiveCollection): CollectionInput {
   };
 }
 
-function holdInput(hold: LegalHold, store: DataStore): HoldInput {
+function holdInput(hold: LegalHold, store: DataStore, readings: Readings | undefined): HoldInput {
   const standing = hold.status?.stores?.find((each) => each.namespace === store.metadata.namespace && each.name === store.metadata.name);
   const reviewAt = instant(hold.spec.reviewAt);
   return {
@@ -155,11 +157,12 @@ function holdInput(hold: LegalHold, store: DataStore): HoldInput {
     state: isInForce(hold) ? (hold.status?.state ?? 'Pending') : 'Released',
     ...(reviewAt === undefined ? {} : { reviewAt }),
     custodianNamed: hold.spec.custodian !== '',
-    basisStated: hold.spec.basis.reference !== '',
+    basisStated: hold.spec.basis.reference !== '' && hold.spec.basis.jurisdiction !== undefined,
     ...(hold.spec.basis.jurisdiction ? { jurisdiction: hold.spec.basis.jurisdiction } : {}),
     blanket: hold.spec.scope.some((block) => block.collections.all !== undefined && block.clients.keys === undefined && block.subjects === undefined && block.between === undefined),
-    enforced: standing?.enforcedSince !== undefined && hold.status?.observedGeneration === hold.metadata.generation,
-    ...(standing?.otherDeleters ? { otherDeleters: standing.otherDeleters.toSorted() } : {}),
+    // The list in the status is cut off: a store that is not named in it is not known to be without the hold.
+    ...(standing || !hold.status?.truncated ? { enforced: standing?.enforcedSince !== undefined && hold.status?.observedGeneration === hold.metadata.generation } : {}),
+    ...(readings?.inventory ? { otherDeleters: readings.inventory.inventory.otherDeleters.toSorted() } : {}),
   };
 }
 

@@ -8,11 +8,14 @@ import type { Engine } from '../policy/engine.ts';
 import { answerHolds } from '../policy/horizon.ts';
 import { resolveParameters } from '../policy/parameters.ts';
 import type { ControlResult } from '../policy/result.ts';
+import { controlsInScope } from '../policy/scope.ts';
 import { covers, holdsOn, type Declarations } from '../rules/store-rules.ts';
+import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Reconcile } from '../runtime/controller.ts';
 import { done, requeueAfter } from '../runtime/result.ts';
+import type { EventRecorder } from '../runtime/events.ts';
 import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
@@ -30,6 +33,7 @@ export interface ComplianceContext {
   clock: Clock;
   metrics: DomainMetrics;
   barrier: WriteBarrier;
+  events: EventRecorder;
 }
 
 /** Facts change without an object changing; a judgement is never older than this. */
@@ -46,7 +50,8 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
     const profile = await context.client.get<ComplianceProfile>(COMPLIANCE_PROFILE, ref);
     if (!profile || profile.metadata.deletionTimestamp) return done();
     const declarations = await context.declarations.read();
-    const controls = controlsOf(profile, engine);
+    const scope = controlsInScope(engine.catalogue, { frameworks: profile.spec.frameworks, ...profile.spec.controls });
+    const { controls } = scope;
     const { params, problems } = resolveParameters(engine.catalogue, profile.spec.parameters ?? {});
     const results: ControlResult[] = [];
     let holdsUntil = Number.POSITIVE_INFINITY;
@@ -59,8 +64,9 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
       if (setsConditions(profile)) await setCompliant(store, answer, signal);
     }
     const now = context.clock.now();
-    const report = { controls, results, problems, holdsUntil };
-    await updateStatus<ComplianceProfile>(context.client, COMPLIANCE_PROFILE, ref, (current) => profileStatus(current, report, engine.catalogue, engine.digest, now), { uid: profile.metadata.uid, barrier: context.barrier, signal });
+    const report = { controls, results, problems: [...scope.problems, ...problems.map((problem) => problem.message)], holdsUntil };
+    const profiled = await updateStatus<ComplianceProfile>(context.client, COMPLIANCE_PROFILE, ref, (current) => profileStatus(current, report, engine.catalogue, engine.digest, now), { uid: profile.metadata.uid, barrier: context.barrier, signal });
+    announce(context.events, profile.status?.conditions, profiled, 'Evaluate');
     if (setsConditions(profile)) recordResults(context.metrics, profile, engine.catalogue, report);
     return requeueAfter(Math.max(1_000, Math.min(JUDGE_AGAIN_MS, holdsUntil - now)));
   };
@@ -90,18 +96,10 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
     const { namespace = '', name, uid } = store.metadata;
     const now = context.clock.now();
     const stored = await updateStatus<DataStore>(context.client, DATA_STORE, { namespace, name }, (current) => withCompliant(current, results, now), { uid, signal });
+    announce(context.events, store.status?.conditions, stored, 'Evaluate');
     const verdict = stored?.status?.conditions?.find((condition) => condition.type === 'Compliant')?.status;
     const labels = { kind: 'DataStore', resource_namespace: namespace, name };
     if (verdict === 'Unknown' || verdict === undefined) context.metrics.compliance.remove(labels);
     else context.metrics.compliance.set(labels, verdict === 'True' ? 1 : 0);
   }
-}
-
-/** Controls of the profile's frameworks that exist, with its own inclusions and exclusions. */
-function controlsOf(profile: ComplianceProfile, engine: Engine): string[] {
-  const { frameworks, controls } = profile.spec;
-  const wanted = new Set(engine.catalogue.frameworks.filter((framework) => frameworks.includes(framework.id)).flatMap((framework) => framework.clauses.flatMap((clause) => clause.controls)));
-  for (const id of controls?.include ?? []) wanted.add(id);
-  for (const { control } of controls?.exclude ?? []) wanted.delete(control);
-  return engine.catalogue.controls.map((control) => control.id).filter((id) => wanted.has(id)).toSorted();
 }

@@ -3,7 +3,6 @@ import type { ComplianceProfile, ComplianceProfileStatus } from '../api/generate
 import type { DataStore, DataStoreStatus } from '../api/generated/dataStore.ts';
 import type { Condition } from '../api/object.ts';
 import type { Catalogue } from '../policy/catalogue.ts';
-import type { ParameterProblem } from '../policy/parameters.ts';
 import type { ControlResult } from '../policy/result.ts';
 import { clauseStates, scoreOf } from '../policy/score.ts';
 import { conditionsFor, TerminalError, type Outcome } from '../runtime/result.ts';
@@ -33,7 +32,8 @@ export interface ProfileReport {
   /** Ids of all controls the profile asks for. */
   controls: readonly string[];
   results: readonly ControlResult[];
-  problems: readonly ParameterProblem[];
+  /** What the profile says that the catalogue does not know, in sentences. */
+  problems: readonly string[];
   /** Milliseconds until which no answer changes by itself. */
   holdsUntil: number;
 }
@@ -58,7 +58,7 @@ function conditions(profile: ComplianceProfile, report: ProfileReport, now: numb
   const generation = profile.metadata.generation ?? 0;
   const [problem] = report.problems;
   const outcome: Outcome = problem
-    ? { kind: 'error', error: new TerminalError('ParameterInvalid', problem.message) }
+    ? { kind: 'error', error: new TerminalError('ParameterInvalid', problem) }
     : { kind: 'ready', reason: 'Evaluated', message: `${report.controls.length} controls were evaluated.` };
   const list = conditionsFor(outcome, { generation, now, ...(profile.status?.conditions ? { conditions: profile.status.conditions } : {}) });
   return setCondition(list, compliantCondition(report.results, generation), now);

@@ -4,10 +4,12 @@ import { DATA_MAP, DATA_STORE } from '../api/kinds.ts';
 import type { DeclarationSource } from '../connect/declarations.ts';
 import type { StoreFacts } from '../connect/facts.ts';
 import { failureOf } from '../connect/failures.ts';
+import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Reconcile } from '../runtime/controller.ts';
 import { done, requeueAfter } from '../runtime/result.ts';
+import type { EventRecorder } from '../runtime/events.ts';
 import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import { judgeMap, type MapVerdict } from './plan.ts';
@@ -19,6 +21,7 @@ export interface DataMapContext {
   declarations: DeclarationSource;
   clock: Clock;
   barrier: WriteBarrier;
+  events: EventRecorder;
 }
 
 const LOOK_AGAIN_MS = 300_000;
@@ -31,7 +34,8 @@ export function createDataMapReconcile(context: DataMapContext): Reconcile {
     if (!map || map.metadata.deletionTimestamp) return done();
     const verdict = await judge(map);
     const now = context.clock.now();
-    await updateStatus<DataMap>(context.client, DATA_MAP, ref, (current) => dataMapStatus(current, verdict, now), { uid: map.metadata.uid, barrier: context.barrier, signal });
+    const stored = await updateStatus<DataMap>(context.client, DATA_MAP, ref, (current) => dataMapStatus(current, verdict, now), { uid: map.metadata.uid, barrier: context.barrier, signal });
+    announce(context.events, map.status?.conditions, stored, 'Resolve');
     return requeueAfter(verdict.failure ? RETRY_MS : LOOK_AGAIN_MS);
   };
 

@@ -6,10 +6,12 @@ import type { DeclarationSource } from '../connect/declarations.ts';
 import type { StoreFacts } from '../connect/facts.ts';
 import type { ReadingsRegister } from '../connect/readings.ts';
 import type { StoreConnections } from '../connect/stores.ts';
+import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Reconcile } from '../runtime/controller.ts';
 import { done, requeueAfter, requeueAt } from '../runtime/result.ts';
+import type { EventRecorder } from '../runtime/events.ts';
 import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
@@ -29,6 +31,7 @@ export interface DataStoreContext {
   clock: Clock;
   metrics: DomainMetrics;
   barrier: WriteBarrier;
+  events: EventRecorder;
 }
 
 /** Keeps the status of a DataStore true: reads it, looks at the real store, writes down what was seen. */
@@ -53,6 +56,7 @@ export function createDataStoreReconcile(context: DataStoreContext): Reconcile {
     context.readings.put(uid, observation);
     const now = context.clock.now();
     const stored = await updateStatus<DataStore>(context.client, DATA_STORE, ref, (current) => dataStoreStatus(current, observation, now), { uid, barrier: context.barrier, signal });
+    announce(context.events, store.status?.conditions, stored, 'Observe');
     if (stored) recordStore(context.metrics, stored, observation, now);
     return nextLook(store, observation, now);
   };

@@ -5,7 +5,7 @@ import { RETRY_AFTER_MS, type Failure } from '../connect/failures.ts';
 import { COUNTS_VALID_MS, validUntil } from '../connect/readings.ts';
 import { coverage } from '../rules/coverage.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
-import { policyKey } from '../rules/effective.ts';
+import { oldestDueSince, policyKey } from '../rules/effective.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { CollectionCount, SessionFacts, StoreIdentity, TransportFacts } from '../stores/port.ts';
 import type { Observation } from './observe.ts';
@@ -42,7 +42,7 @@ export function retentionStatus(counts: readonly CollectionCount[], effective: r
   const rows = counts.map((count) => collectionStatus(count, byId.get(count.collection)));
   const notable = rows.filter((row) => (row.due ?? 0) + (row.held ?? 0) + (row.blockedByMinimum ?? 0) + (row.indeterminate ?? 0) > 0 || row.why !== undefined);
   notable.sort((a, b) => (b.due ?? 0) - (a.due ?? 0) || a.collection.localeCompare(b.collection));
-  const oldest = counts.flatMap((count) => (count.oldestDue ? [count.oldestDue] : [])).toSorted()[0];
+  const oldest = rows.flatMap((row) => row.oldestDue ?? []).toSorted()[0];
   const total = (pick: (count: CollectionCount) => number): number => counts.reduce((sum, count) => sum + pick(count), 0);
   return {
     due: total((count) => count.due),
@@ -57,6 +57,7 @@ export function retentionStatus(counts: readonly CollectionCount[], effective: r
 
 function collectionStatus(count: CollectionCount, effective: EffectiveCollection | undefined): CollectionRetention {
   const policy = effective?.maxima[0]?.policy;
+  const since = oldestDueSince(effective, count.oldestDue);
   const why = [effective?.conflict, count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare' : undefined].find((text) => text !== undefined);
   return {
     collection: count.collection,
@@ -65,7 +66,7 @@ function collectionStatus(count: CollectionCount, effective: EffectiveCollection
     held: count.held,
     blockedByMinimum: count.floored,
     indeterminate: count.indeterminate,
-    ...(count.oldestDue ? { oldestDue: count.oldestDue } : {}),
+    ...(since ? { oldestDue: since } : {}),
     ...(why ? { why } : {}),
   };
 }

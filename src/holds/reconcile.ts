@@ -7,11 +7,13 @@ import type { DeclarationSource } from '../connect/declarations.ts';
 import type { AuditLog } from '../evidence/audit/log.ts';
 import { isInForce } from '../rules/holds.ts';
 import { covers, type Declarations } from '../rules/store-rules.ts';
+import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Reconcile } from '../runtime/controller.ts';
 import { ensureFinalizer, removeFinalizer } from '../runtime/finalizers.ts';
 import { done, requeueAfter } from '../runtime/result.ts';
+import type { EventRecorder } from '../runtime/events.ts';
 import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import { enforce, release, type HoldContext } from './apply.ts';
@@ -30,6 +32,7 @@ export interface LegalHoldContext {
   actor: string;
   clock: Clock;
   barrier: WriteBarrier;
+  events: EventRecorder;
 }
 
 /** A hold is looked at again this often, because stores and tables appear without its object changing. */
@@ -58,7 +61,8 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     const complete = outcomes.every((outcome) => !outcome.failed);
     if (complete && hold.status?.observedGeneration !== hold.metadata.generation) await note(hold, 'hold.enforced', { generation: hold.metadata.generation ?? 0, stores: outcomes.length });
     const now = context.clock.now();
-    await updateStatus<LegalHold>(context.client, LEGAL_HOLD, ref, (current) => holdStatus(current, outcomes, subjects, now), { uid: hold.metadata.uid, barrier: context.barrier, signal });
+    const stored = await updateStatus<LegalHold>(context.client, LEGAL_HOLD, ref, (current) => holdStatus(current, outcomes, subjects, now), { uid: hold.metadata.uid, barrier: context.barrier, signal });
+    announce(context.events, hold.status?.conditions, stored, 'Hold');
     return requeueAfter(complete ? LOOK_AGAIN_MS : RETRY_MS);
   };
 

@@ -14,6 +14,7 @@ import { createPurgeRunReconcile } from '../retention/run/reconcile.ts';
 import type { KubeObject } from '../api/object.ts';
 import type { Cache } from '../runtime/cache.ts';
 import type { Client } from '../runtime/client.ts';
+import type { EventRecorder } from '../runtime/events.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { createController, type Controller, type Reconcile, type Source } from '../runtime/controller.ts';
 import { createWriteBarrier, type WriteBarrier } from '../runtime/write-barrier.ts';
@@ -35,6 +36,7 @@ export interface ControllerParts {
   clock: Clock;
   logger: Logger;
   owner: string;
+  events: EventRecorder;
   /** The user name the API server knows us by. */
   actor: string;
   version: string;
@@ -54,7 +56,8 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const readings = createReadingsRegister();
   const cached = cachedDeclarations(caches, config.rootNamespace);
   const live = liveDeclarations(client, config.rootNamespace);
-  const base = { client, connections, facts, clock, actor, rootNamespace: config.rootNamespace, audit: evidence.audit, metrics: parts.metrics.domain };
+  const { events } = parts;
+  const base = { client, events, connections, facts, clock, actor, rootNamespace: config.rootNamespace, audit: evidence.audit, metrics: parts.metrics.domain };
   const certifier = { client, audit: evidence.audit, key: evidence.key, keep: evidence.keep, anchor: evidence.anchor, bundleDigest: parts.engine.digest, version: parts.version, actor, now: () => clock.now() };
   const controller = <T extends KubeObject>(name: string, watched: Source[], cache: Cache<T>, create: (barrier: WriteBarrier) => Reconcile, deadlineMs = 120_000, concurrency = 4): Controller => {
     const barrier = createWriteBarrier(cache);

@@ -4,10 +4,12 @@ import type { DeclarationSource } from '../connect/declarations.ts';
 import type { StoreFacts } from '../connect/facts.ts';
 import type { StoreConnections } from '../connect/stores.ts';
 import type { AuditLog } from '../evidence/audit/log.ts';
+import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Reconcile } from '../runtime/controller.ts';
 import { done, requeueAfter, requeueAt } from '../runtime/result.ts';
+import type { EventRecorder } from '../runtime/events.ts';
 import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import { planStore, type PlanOutcome } from './apply.ts';
@@ -25,6 +27,7 @@ export interface RetentionPolicyContext {
   actor: string;
   clock: Clock;
   barrier: WriteBarrier;
+  events: EventRecorder;
 }
 
 const LOOK_AGAIN_MS = 300_000;
@@ -62,6 +65,7 @@ export function createRetentionPolicyReconcile(context: RetentionPolicyContext):
 
   async function write(policy: RetentionPolicy, report: Parameters<typeof policyStatus>[1], now: number, signal: AbortSignal): Promise<void> {
     const { namespace = '', name, uid } = policy.metadata;
-    await updateStatus<RetentionPolicy>(context.client, RETENTION_POLICY, { namespace, name }, (current) => policyStatus(current, report, now), { uid, barrier: context.barrier, signal, timeToleranceMs: 0 });
+    const stored = await updateStatus<RetentionPolicy>(context.client, RETENTION_POLICY, { namespace, name }, (current) => policyStatus(current, report, now), { uid, barrier: context.barrier, signal, timeToleranceMs: 0 });
+    announce(context.events, policy.status?.conditions, stored, 'Plan');
   }
 }

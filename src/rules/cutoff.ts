@@ -47,6 +47,16 @@ export function periodEnd(date: Temporal.PlainDate, period: Temporal.Duration, r
   }
 }
 
+/**
+ * The instant a row that started then became due: the start of the day after its period ended.
+ *
+ * @param start RFC 3339.
+ */
+export function dueSince(start: string, period: Period, timeZone: string, roundUp: RoundUp = 'None'): string {
+  const date = Temporal.Instant.from(start).toZonedDateTimeISO(timeZone).toPlainDate();
+  return periodEnd(date, parsePeriod(period), roundUp).add({ days: 1 }).toZonedDateTime(timeZone).startOfDay().toInstant().toString();
+}
+
 function lastPossibleEnd(today: Temporal.PlainDate, roundUp: RoundUp): Temporal.PlainDate {
   switch (roundUp) {
     case 'None':

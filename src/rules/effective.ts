@@ -1,7 +1,7 @@
 import type { Maximum, Minimum, RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import type { Predicate, TimeField } from '../stores/predicate.ts';
 import type { MappedCollection } from './collections.ts';
-import { cutoff, type RoundUp } from './cutoff.ts';
+import { cutoff, dueSince, type RoundUp } from './cutoff.ts';
 import type { Period } from './period.ts';
 import { rowFields, rowsPredicate } from './rows.ts';
 import { coversCollection } from './select.ts';
@@ -130,6 +130,16 @@ function clientsMeet(a: AppliedRule, b: AppliedRule): boolean {
 
 /** Comparable: RFC 3339 dates of one zone order as text. */
 const cutoffOf = (rule: AppliedRule, now: string): string => cutoff(now, rule.period, rule.timeZone, rule.roundUp).localDate;
+
+/**
+ * When the oldest due row of a collection became due, given when it started. With several maxima the latest of
+ * their answers, because the count does not tell under which of them the row is due: better a day late than an
+ * overdue nobody owes.
+ */
+export function oldestDueSince(effective: EffectiveCollection | undefined, oldestStart: string | undefined): string | undefined {
+  if (!effective || oldestStart === undefined) return undefined;
+  return effective.maxima.map((rule) => dueSince(oldestStart, rule.period, rule.timeZone, rule.roundUp)).toSorted().at(-1);
+}
 
 export const refOf = (policy: RetentionPolicy): PolicyRef => ({ namespace: policy.metadata.namespace ?? '', name: policy.metadata.name, uid: policy.metadata.uid ?? '' });
 export const policyKey = (policy: PolicyRef): string => `${policy.namespace}/${policy.name}`;

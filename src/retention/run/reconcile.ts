@@ -5,11 +5,13 @@ import { failureOf, RETRY_AFTER_MS } from '../../connect/failures.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
+import { announce } from '../../runtime/announce.ts';
 import type { Client } from '../../runtime/client.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Reconcile } from '../../runtime/controller.ts';
 import { removeFinalizer } from '../../runtime/finalizers.ts';
 import { done, requeueAfter, type Result } from '../../runtime/result.ts';
+import type { EventRecorder } from '../../runtime/events.ts';
 import { updateStatus } from '../../runtime/status.ts';
 import type { WriteBarrier } from '../../runtime/write-barrier.ts';
 import type { DomainMetrics } from '../../telemetry/metrics.ts';
@@ -38,6 +40,7 @@ export interface PurgeRunContext {
   actor: string;
   clock: Clock;
   barrier: WriteBarrier;
+  events: EventRecorder;
   metrics: DomainMetrics;
 }
 
@@ -157,7 +160,18 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
 
   async function report(run: PurgeRun, what: RunReport, signal: AbortSignal): Promise<void> {
     const { namespace = '', name, uid } = run.metadata;
-    await updateStatus<PurgeRun>(context.client, PURGE_RUN, { namespace, name }, (current) => runStatus(current, what, now()), { uid, barrier: context.barrier, signal, timeToleranceMs: 0 });
+    let before: PurgeRun | undefined;
+    const stored = await updateStatus<PurgeRun>(
+      context.client,
+      PURGE_RUN,
+      { namespace, name },
+      (current) => {
+        before = current;
+        return runStatus(current, what, now());
+      },
+      { uid, barrier: context.barrier, signal, timeToleranceMs: 0 },
+    );
+    announce(context.events, before?.status?.conditions, stored, 'Purge');
   }
 
   async function note(run: PurgeRun, action: string, why: string): Promise<void> {
