@@ -7,8 +7,8 @@ import { edgeKey } from './plan.ts';
 import type { PlanFacts } from './plan.ts';
 import { quoteIdentifier, quoteTable } from './sql.ts';
 
-/** Reads what a plan needs beside the inventory. `dueShares`: by collection, from the counts; absent: not asked. */
-export async function readPlanFacts(connection: Connection, inventory: Pick<Inventory, 'tables'>, request: PurgeRequest, dueShares: ReadonlyMap<string, number>, installed: boolean): Promise<PlanFacts> {
+/** Reads what a plan needs beside the inventory, except the selectivity, which needs counts. */
+export async function readPlanFacts(connection: Connection, inventory: Pick<Inventory, 'tables'>, request: PurgeRequest, installed: boolean): Promise<PlanFacts> {
   const oids = new Map(inventory.tables.map((table) => [table.oid, table]));
   const { rows } = await connection.query<{ oid: string; hidden: boolean; published: boolean }>(
     `SELECT c.oid::text AS oid, row_security_active(c.oid) AS hidden,
@@ -24,7 +24,7 @@ export async function readPlanFacts(connection: Connection, inventory: Pick<Inve
     const table = oids.get(leaf);
     return table === undefined ? [] : [[tableKey(table), { name: table.name, parent }] as const];
   }));
-  return { referring: await readReferring(connection, inventory, request), rowsHidden: keysWhere('hidden'), published: keysWhere('published'), orphans, selectivity: await readSelectivity(connection, request, dueShares) };
+  return { referring: await readReferring(connection, inventory, request), rowsHidden: keysWhere('hidden'), published: keysWhere('published'), orphans, selectivity: new Map() };
 }
 
 /** The mapped tables with all their parts. */
@@ -49,7 +49,8 @@ async function readReferring(connection: Connection, inventory: Pick<Inventory, 
   return referring;
 }
 
-async function readSelectivity(connection: Connection, request: PurgeRequest, dueShares: ReadonlyMap<string, number>): Promise<Map<string, { dueShare: number; timeIndexed: boolean }>> {
+/** Whether an index has the time of the collections whose share of due rows (0 to 1) is known. */
+export async function readSelectivity(connection: Connection, request: PurgeRequest, dueShares: ReadonlyMap<string, number>): Promise<PlanFacts['selectivity']> {
   const selectivity = new Map<string, { dueShare: number; timeIndexed: boolean }>();
   for (const rule of request.rules) {
     const dueShare = dueShares.get(rule.collection);

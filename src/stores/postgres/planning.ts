@@ -4,7 +4,7 @@ import type { Topology } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { countCollection } from './count.ts';
 import { sqlState } from './errors.ts';
-import { readPlanFacts } from './facts.ts';
+import { readPlanFacts, readSelectivity } from './facts.ts';
 import { readFence } from './fence.ts';
 import { readInventory } from './inventory.ts';
 import { decidePurge } from './plan.ts';
@@ -22,7 +22,7 @@ export async function planPurge(connection: Connection, request: PurgeRequest): 
   const inventory = await readInventory(connection);
   const fence = await readFence(connection);
   const topology = topologyOf(inventory);
-  const facts = await readPlanFacts(connection, inventory, request, new Map(), fence !== undefined);
+  const facts = await readPlanFacts(connection, inventory, request, fence !== undefined);
   const draft = decidePurge(inventory, request, facts);
   const counts = await countSteps(connection, request, draft, deadline);
   const shares = new Map(draft.steps.flatMap((step) => {
@@ -31,7 +31,7 @@ export async function planPurge(connection: Connection, request: PurgeRequest): 
     return rows === undefined || rows === 0 || count?.exact !== true ? [] : [[step.collection, count.due / rows] as const];
   }));
   // Only the methods depend on the counts; the tables and their order stay.
-  const planned = decidePurge(inventory, request, await readPlanFacts(connection, inventory, request, shares, fence !== undefined));
+  const planned = decidePurge(inventory, request, { ...facts, selectivity: await readSelectivity(connection, request, shares) });
   const targets = await resolveTargets(connection, topology, request.rules.filter((rule) => counts.has(rule.collection)), fence?.holds ?? []);
   const forecast: StepForecast[] = [];
   for (const step of planned.steps) {

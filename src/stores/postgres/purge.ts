@@ -115,7 +115,7 @@ async function compile(connection: Connection, step: PurgeStep, context: PurgeCo
   const shapes = await shapesOf(connection, step, context);
   const inventory = await readInventory(connection);
   const request = { ...context.request, targets: [step.collection] };
-  const facts = await readPlanFacts(connection, inventory, request, new Map(), true);
+  const facts = await readPlanFacts(connection, inventory, request, true);
   const planned = decidePurge(inventory, request, facts);
   if (planned.refusals.length > 0) {
     throw new StoreError('Conflict', `${step.collection} may not be purged any more: ${planned.refusals.map((refusal) => `${refusal.reason}: ${refusal.message}`).join(' ')}`);

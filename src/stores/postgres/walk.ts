@@ -53,6 +53,8 @@ const ROWS_PER_MS = 40;
 const ROWS: SizeBounds = { min: 1, max: 20_000 };
 /** Of the smallest batch; the larger ones before it were attempts too. */
 const ATTEMPTS = 3;
+/** Runs of pages given up one after the other: then it is not rows that are locked, but the table or the fence. */
+const GIVE_UPS = 5;
 const SAMPLE_EVERY_MS = 1_000;
 
 /** One login working through units; a step has `pace.workers` of them. */
@@ -63,6 +65,7 @@ export class Walker {
   private statements = new Map<string, Statement>();
   private pages: BatchSize;
   private sampledAt: number | undefined;
+  private givenUp = 0;
 
   constructor(work: StepWork, connection: Connection, compiled: Compiled) {
     this.work = work;
@@ -137,6 +140,7 @@ export class Walker {
       const batch: Batch = { ticket: { claim: this.work.context.claim, holdsRevision }, target, shapes, leaf, method, statement: statement(), position, allowance: this.work.allowance };
       const started = this.work.monotonicMs();
       const outcome = await deleteBatch(this.connection, batch, this.work.context.pace);
+      if (outcome.kind === 'committed' || outcome.kind === 'nothing due') this.givenUp = 0;
       if (outcome.kind !== 'outdated') return { outcome, millis: this.work.monotonicMs() - started };
       this.compiled = await this.work.compile(this.connection);
       this.statements = new Map();
@@ -177,7 +181,10 @@ export class Walker {
     if (outcome.why === OVER_LIMIT && attempt === 0) return false;
     if (outcome.why === OVER_LIMIT) throw outcome.error;
     if (attempt >= ATTEMPTS) {
-      if (outcome.why === 'RowLocked' || outcome.why === 'Deadlock') return true;
+      if (outcome.why === 'RowLocked' || outcome.why === 'Deadlock') {
+        this.givenUp += 1;
+        if (this.givenUp < GIVE_UPS) return true;
+      }
       throw new StoreError(outcome.error.reason, `${nameOf(this.compiled.target)}: it failed however small the batch was (${outcome.why}). ${outcome.error.message}`, { cause: outcome.error.cause });
     }
     await this.work.sleep(retryDelay(attempt, this.work.random), this.work.context.signal);

@@ -269,6 +269,23 @@ describe('a batch that waits for a row somebody else has locked', () => {
   });
 });
 
+describe('a table that somebody keeps locked as a whole', () => {
+  test('ends the purge soon, instead of being tried page by page', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const plan = await store.writer.planPurge(rules);
+    const claim = await store.writer.claim('locked');
+    const batches = store.writer.purge(plan.steps[0]!, { request: rules, claim, pace: { ...pace, maxBatchMillis: 1, lockTimeoutMillis: 20 }, signal: AbortSignal.timeout(30_000) })[Symbol.asyncIterator]();
+    await batches.next();
+    const blocker = await lockRow(store, 'events', 1, 'LOCK TABLE events IN EXCLUSIVE MODE');
+    const rest = async (): Promise<void> => {
+      for (let next = await batches.next(); next.done !== true; next = await batches.next());
+    };
+    await expect(rest()).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringMatching(/RowLocked/) });
+    await blocker.release();
+  });
+});
+
 describe('a row that begins to refer to one that is being deleted', () => {
   test.each(['CASCADE', 'SET NULL', 'NO ACTION', 'SET DEFAULT'])('keeps it, and is kept itself, with ON DELETE %s', async (action) => {
     const store = await storeWith(orders(action));
