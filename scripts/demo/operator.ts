@@ -21,7 +21,10 @@ export async function dataward(args: readonly string[], env: NodeJS.ProcessEnv =
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code: code ?? -1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+  const result = { code: code ?? -1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+  // 2 and 3 are never part of the story: whoever watches must see what the command said.
+  if (result.code !== 0 && result.code !== 1) throw new Error(`dataward ${args.join(' ')} ended with ${result.code}: ${result.stderr}`);
+  return result;
 }
 
 export interface RunningOperator {
