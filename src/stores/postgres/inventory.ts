@@ -46,6 +46,7 @@ export function assembleTables(rows: CatalogueRows): TableFact[] {
   const triggers = groupBy(rows.triggers, (row) => row.oid);
   const rules = groupBy(rows.rules, (row) => row.oid);
   const estimates = estimateRows(rows);
+  const sizes = sumBytes(rows);
   return rows.tables.map((row): TableFact => {
     const estimate = estimates(row.oid);
     return {
@@ -57,7 +58,7 @@ export function assembleTables(rows: CatalogueRows): TableFact[] {
       primaryKey: primaryKeys.get(row.oid) ?? [],
       parents: (parents.get(row.oid) ?? []).map(({ schema, name }) => ({ schema, name })),
       ...(estimate === undefined ? {} : { estimatedRows: estimate }),
-      bytes: row.bytes,
+      bytes: sizes(row.oid),
       foreignKeys: (foreignKeys.get(row.oid) ?? []).map(toForeignKey),
       triggers: (triggers.get(row.oid) ?? []).map(({ name, onDelete, before, enabled }) => ({ name, onDelete, before, enabled })),
       rules: (rules.get(row.oid) ?? []).map(({ name, onDelete, instead }) => ({ name, onDelete, instead })),
@@ -88,13 +89,25 @@ function estimateRows({ tables, parents }: CatalogueRows): (oid: string) => numb
   const estimate = (oid: string): number | undefined => {
     const row = byOid.get(oid);
     if (row === undefined) return undefined;
-    if (row.kind !== 'PartitionedTable' && (row.kind !== 'Partition' || row.rows !== null)) return row.rows ?? undefined;
+    if (row.kind !== 'PartitionedTable') return row.rows ?? undefined;
     const parts = (children.get(oid) ?? []).map(({ child }) => estimate(child));
     const known = parts.filter((part) => part !== undefined);
-    if (known.length === parts.length && (row.kind === 'PartitionedTable' || parts.length > 0)) return known.reduce((sum, part) => sum + part, 0);
+    if (known.length === parts.length) return known.reduce((sum, part) => sum + part, 0);
     return row.rows ?? undefined;
   };
   return estimate;
+}
+
+/** A partitioned table has no pages of its own. */
+function sumBytes({ tables, parents }: CatalogueRows): (oid: string) => number {
+  const byOid = new Map(tables.map((row) => [row.oid, row]));
+  const children = groupBy(parents, (row) => row.parent);
+  const bytes = (oid: string): number => {
+    const row = byOid.get(oid);
+    if (row?.kind !== 'PartitionedTable') return row?.bytes ?? 0;
+    return (children.get(oid) ?? []).reduce((sum, { child }) => sum + bytes(child), 0);
+  };
+  return bytes;
 }
 
 function groupBy<Row>(rows: readonly Row[], key: (row: Row) => string): Map<string, Row[]> {

@@ -146,6 +146,7 @@ describe('the inventory', () => {
     expect(table('accounts').estimatedRows).toBe(100);
     expect(table('logs').estimatedRows).toBe(500);
     expect(table('lonely')).not.toHaveProperty('estimatedRows');
+    expect(table('logs').bytes).toBe(table('logs_2023').bytes + table('logs_rest').bytes);
     expect(table('accounts').bytes).toBeGreaterThanOrEqual(8192);
   });
 
