@@ -21,6 +21,8 @@ export interface ApplyContext {
   audit: AuditLog;
   journal: Journal;
   actor: string;
+  /** This installation, as the stores it owns know it. */
+  owner: string;
   now: () => number;
   signal: AbortSignal;
   /** Asked before each batch. */
@@ -57,13 +59,15 @@ export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): P
     if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: ledger.deleted() };
     await intend(work, context);
     const claim = await writer.claim(uid);
+    // The claim names who owns the store; another cluster's operator must not delete on the strength of having the password.
+    if (claim.owner !== context.owner) return { end: 'Stopped', stop: { reason: 'ForeignOwner', why: `the store belongs to ${claim.owner}; only its own operator deletes there` }, deleted: ledger.deleted() };
     const until = context.now() + STRETCH_MS;
-    for (const step of stepsOf(work.run, work.request)) {
-      const batches = writer.purge(step, { request: work.request, claim, pace: work.policy.spec.purge?.pace ?? DEFAULT_PACE, signal: context.signal });
+    for (const step of stepsOf(work.run, planned.steps)) {
+      const batches = writer.purge(step, { request: work.request, claim, pace: work.policy.spec.purge?.pace ?? DEFAULT_PACE, maxRows: Math.max(0, work.maxRows - ledger.deleted()), signal: context.signal });
       let reported = 0;
       // The generator deletes nothing until it is asked for the next batch, so every gate is passed before each one.
-      const before = await gate(context, ledger.deleted(), work.maxRows);
-      if (before) return { ...before, deleted: ledger.deleted() };
+      const before = await context.stop();
+      if (before) return { end: 'Stopped', stop: before, deleted: ledger.deleted() };
       for await (const batch of batches) {
         ledger.count(batch.deleted);
         if (context.now() - reported >= REPORT_EVERY_MS) {
@@ -71,8 +75,8 @@ export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): P
           await ledger.takeOver();
           await context.progress({ deleted: ledger.deleted(), ...(batch.throttledBy ? { throttledBy: batch.throttledBy } : {}) });
         }
-        const stopped = await gate(context, ledger.deleted(), work.maxRows);
-        if (stopped) return { ...stopped, deleted: await ledger.takeOver() };
+        const stop = await context.stop();
+        if (stop) return { end: 'Stopped', stop, deleted: await ledger.takeOver() };
         if (context.now() >= until) return { end: 'OutOfTime', deleted: await ledger.takeOver() };
       }
     }
@@ -87,20 +91,16 @@ export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): P
 
 const DEFAULT_PACE = { maxBatchMillis: 50, workers: 1, maxReplicaLagSeconds: 10, lockTimeoutMillis: 500, maxWalMegabytesPerRun: 20_480, maxUnarchivedWalMegabytes: 1_024 };
 
-async function gate(context: ApplyContext, deleted: number, maxRows: number): Promise<{ end: 'Stopped'; stop: Stop } | { end: 'LimitReached' } | undefined> {
-  if (deleted >= maxRows) return { end: 'LimitReached' };
-  const stop = await context.stop();
-  return stop && { end: 'Stopped', stop };
-}
-
-/** Plan steps as the driver takes them. What the plan does not name is not among them. */
-export function stepsOf(run: PurgeRun, request: PurgeRequest): PurgeStep[] {
+/**
+ * Plan steps as the driver takes them: approved order and method, and the predicate as it is derived today, which was
+ * found not to be wider. What the plan does not name is not among them.
+ */
+export function stepsOf(run: PurgeRun, derived: readonly PurgeStep[]): PurgeStep[] {
   return run.spec.plan.steps
     .toSorted((a, b) => a.order - b.order)
     .flatMap((step) => {
-      const rule = request.rules.find((candidate) => candidate.collection === step.collection);
-      if (!rule?.due) return [];
-      return [{ collection: step.collection, table: rule.table, order: step.order, method: step.method, predicateDigest: step.predicateDigest, because: step.because }];
+      const today = derived.find((candidate) => candidate.collection === step.collection);
+      return today ? [{ ...today, order: step.order, method: step.method, because: step.because }] : [];
     });
 }
 

@@ -32,6 +32,8 @@ export interface ObserveRunContext {
   declarations: { read(): Promise<Declarations> };
   audit: AuditLog;
   rootNamespace: string;
+  /** This installation, as the stores it owns know it. */
+  owner: string;
   /** The operator's own switch. */
   frozen: boolean;
   now: () => number;
@@ -86,6 +88,7 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
       pendingHolds: pendingHolds(store, declarations).map((hold) => `${hold.metadata.namespace}/${hold.metadata.name}`),
       reasons: approvalReasons({ policy, plan: run.spec.plan, forecast, rules: request.rules, normals, approved, inventory }),
       ...(wider ? { wider } : {}),
+      ...(fence && fence.owner !== context.owner ? { foreignOwner: fence.owner } : {}),
       ...(base.frozen || !storeFrozen ? {} : { frozen: storeFrozen }),
     },
   };

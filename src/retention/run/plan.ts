@@ -32,6 +32,8 @@ export interface RunInput {
   wider?: string;
   /** Why the driver would refuse to run at all. */
   refusal?: string;
+  /** Who owns the store, when it is not us. */
+  foreignOwner?: string;
   /** Another run that works in the same store. */
   busy?: string;
   auditProblem?: string;
@@ -42,7 +44,7 @@ export interface RunInput {
 const SOON = 30_000;
 
 /**
- * The gates in their order: finished, policy gone, frozen, suspended, mode, target, wider, approval, holds,
+ * The gates in their order: finished, policy gone, frozen, suspended, target, owner, wider, mode, approval, holds,
  * audit, other run, window. Pure; the first gate that is closed decides and names itself.
  */
 export function decide(input: RunInput): Decision {
@@ -59,6 +61,7 @@ export function decide(input: RunInput): Decision {
   if (input.frozen) return { next: 'wait', state: hold, reason: 'Frozen', why: input.frozen, recheckMs: SOON };
   if (policy.spec.purge?.suspend) return { next: 'wait', state: hold, reason: 'Suspended', why: 'spec.purge.suspend of the policy is set', recheckMs: SOON };
   if (input.target !== run.spec.plan.target) return { next: 'wait', state: hold, reason: 'TargetChanged', why: `the plan was made for ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
+  if (input.foreignOwner) return { next: 'wait', state: hold, reason: 'ForeignOwner', why: `the store belongs to ${input.foreignOwner}; only its own operator deletes there`, recheckMs: SOON };
   if (input.wider) return { next: 'end', state: 'Superseded', reason: 'WiderThanApproved', why: `the declarations changed since the plan was made and would now delete more: ${input.wider}` };
   if (policy.spec.purge?.mode !== 'Apply') return { next: 'wait', state: hold, reason: 'PlanOnly', why: `spec.purge.mode of the policy is ${policy.spec.purge?.mode ?? 'absent'}; only Apply deletes`, recheckMs: SOON };
   if (input.refusal) return { next: 'wait', state: hold, reason: 'SideEffect', why: input.refusal, recheckMs: SOON };

@@ -38,6 +38,8 @@ export interface PurgeRunContext {
   rootNamespace: string;
   frozen: boolean;
   actor: string;
+  /** This installation, as the stores it owns know it. */
+  owner: string;
   clock: Clock;
   barrier: WriteBarrier;
   events: EventRecorder;
@@ -98,6 +100,7 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
         audit: context.audit,
         journal: context.journal,
         actor: context.actor,
+        owner: context.owner,
         now,
         signal,
         stop,
