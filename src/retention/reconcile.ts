@@ -1,5 +1,5 @@
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
-import { RETENTION_POLICY } from '../api/kinds.ts';
+import { PURGE_RUN, RETENTION_POLICY } from '../api/kinds.ts';
 import type { DeclarationSource } from '../connect/declarations.ts';
 import type { StoreFacts } from '../connect/facts.ts';
 import type { StoreConnections } from '../connect/stores.ts';
@@ -13,6 +13,7 @@ import type { EventRecorder } from '../runtime/events.ts';
 import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import { planStore, type PlanOutcome } from './apply.ts';
+import { surplusRuns } from './history.ts';
 import { observePolicy } from './observe.ts';
 import { planDue } from './schedule.ts';
 import { policyStatus } from './status.ts';
@@ -57,6 +58,7 @@ export function createRetentionPolicyReconcile(context: RetentionPolicyContext):
       for (const view of observation.views) outcomes.push(await planStore(policy, view.store, declarations, observation.runs, plan));
     }
     const failed = outcomes.some((outcome) => outcome.made === 'Failure');
+    for (const run of surplusRuns(observation.runs)) await context.client.delete(PURGE_RUN, { namespace: run.metadata.namespace ?? '', name: run.metadata.name }, { uid: run.metadata.uid });
     // A slot that failed stays owed: it is tried again, and its time is not written down as acted upon.
     await write(policy, { observation, outcomes, due: due.due && failed ? { due: false, nextAt: now + RETRY_MS } : due }, now, signal);
     if (failed) return requeueAfter(RETRY_MS);

@@ -1,0 +1,31 @@
+import { describe, expect, test } from '@jest/globals';
+import type { PurgeRun } from '../../../src/api/generated/purgeRun.ts';
+import { surplusRuns } from '../../../src/retention/history.ts';
+import type { RunState } from '../../../src/retention/run/plan.ts';
+
+const run = (name: string, state: RunState, day: number, store = 'analytics'): PurgeRun =>
+  ({
+    metadata: { namespace: 'platform-db', name, creationTimestamp: `2026-01-${String(day).padStart(2, '0')}T00:00:00Z` },
+    spec: { store },
+    status: { state, ...(state === 'Running' ? {} : { finishedAt: `2026-01-${String(day).padStart(2, '0')}T01:00:00Z` }) },
+  }) as PurgeRun;
+
+describe('ended runs that are taken away', () => {
+  test('are the oldest beyond ten that succeeded', () => {
+    const runs = Array.from({ length: 13 }, (_, index) => run(`r${index}`, 'Succeeded', index + 1)).toReversed();
+    expect(surplusRuns(runs).map((each) => each.metadata.name)).toEqual(['r0', 'r1', 'r2']);
+  });
+
+  test('are counted apart for each store, and apart for runs that did not succeed', () => {
+    const runs = [
+      ...Array.from({ length: 10 }, (_, index) => run(`a${index}`, 'Succeeded', index + 1)),
+      ...Array.from({ length: 10 }, (_, index) => run(`b${index}`, 'Failed', index + 1)),
+      ...Array.from({ length: 11 }, (_, index) => run(`c${index}`, 'Expired', index + 1, 'other')),
+    ];
+    expect(surplusRuns(runs).map((each) => each.metadata.name)).toEqual(['c0']);
+  });
+
+  test('are never open ones, however many and however old', () => {
+    expect(surplusRuns(Array.from({ length: 30 }, (_, index) => run(`r${index}`, 'Running', 1)))).toEqual([]);
+  });
+});
