@@ -28,10 +28,16 @@ export function cutoff(now: string, period: Period, timeZone: string, roundUp: R
 
   const first = last.add({ days: 1 });
   return {
-    instant: first.toZonedDateTime(timeZone).startOfDay().toString({ timeZoneName: 'never' }),
+    instant: rfc3339(first.toZonedDateTime(timeZone).startOfDay()),
     localDate: first.toString(),
     timeZone,
   };
+}
+
+/** With the local offset, unless that has seconds (before about 1972): rounded to minutes it would name another instant. */
+function rfc3339(time: Temporal.ZonedDateTime): string {
+  const text = time.toString({ timeZoneName: 'never' });
+  return Temporal.Instant.from(text).equals(time.toInstant()) ? text : time.toInstant().toString();
 }
 
 /** The local date on which a period that starts on `date` ends. Month ends clamp: 31 January + P1M is 28 or 29 February. */
