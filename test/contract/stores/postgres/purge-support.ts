@@ -1,6 +1,7 @@
 import type { BatchResult, CollectionRule, Pace, PurgePlan, PurgeRequest, StoreWriter } from '../../../../src/stores/port.ts';
 import type { Guard, Predicate, TableAddress } from '../../../../src/stores/predicate.ts';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
+import type { Connection } from '../../../../src/stores/postgres/connection.ts';
 import { createReader } from '../../../../src/stores/postgres/reader.ts';
 import { createWriter } from '../../../../src/stores/postgres/writer.ts';
 import type { WriterParts } from '../../../../src/stores/postgres/writer.ts';
@@ -43,8 +44,8 @@ export interface TestStore {
   database: string;
   enforce: Identity;
   writer: StoreWriter;
-  /** A writer of its own, as another process would have. */
-  another(surroundings?: WriterParts['surroundings']): Promise<StoreWriter>;
+  /** A writer of its own, as another process would have. `wrap` may spoil the connections of its purges. */
+  another(surroundings?: WriterParts['surroundings'], wrap?: (connection: Connection) => Connection): Promise<StoreWriter>;
   /** As superuser. */
   sql<Row extends Record<string, unknown>>(text: string, params?: readonly unknown[]): Promise<Row[]>;
   close(): Promise<void>;
@@ -57,7 +58,7 @@ export async function openStore(server: TestPostgres, database: string, schema: 
   await sql(schema);
   const roles = await ensureRoles(server, database, options);
   const open: StoreWriter[] = [];
-  const another: TestStore['another'] = async (surroundings) => {
+  const another: TestStore['another'] = async (surroundings, wrap = (connection) => connection) => {
     const login = (signal?: AbortSignal): ReturnType<typeof connect> =>
       connect(
         targetOf(server, { database }),
@@ -66,7 +67,7 @@ export async function openStore(server: TestPostgres, database: string, schema: 
         { readOnly: false },
       );
     const connection = await login();
-    const writer = createWriter({ reader: createReader(connection), connection, connect: login, ...(surroundings === undefined ? {} : { surroundings }) });
+    const writer = createWriter({ reader: createReader(connection), connection, connect: async (signal) => wrap(await login(signal)), ...(surroundings === undefined ? {} : { surroundings }) });
     open.push(writer);
     return writer;
   };

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
+import { StoreError } from '../../../../src/stores/port.ts';
 import type { BatchResult, StoreHold } from '../../../../src/stores/port.ts';
 import { countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
@@ -202,27 +203,32 @@ describe('a limit of rows', () => {
 });
 
 describe('a hold that comes while a batch runs', () => {
-  test('waits for it, and from its return on no covered row goes', async () => {
-    const store = await storeWith(events);
+  test('waits for it, and from its return on no covered row goes: ten holds against two workers', async () => {
+    const store = await storeWith(`
+      CREATE TABLE events (id bigint PRIMARY KEY, client_id text, created_at timestamptz, note text);
+      INSERT INTO events SELECT i, 'client-' || (i % 20), '2020-01-01Z', repeat('x', 60) FROM generate_series(1, 20000) i;
+      ANALYZE events`);
     const rules = request([rule('events')]);
     const plan = await store.writer.planPurge(rules);
     const other = await store.another();
-    let atReturn: number | undefined;
-    let putting: Promise<unknown> | undefined;
     const claim = await store.writer.claim('race');
-    let batches = 0;
-    for await (const _batch of other.purge(plan.steps[0]!, { request: rules, claim, pace: { ...pace, maxBatchMillis: 1, workers: 2 }, signal: AbortSignal.timeout(20_000) })) {
-      batches += 1;
-      if (batches === 4) {
-        putting = store.writer.putHold(hold('events', 'client-2')).then(async () => {
-          atReturn = await left(store, 'events', `client_id = 'client-2'`);
-        });
+    const atReturn = new Map<string, number>();
+    const holdAll = async (): Promise<void> => {
+      for (let client = 0; client < 10; client += 1) {
+        await store.writer.putHold(hold('events', `client-${client}`));
+        atReturn.set(`client-${client}`, await left(store, 'events', `client_id = 'client-${client}'`));
       }
+    };
+    let holding: Promise<void> | undefined;
+    let batches = 0;
+    for await (const _batch of other.purge(plan.steps[0]!, { request: rules, claim, pace: { ...pace, maxBatchMillis: 1, workers: 2 }, signal: AbortSignal.timeout(30_000) })) {
+      batches += 1;
+      if (batches === 3) holding = holdAll();
     }
-    await putting;
-    expect(atReturn).toBeGreaterThan(0);
-    expect(await left(store, 'events', `client_id = 'client-2'`)).toBe(atReturn);
-    expect(await left(store, 'events', `client_id = 'client-0'`)).toBe(0);
+    await holding;
+    const final = await store.sql<{ client_id: string; rows: number }>('SELECT client_id, count(*)::int AS rows FROM events GROUP BY 1 ORDER BY 1');
+    expect(Object.fromEntries(final.map(({ client_id, rows }) => [client_id, rows]))).toEqual(Object.fromEntries([...atReturn].filter(([, rows]) => rows > 0)));
+    expect(final.length).toBeGreaterThan(0);
   });
 
   test('is not overtaken by a batch that was already deleting', async () => {
@@ -301,6 +307,47 @@ describe('a row that begins to refer to one that is being deleted', () => {
     expect(deletedBy(await running)).toEqual({ orders: 99 });
     expect(await store.sql('SELECT id::int, order_id::int FROM items')).toEqual([{ id: 1000, order_id: 50 }]);
     expect(await store.sql('SELECT id::int FROM orders')).toEqual([{ id: 50 }]);
+  });
+});
+
+describe('a connection that is lost', () => {
+  const exactly = async (store: TestStore, run: string): Promise<void> => {
+    expect(await left(store, 'events')).toBe(5_000);
+    const journal = await store.writer.journal(run, 0);
+    expect(journal.reduce((sum, row) => sum + row.deleted, 0)).toBe(5_000);
+  };
+
+  test('because the server ended it: the next claim goes on, and the journal has every row once', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const plan = await store.writer.planPurge(rules);
+    const other = await store.another();
+    const batches = other.purge(plan.steps[0]!, { request: rules, claim: await store.writer.claim('cut'), pace: { ...pace, maxBatchMillis: 1 }, signal: AbortSignal.timeout(20_000) })[Symbol.asyncIterator]();
+    await batches.next();
+    await store.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND query LIKE 'COMMIT%' AND application_name LIKE 'dataward/enforce%' AND backend_start = (SELECT max(backend_start) FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'dataward/enforce%')`, [store.database]);
+    await expect(batches.next()).rejects.toMatchObject({ reason: 'Unreachable' });
+    await runPlan(await store.another(), plan, rules, { run: 'cut' });
+    await exactly(store, 'cut');
+  });
+
+  test('at COMMIT, when nobody knows whether it took place: the journal knows', async () => {
+    const store = await storeWith(events);
+    const rules = request([rule('events')]);
+    const plan = await store.writer.planPurge(rules);
+    const lossy = await store.another(undefined, (connection) => {
+      let commits = 0;
+      const transaction: typeof connection.transaction = async (work, begin) => {
+        const result = await connection.transaction(work, begin);
+        // The batch is in force, but its answer gets lost on the way.
+        if (begin?.includes('READ WRITE') === true && (commits += 1) === 4) throw new StoreError('Unreachable', 'the connection was lost');
+        return result;
+      };
+      return { ...connection, transaction };
+    });
+    await expect(runPlan(lossy, plan, rules, { run: 'lost', pace: { maxBatchMillis: 1 } })).rejects.toMatchObject({ reason: 'Unreachable' });
+    expect(await left(store, 'events')).toBeLessThan(10_000);
+    await runPlan(store.writer, plan, rules, { run: 'lost' });
+    await exactly(store, 'lost');
   });
 });
 
