@@ -1,0 +1,60 @@
+import { describe, expect, test } from '@jest/globals';
+import { merge } from '../../../../src/stores/postgres/merge.ts';
+
+interface Log {
+  events: string[];
+}
+
+/** Yields its name `count` times; says when it starts a piece of work, and when it is ended. */
+async function* worker(name: string, count: number, log: Log, failAt = Number.POSITIVE_INFINITY): AsyncGenerator<string> {
+  try {
+    for (let piece = 1; piece <= count; piece += 1) {
+      log.events.push(`${name}${piece}`);
+      await Promise.resolve();
+      if (piece === failAt) throw new Error(`${name} failed`);
+      yield `${name}${piece}`;
+    }
+  } finally {
+    log.events.push(`${name} ended`);
+  }
+}
+
+async function collect<T>(generator: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const value of generator) all.push(value);
+  return all;
+}
+
+describe('merged generators', () => {
+  test('give everything of each, in its own order', async () => {
+    const all = await collect(merge([worker('a', 3, { events: [] }), worker('b', 1, { events: [] }), worker('c', 2, { events: [] })]));
+    expect(all.toSorted()).toEqual(['a1', 'a2', 'a3', 'b1', 'c1', 'c2']);
+    expect(all.filter((value) => value.startsWith('a'))).toEqual(['a1', 'a2', 'a3']);
+  });
+
+  test('of none end at once', async () => {
+    expect(await collect(merge([]))).toEqual([]);
+  });
+
+  test('do not work ahead of the consumer: a single one starts its next piece only when asked', async () => {
+    const log: Log = { events: [] };
+    const merged = merge([worker('a', 3, log)]);
+    await merged.next();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(log.events).toEqual(['a1']);
+    await merged.return(undefined);
+    expect(log.events).toEqual(['a1', 'a ended']);
+  });
+
+  test('are all ended when the consumer stops', async () => {
+    const log: Log = { events: [] };
+    for await (const _value of merge([worker('a', 9, log), worker('b', 9, log)])) break;
+    expect(log.events.filter((event) => event.endsWith('ended')).toSorted()).toEqual(['a ended', 'b ended']);
+  });
+
+  test('are all ended when one fails, and its error is the one thrown', async () => {
+    const log: Log = { events: [] };
+    await expect(collect(merge([worker('a', 9, log), worker('b', 9, log, 2)]))).rejects.toThrow('b failed');
+    expect(log.events.filter((event) => event.endsWith('ended')).toSorted()).toEqual(['a ended', 'b ended']);
+  });
+});
