@@ -36,6 +36,11 @@ export interface EffectiveCollection {
   maxima: AppliedRule[];
   minimums: AppliedRule[];
   losers: { policy: PolicyRef; because: string }[];
+  /**
+   * Clients with a maximum of their own, sorted; the general maxima leave them out. Also where that maximum cannot
+   * work here for want of its event or a column: the client has spoken, and silence is not what it said.
+   */
+  ownRuleClients: string[];
   /** A sentence when a minimum reaches beyond a maximum: the rows stay and a person has to decide. */
   conflict?: string;
   /** Policies that select the collection but whose start event it does not declare. */
@@ -49,7 +54,7 @@ export interface EffectiveCollection {
  *
  * - Minimums add up: every one keeps its rows, whatever its policy's mode, suspension or specificity.
  * - Of maxima that speak of the same rows by the same event, the shortest wins; the others never delete.
- * - A client's own maximum replaces the general one for that client (see `clientGuards`).
+ * - A client's own maximum replaces the general one for that client (see `ruleset.ts`).
  * - A conflict is reported and keeps the row; nothing is ever deleted to resolve it.
  *
  * Pure. `policies` are those that cover the store; their order does not matter.
@@ -74,6 +79,7 @@ function effectiveFor(collection: MappedCollection, policies: readonly Retention
     maxima: winners,
     minimums,
     losers,
+    ownRuleClients: [...new Set(candidates.flatMap((rule) => rule.clients ?? []))].toSorted(),
     ...(conflict ? { conflict } : {}),
     withoutStartEvent: [...minimums, ...candidates].filter((rule) => !rule.time).map((rule) => rule.policy),
     withoutColumn: [...minimums, ...candidates].filter((rule) => !rule.rows).map((rule) => rule.policy),
@@ -128,8 +134,8 @@ function clientsMeet(a: AppliedRule, b: AppliedRule): boolean {
   return !a.clients || !b.clients || a.clients.some((client) => b.clients?.includes(client));
 }
 
-/** Comparable: RFC 3339 dates of one zone order as text. */
-const cutoffOf = (rule: AppliedRule, now: string): string => cutoff(now, rule.period, rule.timeZone, rule.roundUp).localDate;
+/** As an instant: two zones may agree on the local date and not on when it begins. */
+const cutoffOf = (rule: AppliedRule, now: string): number => Date.parse(cutoff(now, rule.period, rule.timeZone, rule.roundUp).instant);
 
 /**
  * When the oldest due row of a collection became due, given when it started. With several maxima the latest of

@@ -80,7 +80,7 @@ function clientPart(rule: AppliedRule, each: EffectiveCollection, reach: 'Destro
  */
 function overriddenClients(rule: AppliedRule, each: EffectiveCollection): Predicate | undefined {
   if (rule.clients) return { op: 'true' };
-  const overridden = [...new Set(each.maxima.flatMap((other) => other.clients ?? []))].toSorted();
+  const overridden = each.ownRuleClients;
   if (overridden.length === 0) return { op: 'true' };
   const client = each.collection.client;
   if (!client) return undefined;

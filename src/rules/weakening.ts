@@ -25,17 +25,17 @@ export function normalRule(effective: EffectiveCollection, policyUid: string): N
   return {
     algebra: 1,
     table: `${effective.collection.table.schema}.${effective.collection.table.name}`,
-    maxima: normalPeriods(effective.maxima.filter((rule) => rule.policy.uid === policyUid), effective),
-    minimums: normalPeriods(effective.minimums, effective),
+    maxima: normalPeriods(effective.maxima.filter((rule) => rule.policy.uid === policyUid), effective, effective.ownRuleClients),
+    minimums: normalPeriods(effective.minimums, effective, []),
   };
 }
 
-function normalPeriods(rules: readonly AppliedRule[], effective: EffectiveCollection): NormalPeriod[] {
+/** @param leftOut clients whose rows a rule for all clients does not speak of. */
+function normalPeriods(rules: readonly AppliedRule[], effective: EffectiveCollection, leftOut: readonly string[]): NormalPeriod[] {
   const client = effective.collection.client;
-  const overridden = [...new Set(effective.maxima.flatMap((other) => other.clients ?? []))].toSorted();
   return rules
     .map((rule) => ({
-      scope: JSON.stringify([rule.event, rule.time ?? null, rule.timeZone, rule.rows ?? null, rule.clients ?? null, client ?? null, rule.clients ? null : overridden]),
+      scope: JSON.stringify([rule.event, rule.time ?? null, rule.timeZone, rule.rows ?? null, rule.clients ?? null, client ?? null, rule.clients ? [] : leftOut]),
       period: rule.period,
       roundUp: rule.roundUp,
     }))
