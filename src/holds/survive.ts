@@ -1,8 +1,16 @@
 import type { LegalHold } from '../api/generated/legalHold.ts';
 import { LEGAL_HOLD } from '../api/kinds.ts';
 import { isInForce } from '../rules/holds.ts';
-import { isAlreadyExists } from '../runtime/client.ts';
-import type { LegalHoldContext } from './reconcile.ts';
+import type { AuditLog } from '../evidence/audit/log.ts';
+import { isAlreadyExists, type Client } from '../runtime/client.ts';
+
+export interface SurvivalContext {
+  client: Client;
+  rootNamespace: string;
+  audit: AuditLog;
+  /** User name the audit log names for what the operator did. */
+  actor: string;
+}
 
 /**
  * Before a hold's object goes - with its namespace, or by a hand that had the right but not the reason - the hold
@@ -11,7 +19,7 @@ import type { LegalHoldContext } from './reconcile.ts';
  *
  * @returns the successor as it stands, so that the caller can wait until it is in force before the old entry goes.
  */
-export async function survive(hold: LegalHold, context: Pick<LegalHoldContext, 'client' | 'rootNamespace' | 'audit' | 'actor'>): Promise<LegalHold | undefined> {
+export async function survive(hold: LegalHold, context: SurvivalContext): Promise<LegalHold | undefined> {
   if (!isInForce(hold)) return undefined;
   const { namespace = '', name, uid = '' } = hold.metadata;
   const ref = { namespace: context.rootNamespace, name: `${name.slice(0, 200)}-${uid.slice(0, 8)}` };

@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openAnchor } from '../evidence/audit/anchor.ts';
 import { directoryCheckpointSink } from '../evidence/audit/checkpoint-directory.ts';
-import { checkpointIsDue, publishCheckpoint, signCheckpoint, type Checkpoint, type CheckpointSink } from '../evidence/audit/checkpoint.ts';
+import type { Checkpoint, CheckpointSink } from '../evidence/audit/checkpoint.ts';
 import { openJournal, type Journal } from '../evidence/audit/journal.ts';
 import { openAuditLog, type AuditLog } from '../evidence/audit/log.ts';
-import { loadOrCreateSigningKey, publicKeyPem, type SigningKey } from '../evidence/keys.ts';
+import { loadOrCreateSigningKey, loadPublicKeys, publicKeyPem, type SigningKey } from '../evidence/keys.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
@@ -16,57 +17,82 @@ export interface Evidence {
   key: SigningKey;
   /** Signs the end of the chain and puts it into every second place; null when none of them took it. */
   anchor: () => Promise<Checkpoint | null>;
+  /** Keeps a certificate beside the chain; resolves when it is on disk. */
   keep: (name: string, text: string) => Promise<void>;
   close: () => Promise<void>;
+}
+
+export interface EvidenceOptions {
+  dir: string;
+  /** Second places for checkpoints beside the folder itself. */
+  sinks: readonly CheckpointSink[];
+  clock: Clock;
+  logger: Logger;
+  metrics: DomainMetrics;
+  actor: string;
 }
 
 const RULE = { everyRecords: 1_000, everyMillis: 300_000 };
 const LOOK_EVERY_MS = 30_000;
 
-export async function openEvidence(options: { dir: string; sinks: readonly CheckpointSink[]; clock: Clock; logger: Logger; metrics: DomainMetrics; actor: string }): Promise<Evidence> {
+/**
+ * Opens the chain, the key and the anchoring of one installation, all under one folder.
+ *
+ * @throws `AuditRewoundError` when the folder is older than, or other than, what was signed before; then nothing may
+ *   be destroyed until a person has looked.
+ */
+export async function openEvidence(options: EvidenceOptions): Promise<Evidence> {
   const { dir, clock, logger, metrics } = options;
-  await mkdir(join(dir, 'certificates'), { recursive: true, mode: 0o700 });
-  await mkdir(join(dir, 'keys'), { recursive: true, mode: 0o700 });
+  const now = (): Date => new Date(clock.now());
+  for (const folder of ['certificates', 'keys']) await mkdir(join(dir, folder), { recursive: true, mode: 0o700 });
   const key = await loadOrCreateSigningKey(join(dir, 'signing-key.pem'));
-  await writeFile(join(dir, 'keys', `${key.keyId}.pem`), publicKeyPem(key));
-  const audit = await openAuditLog({ dir: join(dir, 'audit'), clock: () => new Date(clock.now()), actor: options.actor });
-  const journal = await openJournal(audit);
-  const sinks = [directoryCheckpointSink(join(dir, 'checkpoints')), ...options.sinks];
-  let last: { seq: number; at: number } | undefined;
-  metrics.auditChainOk.set(1);
+  await writeFile(join(dir, 'keys', `${key.keyId}.pem`), publicKeyPem(key), { flush: true });
+  const audit = await openAuditLog({ dir: join(dir, 'audit'), clock: now, actor: options.actor });
+  try {
+    const journal = await openJournal(audit);
+    const sinks = [directoryCheckpointSink(join(dir, 'checkpoints')), ...options.sinks];
+    const anchoring = await openAnchor({ log: audit, key, earlierKeys: await loadPublicKeys(join(dir, 'keys')), sinks, rule: RULE });
 
-  const anchor = async (): Promise<Checkpoint | null> => {
-    const checkpoint = signCheckpoint(audit.chainId, audit.head(), key, new Date(clock.now()));
-    const outcomes = await publishCheckpoint(checkpoint, sinks);
-    for (const outcome of outcomes) if (outcome.error) logger.warn('a checkpoint could not be stored', { sink: outcome.sink, error: outcome.error });
-    if (outcomes.every((outcome) => outcome.error)) return null;
-    last = { seq: checkpoint.seq, at: clock.now() };
-    metrics.auditLastCheckpoint.set(clock.now() / 1000);
-    return checkpoint;
-  };
+    const report = (outcomes: readonly { sink: string; error?: Error }[], kept: boolean): void => {
+      for (const { sink, error } of outcomes) if (error) logger.warn('a checkpoint could not be stored', { sink, error });
+      if (kept) metrics.auditLastCheckpoint.set(clock.now() / 1000);
+    };
+    const anchor = async (): Promise<Checkpoint | null> => {
+      const { checkpoint, outcomes, kept } = await anchoring.anchor(now());
+      report(outcomes, kept);
+      return kept ? checkpoint : null;
+    };
 
-  let cancel = (): void => {};
-  const look = (): void => {
-    cancel = clock.setTimer(LOOK_EVERY_MS, () => {
-      metrics.auditChainOk.set(audit.healthy().ok ? 1 : 0);
-      const due = checkpointIsDue(RULE, last, audit.head(), clock.now());
-      void (due ? anchor() : Promise.resolve(null)).catch((error: unknown) => logger.error('the audit chain could not be anchored', { error })).finally(look);
-    });
-  };
-  look();
+    let cancel = (): void => {};
+    const look = async (): Promise<void> => {
+      try {
+        metrics.auditChainOk.set(audit.healthy().ok ? 1 : 0);
+        const done = await anchoring.tick(now());
+        if (done) report(done.outcomes, done.kept);
+      } catch (error) {
+        logger.error('the audit chain could not be anchored', { error });
+      }
+    };
+    const schedule = (): void => {
+      cancel = clock.setTimer(LOOK_EVERY_MS, () => void look().then(schedule));
+    };
+    await look();
+    schedule();
 
-  return {
-    audit,
-    journal,
-    key,
-    anchor,
-    async keep(name, text) {
-      await writeFile(join(dir, 'certificates', name), text, { mode: 0o600, flush: true });
-    },
-    async close() {
-      cancel();
-      await anchor().catch((error: unknown) => logger.warn('the audit chain could not be anchored at the end', { error }));
-      await audit.close();
-    },
-  };
+    return {
+      audit,
+      journal,
+      key,
+      anchor,
+      keep: (name, text) => writeFile(join(dir, 'certificates', name), text, { mode: 0o600, flush: true }),
+      async close() {
+        cancel();
+        await anchor().catch((error: unknown) => logger.warn('the audit chain could not be anchored at the end', { error }));
+        await audit.close();
+      },
+    };
+  } catch (error) {
+    await audit.close();
+    throw error;
+  }
 }
