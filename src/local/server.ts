@@ -1,7 +1,7 @@
 import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { randomUUID } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { ObjectValidator } from '../api/validation/validator.ts';
 import { createCertificate, keptCertificate } from './certificate.ts';
 import { startCleanup } from './cleanup.ts';
@@ -124,6 +124,13 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
       watches: new Set(),
     };
     const server = createServer({ key: certificate.keyPem, cert: certificate.certificatePem }, requestListener(context));
+    // Kept here because the server's own list lacks connections within their TLS handshake: one of those would come up
+    // after closing, start a watch and keep the server open.
+    const sockets = new Set<Socket>();
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+    });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(listen.port, listen.host, () => {
@@ -147,7 +154,7 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
         for (const end of context.watches) end();
         await new Promise<void>((resolve) => {
           server.close(() => resolve());
-          server.closeAllConnections();
+          for (const socket of sockets) socket.destroy();
         });
         unlock();
       },
