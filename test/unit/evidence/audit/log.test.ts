@@ -11,7 +11,7 @@ import { AuditEntryError, TAIL_REPAIRED, type AuditRecord } from '../../../../sr
 import { AuditCorruptError } from '../../../../src/evidence/audit/recover.ts';
 import { listSegments } from '../../../../src/evidence/audit/segments.ts';
 import { verifyAuditLog } from '../../../../src/evidence/audit/verify.ts';
-import { entry, NOON, readLines, withFolder, writeChain, writeLines } from '../../../support/chain.ts';
+import { entry, NOON, readLines, rehash, withFolder, writeChain, writeLines } from '../../../support/chain.ts';
 
 async function withLog<T>(options: Omit<AuditLogOptions, 'clock'>, use: (log: AuditLog) => Promise<T>): Promise<T> {
   const log = await openAuditLog({ clock: () => NOON, ...options });
@@ -142,6 +142,7 @@ describe('a chain that is broken is not built upon', () => {
   test.each<[string, (lines: string[]) => string[], string]>([
     ['a changed record', (l) => l.toSpliced(2, 1, l[2]!.replace('"Done"', '"Failed"')), 'line 3: HashMismatch'],
     ['a missing record', (l) => l.toSpliced(2, 1), 'line 3: carries seq 4 where 3 belongs'],
+    ['a record computed anew', (l) => l.toSpliced(2, 1, rehash(l, (record) => void (record['seq'] === 3 && (record['outcome'] = 'Failed')))[2]!), 'line 4: does not follow from the record before it'],
     ['a missing first record', (l) => l.slice(1), 'line 1: carries seq 2 where 1 belongs'],
   ])('because of %s', async (_name, spoil, message) => {
     await withFolder(async (dir) => {

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -95,7 +95,23 @@ describe('the first bad record is named', () => {
     expect(verdict.completeness.state).toBe(completeness);
   });
 
-  test('a segment is renamed, removed or cut', async () => {
+  test.each<[string, (record: Record<string, unknown>) => void, number]>([
+    ['the first record names no chain', (record) => void (record['seq'] === 1 && (record['action'] = 'purge.batch')), 1],
+    ['a chain starts a second time within', (record) => void (record['seq'] === 4 && Object.assign(record, { action: 'chain.started', refs: { chainId: 'other' } })), 4],
+  ])('%s', async (_name, change, seq) => {
+    const verdict = await verdictAfter((lines) => rehash(lines, change));
+    expect(verdict.integrity).toMatchObject({ state: 'Broken', firstBad: { seq, problem: 'ChainStart' } });
+  });
+
+  test('a segment is renamed', async () => {
+    await withFolder(async (dir) => {
+      await writeChain(dir, 3);
+      renameSync(join(dir, 'audit-0000000000000001.jsonl'), join(dir, 'audit-0000000000000002.jsonl'));
+      expect((await verifyAuditLog({ dir })).integrity.firstBad).toEqual({ file: 'audit-0000000000000002.jsonl', line: 1, seq: 1, problem: 'SegmentName' });
+    });
+  });
+
+  test('a segment is removed', async () => {
     await withFolder(async (dir) => {
       await writeChain(dir, 20, { segmentBytes: 1500 });
       const segments = await listSegments(dir);
@@ -163,6 +179,11 @@ describe('a checkpoint tells from the chain that was there', () => {
   test('a chain computed anew from a record on', async () => {
     const verdict = await verdictAfter((lines) => rehash(lines, (record) => { if (record['seq'] === 6) record['refs'] = {}; }));
     expect(verdict).toMatchObject({ ok: false, integrity: { state: 'Intact', records: 10 }, completeness: { state: 'Rewritten', anchoredThrough: 4 } });
+  });
+
+  test('a second claim to the place it anchors', async () => {
+    const verdict = await verdictAfter((lines) => [...lines, rehash(lines, (record) => void (record['actor'] = 'nobody'))[9]!]);
+    expect(verdict).toMatchObject({ integrity: { firstBad: { seq: 11, problem: 'Replayed' } }, completeness: { state: 'Rewritten' } });
   });
 
   test('a chain computed anew and made longer', async () => {
