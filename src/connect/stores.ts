@@ -17,6 +17,8 @@ export interface StoreConnections {
   probe(store: DataStore, now: number): Promise<TransportFacts>;
   /** @param purpose `verify` uses the second identity, whose word counts for certificates. */
   reader(store: DataStore, purpose: 'observe' | 'verify', signal?: AbortSignal): Promise<StoreReader>;
+  /** Reads at the first declared replica, to spare the primary; at the primary where none is declared. What a replica shows may be seconds old. */
+  replicaReader(store: DataStore, signal?: AbortSignal): Promise<StoreReader>;
   writer(store: DataStore, signal?: AbortSignal): Promise<StoreWriter>;
   /** Login names by identity, for grants inside the store. Identities without a Secret reference are absent. */
   usernames(store: DataStore): Promise<{ observe: string; enforce?: string; verify?: string }>;
@@ -46,6 +48,12 @@ export function createStoreConnections(options: { client: Client; drivers: Recor
       const credential = await readCredential(client, store, purpose);
       return driverOf(store).openReader(await readTarget(client, store), credential, { purpose, ...(signal ? { signal } : {}) });
     },
+    async replicaReader(store, signal) {
+      const target = await readTarget(client, store);
+      const [replica] = target.replicas;
+      const credential = await readCredential(client, store, 'observe', replica?.host);
+      return driverOf(store).openReader(replica ? { ...target, ...replica } : target, credential, { purpose: 'observe', ...(signal ? { signal } : {}) });
+    },
     async writer(store, signal) {
       const credential = await readCredential(client, store, 'enforce');
       return driverOf(store).openWriter(await readTarget(client, store), credential, { purpose: 'enforce', ...(signal ? { signal } : {}) });
@@ -71,13 +79,14 @@ interface ConfigMapObject extends KubeObject {
 const nameOf = (store: DataStore): string => `${store.metadata.namespace}/${store.metadata.name}`;
 const decode = (value: string | undefined): string | undefined => (value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8'));
 
-async function readCredential(client: Client, store: DataStore, identity: 'observe' | 'enforce' | 'verify'): Promise<Credential> {
+/** @param host where it will be sent; the store's endpoint when left out. */
+async function readCredential(client: Client, store: DataStore, identity: 'observe' | 'enforce' | 'verify', host = store.spec.endpoint.host): Promise<Credential> {
   const reference = store.spec.credentials[identity];
   if (!reference) throw new ConnectionError('NoEnforceCredentials', `DataStore ${nameOf(store)} names no ${identity} identity; set spec.credentials.${identity}.secretName`);
   const secret = await client.get<SecretObject>(SECRET, { namespace: store.metadata.namespace ?? '', name: reference.secretName });
   const where = `Secret ${store.metadata.namespace}/${reference.secretName} (spec.credentials.${identity})`;
   if (!secret) throw new ConnectionError('SecretNotFound', `${where} does not exist; create it with the keys username and password, or username, tls.crt and tls.key`);
-  requireBinding(secret, store, where);
+  requireBinding(secret, store, host, where);
   const username = decode(secret.data?.['username']);
   if (!username) throw new ConnectionError('SecretInvalid', `${where} has no key username`);
   const password = decode(secret.data?.['password']);
@@ -88,12 +97,12 @@ async function readCredential(client: Client, store: DataStore, identity: 'obser
   throw new ConnectionError('SecretInvalid', `${where} has neither a key password nor the pair tls.crt and tls.key`);
 }
 
-function requireBinding(secret: SecretObject, store: DataStore, where: string): void {
-  const wanted = { [STORE_ANNOTATION]: store.metadata.name, [HOST_ANNOTATION]: store.spec.endpoint.host };
-  for (const [annotation, value] of Object.entries(wanted)) {
-    if (secret.metadata.annotations?.[annotation] === value) continue;
-    throw new ConnectionError('SecretNotBound', `${where} is not bound to this store; whoever answers for the Secret sets the annotation ${annotation}: ${value}`);
-  }
+/** The host annotation may name several, separated by commas: the endpoint and its replicas. */
+function requireBinding(secret: SecretObject, store: DataStore, host: string, where: string): void {
+  const annotations = secret.metadata.annotations ?? {};
+  const hosts = (annotations[HOST_ANNOTATION] ?? '').split(',').map((name) => name.trim());
+  const missing = annotations[STORE_ANNOTATION] !== store.metadata.name ? `${STORE_ANNOTATION}: ${store.metadata.name}` : hosts.includes(host) ? undefined : `${HOST_ANNOTATION}: ${[...hosts.filter((name) => name !== ''), host].join(',')}`;
+  if (missing) throw new ConnectionError('SecretNotBound', `${where} is not bound to this store; whoever answers for the Secret sets the annotation ${missing}`);
 }
 
 async function readTarget(client: Client, store: DataStore): Promise<StoreTarget> {

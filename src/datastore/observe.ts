@@ -75,7 +75,7 @@ async function look(store: DataStore, observation: Observation, context: Observe
       observation.failure = failureOf(error);
     }
     await readTables(store, observation, reader, context);
-    await readCounts(store, observation, reader, context);
+    await readCounts(store, observation, context);
   } finally {
     await reader.close();
   }
@@ -104,7 +104,16 @@ async function readTables(store: DataStore, observation: Observation, reader: St
   observation.rules = storeRules(store, context.declarations, observation.inventory.inventory, new Date(context.now()).toISOString());
 }
 
-async function readCounts(store: DataStore, observation: Observation, reader: StoreReader, context: ObserveContext): Promise<void> {
+async function readCounts(store: DataStore, observation: Observation, context: ObserveContext): Promise<void> {
+  const reader = await (store.spec.observation.counts.runOn === 'Replica' ? context.connections.replicaReader(store, context.signal) : context.connections.reader(store, 'observe', context.signal));
+  try {
+    await countRows(store, observation, reader, context);
+  } finally {
+    await reader.close();
+  }
+}
+
+async function countRows(store: DataStore, observation: Observation, reader: StoreReader, context: ObserveContext): Promise<void> {
   const rules = observation.rules;
   if (!rules) return;
   const fence = await reader.fence();
