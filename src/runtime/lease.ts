@@ -167,8 +167,10 @@ export function createElection(options: ElectionOptions): Election {
         await renewUntil(working.signal);
       }
       await drained;
-      if (graceful && isLeader()) await release();
+      const ours = isLeader();
+      // Before the lease is given back, not after: once the server has it, another may lead while we wait for the answer.
       renewedAt = undefined;
+      if (graceful && ours) await release();
     },
   };
 }
