@@ -9,7 +9,7 @@ import { CORE_KINDS } from './core-kinds.ts';
 import { establishedCrd, kindsOfCrd } from './crd-kinds.ts';
 import { KUBERNETES_VERSION, discovery } from './discovery.ts';
 import { StatusError, methodNotAllowed, noSuchPath, unauthorized } from './errors.ts';
-import { failureAnswer, readJson, send } from './http.ts';
+import { failureAnswer, mediaType, readBytes, readJson, send } from './http.ts';
 import type { Answer } from './http.ts';
 import { kindRegistry } from './kinds.ts';
 import type { KindRegistry } from './kinds.ts';
@@ -21,6 +21,7 @@ import type { StoredObject } from './object.ts';
 import { openApiDocuments, openApiIndex } from './openapi.ts';
 import { answerResource } from './resources.ts';
 import type { ResourceContext } from './resources.ts';
+import { decodeReview } from './review-protobuf.ts';
 import { answerReview, isReview } from './reviews.ts';
 import { parseRoute } from './route.ts';
 import { openStateDirectory } from './state.ts';
@@ -196,7 +197,9 @@ function requestListener(context: ResourceContext): (incoming: IncomingMessage, 
     }
     if (isReview(route.group, route.version, route.plural)) {
       if (incoming.method !== 'POST') throw methodNotAllowed();
-      return { code: 201, body: answerReview(route.plural, await readJson(incoming, ['application/json']), user, context.users) };
+      const isProtobuf = mediaType(incoming) === 'application/vnd.kubernetes.protobuf';
+      const review = isProtobuf ? decodeReview(await readBytes(incoming)) : await readJson(incoming, ['application/json']);
+      return { code: 201, body: answerReview(route.plural, review, user, context.users) };
     }
     return answerResource(context, { route, query: searchParams, user, incoming, response });
   };

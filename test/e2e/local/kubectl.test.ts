@@ -186,6 +186,15 @@ describe('kubectl with the kinds and policies that are shipped', () => {
     }
   });
 
+  test('auth tells who one is and what one may', async () => {
+    expect((await kubectl(person, ['auth', 'whoami', '-o', 'jsonpath={.status.userInfo.username}'])).stdout).toBe('local-admin');
+    expect((await kubectl(operator, ['auth', 'whoami', '-o', 'jsonpath={.status.userInfo.username}'])).stdout).toBe(OPERATOR_USER_NAME);
+    const mayApprove = ['auth', 'can-i', 'approve', 'purgeruns.dataward.io', '-n', 'default'];
+    expect((await kubectl(person, mayApprove)).stdout).toBe('yes\n');
+    expect((await kubectl(operator, mayApprove)).stdout).toBe('no\n');
+    expect((await kubectl(operator, ['auth', 'can-i', 'create', 'purgeruns.dataward.io'])).stdout).toBe('yes\n');
+  });
+
   test('the operator cannot write a status as a person, nor a person as the operator', async () => {
     const store = `
 apiVersion: dataward.io/v1alpha1
