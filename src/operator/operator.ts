@@ -94,7 +94,7 @@ function createWork(parts: OperatorParts, client: Client, metrics: Metrics): Wor
       const owner = await ownerName(client, config.rootNamespace);
       work.caches = createCaches(client, { logger, metrics: metrics.runtime });
       running = Promise.all(Object.values(work.caches).map((cache) => cache.start(signal)));
-      work.controllers = createControllers({ ...parts, client, caches: work.caches, evidence, events, metrics, owner, actor: username });
+      work.controllers = createControllers({ ...parts, client, caches: work.caches, evidence, events, metrics, owner, leaving: signal, actor: username });
       await Promise.all(work.controllers.map((controller) => controller.start(signal)));
       logger.info('the operator works', { user: username, frozen: config.frozen });
     },

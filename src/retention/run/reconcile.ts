@@ -37,6 +37,8 @@ export interface PurgeRunContext {
   certifier: Certifier;
   rootNamespace: string;
   frozen: boolean;
+  /** Aborts when this process stops or no longer leads. */
+  leaving: AbortSignal;
   actor: string;
   /** This installation, as the stores it owns know it. */
   owner: string;
@@ -92,7 +94,7 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
     const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, request, context.connections, signal));
     await report(run, { state: 'Running', reason: 'Running', why: '', grade, verification: { heldBefore }, progress: { deleted: run.status?.progress?.deleted ?? 0 } }, signal);
     const before = run.status?.progress?.deleted ?? 0;
-    const stop = await watchForStop(run, store, policy, { client: context.client, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen });
+    const stop = await watchForStop(run, store, policy, { client: context.client, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen, leaving: context.leaving });
     const stretch = await purgeStretch(
       { run, store, policy, request, maxRows },
       {

@@ -21,6 +21,8 @@ export interface StopContext {
   declarations: DeclarationSource;
   rootNamespace: string;
   frozen: boolean;
+  /** Aborts when this process stops or no longer leads. */
+  leaving: AbortSignal;
 }
 
 /**
@@ -33,6 +35,7 @@ export async function watchForStop(run: PurgeRun, store: DataStore, policy: Rete
   const ref = policyRef(run) ?? { namespace: policy.metadata.namespace ?? '', name: policy.metadata.name };
 
   return async () => {
+    if (context.leaving.aborted) return { reason: 'Progressing', why: 'the operator stops; the next one goes on where this one was' };
     const [current, standing, frozen, declarations] = await Promise.all([
       context.client.get<PurgeRun>(PURGE_RUN, { namespace, name: run.metadata.name }),
       context.client.get<RetentionPolicy>(RETENTION_POLICY, ref),
