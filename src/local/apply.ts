@@ -10,7 +10,7 @@ export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
  */
 export function threeWayMerge(before: JsonObject, declared: JsonObject, current: JsonObject): JsonObject {
   const result = { ...current };
-  for (const key of Object.keys(before)) if (!(key in declared)) delete result[key];
+  for (const key of Object.keys(before)) if (!Object.hasOwn(declared, key)) delete result[key];
   for (const [key, value] of Object.entries(declared)) {
     const existing = result[key];
     result[key] = isJsonObject(value) && isJsonObject(existing) ? threeWayMerge(memberObject(before, key), value, existing) : copy(value);

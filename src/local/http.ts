@@ -35,11 +35,18 @@ export function mediaType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim().toLowerCase() ?? '';
 }
 
+/** A member of this name would become the prototype of whatever it is copied into: fields that no rule looks at. */
+function refusePrototype(name: string, value: unknown): unknown {
+  if (name === '__proto__') throw badRequest('the body of the request has a field __proto__, which no object here has');
+  return value;
+}
+
 /** Reads JSON. Throws 400 without repeating the text: it may hold a Secret. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
+    return JSON.parse(text, refusePrototype);
+  } catch (error) {
+    if (error instanceof StatusError) throw error;
     throw badRequest('the body of the request is not valid JSON');
   }
 }

@@ -10,6 +10,11 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The own member of that name; never what every object inherits, such as `constructor`. */
+export function ownMember<T>(object: { readonly [member: string]: T }, name: string): T | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
 /** The member as an object, or an empty one: for reading only. */
 export function memberObject(object: JsonObject, member: string): JsonObject {
   const value = object[member];

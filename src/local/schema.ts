@@ -1,5 +1,5 @@
 import { badRequest } from './errors.ts';
-import { isJsonObject } from './object.ts';
+import { isJsonObject, ownMember } from './object.ts';
 import type { JsonObject } from './object.ts';
 
 /** The part of an OpenAPI v3 schema that this server reads; the rest is passed on to clients unread. */
@@ -46,7 +46,7 @@ export function prune(value: unknown, schema: Schema, path: string, unknown: str
   const result: JsonObject = {};
   for (const [name, member] of Object.entries(value)) {
     const below = path === '' ? name : `${path}.${name}`;
-    const known = schema.properties?.[name] ?? schema.additionalProperties;
+    const known = ownMember(schema.properties ?? {}, name) ?? schema.additionalProperties;
     if (known === undefined) unknown.push(below);
     else if (member !== null) {
       const kept = prune(member, known, below, unknown);

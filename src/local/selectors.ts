@@ -1,4 +1,5 @@
 import { badRequest } from './errors.ts';
+import { ownMember } from './object.ts';
 import type { StoredObject } from './object.ts';
 
 export type Matcher = (object: StoredObject) => boolean;
@@ -11,19 +12,19 @@ function labelTerm(term: string): (labels: Record<string, string>) => boolean {
     const values = list.split(',').map((value) => value.trim());
     const wanted = operator === 'in';
     return (labels) => {
-      const value = labels[key];
+      const value = ownMember(labels, key);
       return value === undefined ? !wanted : values.includes(value) === wanted;
     };
   }
   const equality = /^([^\s!=,()]+)\s*(==|=|!=)\s*([^\s!=,()]*)$/.exec(term);
   if (equality !== null) {
     const [, key = '', operator, value = ''] = equality;
-    return operator === '!=' ? (labels) => labels[key] !== value : (labels) => labels[key] === value;
+    return operator === '!=' ? (labels) => ownMember(labels, key) !== value : (labels) => ownMember(labels, key) === value;
   }
   const existence = /^(!?)\s*([^\s!=,()]+)$/.exec(term);
   if (existence !== null) {
     const [, not, key = ''] = existence;
-    return (labels) => (labels[key] === undefined) === (not === '!');
+    return (labels) => (ownMember(labels, key) === undefined) === (not === '!');
   }
   throw badRequest(`unable to parse requirement: found '${term}', expected: a label requirement such as key=value, key in (a,b) or !key`);
 }

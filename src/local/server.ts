@@ -59,6 +59,8 @@ export interface LocalServer {
 }
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+/** Only there to read the paths of requests by. */
+const ORIGIN = 'https://localhost';
 const INITIAL_NAMESPACES = ['default', 'kube-system'];
 /** Paths that tell nothing and are answered to everyone, so that a supervisor can probe them. */
 const OPEN_PATHS = new Set(['/healthz', '/readyz', '/livez', '/version']);
@@ -179,7 +181,9 @@ function requestListener(context: ResourceContext): (incoming: IncomingMessage, 
   const index = openApiIndex(documents);
 
   const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> => {
-    const { pathname, searchParams } = new URL(incoming.url ?? '/', 'https://localhost');
+    const target = incoming.url ?? '/';
+    if (!URL.canParse(target, ORIGIN)) throw noSuchPath();
+    const { pathname, searchParams } = new URL(target, ORIGIN);
     const path = pathname.length > 1 ? pathname.replace(/\/$/, '') : pathname;
     const token = /^Bearer\s+(.+)$/i.exec(incoming.headers.authorization ?? '')?.[1] ?? '';
     const user = context.users.authenticate(token);
@@ -207,6 +211,6 @@ function requestListener(context: ResourceContext): (incoming: IncomingMessage, 
   return (incoming, response) => {
     answer(incoming, response).catch(failureAnswer).then((result) => {
       if (result !== undefined) send(response, result);
-    });
+    }).catch(() => response.destroy());
   };
 }

@@ -1,5 +1,5 @@
 import { badRequest } from './errors.ts';
-import { copy, isJsonObject, sameJson } from './object.ts';
+import { copy, isJsonObject, ownMember, sameJson } from './object.ts';
 import type { JsonObject } from './object.ts';
 
 /**
@@ -45,7 +45,7 @@ function order(list: unknown[], wanted: unknown[], key: string): unknown[] {
 }
 
 function mergeList(current: unknown, patch: unknown[], path: string, keys: MergeKeys): unknown {
-  const key = keys[path];
+  const key = ownMember(keys, path);
   const existing = Array.isArray(current) ? current : [];
   if (key === undefined) return copy(patch);
   return key === '' ? mergePrimitives(existing, patch) : mergeItems(existing, patch, key, path, keys);
@@ -77,7 +77,7 @@ export function strategicMerge(target: unknown, patch: unknown, keys: MergeKeys,
   for (const [key, wanted] of Object.entries(fields)) {
     const name = key.slice(SET_ORDER.length);
     const list = result[name];
-    if (key.startsWith(SET_ORDER) && Array.isArray(wanted) && Array.isArray(list)) result[name] = order(list, wanted, keys[below(name)] ?? '');
+    if (key.startsWith(SET_ORDER) && Array.isArray(wanted) && Array.isArray(list)) result[name] = order(list, wanted, ownMember(keys, below(name)) ?? '');
   }
   return result;
 }

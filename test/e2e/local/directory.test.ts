@@ -4,7 +4,11 @@ import { mkdtemp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { demoManifests, holdDates } from '../../../examples/demo/manifests.ts';
+import { CONFIG_MAP, NAMESPACE, OWN_KINDS, SECRET } from '../../../src/api/kinds.ts';
 import type { KindRef, KubeObject } from '../../../src/api/object.ts';
+import { loadApi } from '../../../src/api/validation/load.ts';
 import { watchDirectory } from '../../../src/local/directory.ts';
 import type { ApplyResult, DirectorySource } from '../../../src/local/directory.ts';
 import { createClient } from '../../../src/runtime/client.ts';
@@ -14,7 +18,6 @@ import { startTestLocalServer } from '../../support/local-server.ts';
 import type { TestLocalServer } from '../../support/local-server.ts';
 
 const WIDGET: KindRef = { group: 'test.dataward.io', version: 'v1alpha1', plural: 'widgets', kind: 'Widget', namespaced: true };
-const NAMESPACE: KindRef = { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false };
 
 interface Widget extends KubeObject {
   spec: { size: number; note?: string };
@@ -138,4 +141,28 @@ describe('a folder of manifests', () => {
     await rm(dir, { recursive: true });
     await expect(start()).rejects.toThrow('ENOENT');
   });
+});
+
+test('the manifests of the demo are accepted as they are, and nothing is written at the second look', async () => {
+  const api = loadApi(fileURLToPath(new URL('../../../crds/', import.meta.url)));
+  const server = await startTestLocalServer(api.crds, api.admissionPolicies, { validator: api.validator });
+  const config = new KubeConfig();
+  config.loadFromString(server.kubeconfig('local-admin'));
+  const client = createClient(config, { userAgent: 'dataward-test' });
+  const dir = await mkdtemp(join(tmpdir(), 'dataward-demo-'));
+  const values = {
+    host: '127.0.0.1', port: 15432, database: 'analytics', serverName: 'localhost', caPem: server.caPem,
+    observeUser: 'o', observePassword: 'p', enforceUser: 'e', enforcePassword: 'p', verifyUser: 'v', verifyPassword: 'p', ...holdDates(new Date()),
+  };
+  for (const [name, text] of await demoManifests(values)) await writeFile(join(dir, name), text);
+  for (const outcome of ['created', 'unchanged']) {
+    const source = watchDirectory({ dir, client, kinds: [...OWN_KINDS, NAMESPACE, SECRET, CONFIG_MAP], onResult: () => undefined });
+    const results = await source.firstPass;
+    await source.close();
+    expect(results.length).toBeGreaterThan(8);
+    expect(results.filter((result) => result.outcome !== outcome)).toEqual([]);
+  }
+  client.close();
+  await server.close();
+  await rm(dir, { recursive: true });
 });

@@ -21,6 +21,8 @@ describe('label selectors', () => {
     { selector: 'x.io/a=1,b in (2,3),!c', labels: { 'x.io/a': '1', b: '3' }, matches: true },
     { selector: 'a=', labels: { a: '' }, matches: true },
     { selector: 'a=', labels: {}, matches: false },
+    { selector: 'constructor', labels: {}, matches: false },
+    { selector: '!constructor', labels: {}, matches: true },
   ])('$selector on $labels: $matches', ({ selector, labels, matches }) => {
     expect(parseLabelSelector(selector)(labelled(labels as Record<string, string>))).toBe(matches);
   });

@@ -69,6 +69,19 @@ describe('who may talk to the server', () => {
     expect(body).toMatchObject({ reason: 'Invalid' });
   });
 
+  test('names that every object inherits are fields like others, and __proto__ is refused', async () => {
+    const strange = await server.request('POST', '/api/v1/namespaces/default/configmaps?fieldValidation=Strict', { metadata: { name: 'strange' }, constructor: { a: 'b' } });
+    expect(strange).toMatchObject({ status: 400, body: { message: expect.stringContaining('unknown field "constructor"') } });
+    const patch = JSON.parse('{"__proto__": {"metadata": {"finalizers": ["x"]}}}') as object;
+    const answer = await server.request('PATCH', '/api/v1/namespaces/default', patch, { contentType: 'application/merge-patch+json' });
+    expect(answer).toMatchObject({ status: 400, body: { message: expect.stringContaining('__proto__') } });
+  });
+
+  test('a path that is none is not found', async () => {
+    expect((await server.request('GET', '//')).status).toBe(404);
+    expect((await server.request('GET', '/api/v1/namespaces/%zz')).status).toBe(404);
+  });
+
   test('a body beyond 3 MiB is refused', async () => {
     const { status } = await server.request('POST', WIDGETS, { ...widget('big'), padding: 'x'.repeat(3.1 * 1024 * 1024) });
     expect(status).toBe(413);
