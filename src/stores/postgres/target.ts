@@ -27,15 +27,15 @@ export interface Target {
   unreadable: { guard: string; why: string }[];
 }
 
-/** What a table does by itself on DELETE, as a digest by catalogue identity. */
+/** What a table does by itself on DELETE, as a text to compare, by catalogue identity. */
 export type Shapes = ReadonlyMap<string, string>;
 
 /**
- * SQL of a digest over what decides about the side effects of a DELETE on table `oid`: its triggers, to which
- * every foreign key into it belongs as well, and its rules. Both are found by an index, unlike the foreign keys.
+ * SQL of a text that differs when the side effects of a DELETE on table `oid` may: its triggers, among which every
+ * foreign key into it has some, and its rules. Both are found by an index, unlike the foreign keys themselves.
  */
 export function shapeSql(oid: string): string {
-  return `md5(coalesce((SELECT string_agg(t.oid::text || t.tgenabled::text, ',' ORDER BY t.oid) FROM pg_trigger t WHERE t.tgrelid = ${oid}), '')
+  return `(coalesce((SELECT string_agg(t.oid::text || t.tgenabled::text, ',' ORDER BY t.oid) FROM pg_trigger t WHERE t.tgrelid = ${oid}), '')
     || ';' || coalesce((SELECT string_agg(w.oid::text || w.ev_enabled::text, ',' ORDER BY w.oid) FROM pg_rewrite w WHERE w.ev_class = ${oid}), ''))`;
 }
 
