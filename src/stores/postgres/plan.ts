@@ -46,7 +46,7 @@ export function decidePurge(inventory: Pick<Inventory, 'tables'>, request: Purge
     const root = topology.root(rule.table);
     const table = topology.table(rule.table);
     if (table === undefined) {
-      refusals.push({ reason: 'TableNotFound', collection: rule.collection, message: `There is no table ${tableName(rule.table)}. Correct the data map, or wait for the inventory after a rename.` });
+      refusals.push({ reason: 'MissingTable', collection: rule.collection, message: `There is no table ${tableName(rule.table)}. Correct the data map, or wait for the inventory after a rename.` });
       return;
     }
     const edges = topology.edgesInto(root);
