@@ -50,6 +50,8 @@ export function kubernetesCheckpointSink(client: Client, namespace: string): Che
       });
       return;
     }
+    const standing = found.data?.[key];
+    if (standing !== undefined && parseCheckpoint(standing).rootHash !== checkpoint.rootHash) throw new Error(`${key} is there already with another hash: two histories of one chain; verify the audit log`);
     const kept = Object.entries({ ...found.data, [key]: text }).toSorted(([a], [b]) => a.localeCompare(b)).slice(-KEPT);
     await client.replace<ConfigMapObject>(CONFIG_MAP, { ...found, data: Object.fromEntries(kept) });
   }

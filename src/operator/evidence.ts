@@ -1,10 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openAnchor } from '../evidence/audit/anchor.ts';
 import { directoryCheckpointSink } from '../evidence/audit/checkpoint-directory.ts';
 import type { Checkpoint, CheckpointSink } from '../evidence/audit/checkpoint.ts';
 import { openJournal, type Journal } from '../evidence/audit/journal.ts';
 import { openAuditLog, type AuditLog } from '../evidence/audit/log.ts';
+import { nameOrPseudonym } from '../evidence/pseudonym.ts';
 import { loadOrCreateSigningKey, loadPublicKeys, publicKeyPem, type SigningKey } from '../evidence/keys.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -19,6 +21,8 @@ export interface Evidence {
   anchor: () => Promise<Checkpoint | null>;
   /** Keeps a certificate beside the chain; resolves when it is on disk. */
   keep: (name: string, text: string) => Promise<void>;
+  /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
+  nameClient: (key: string) => string;
   close: () => Promise<void>;
 }
 
@@ -30,6 +34,8 @@ export interface EvidenceOptions {
   logger: Logger;
   metrics: DomainMetrics;
   actor: string;
+  /** How long to wait for another writer of the same folder to end: a pod that is replaced takes a moment to go. */
+  lockWaitMillis: number;
 }
 
 const RULE = { everyRecords: 1_000, everyMillis: 300_000 };
@@ -47,7 +53,8 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
   for (const folder of ['certificates', 'keys']) await mkdir(join(dir, folder), { recursive: true, mode: 0o700 });
   const key = await loadOrCreateSigningKey(join(dir, 'signing-key.pem'));
   await writeFile(join(dir, 'keys', `${key.keyId}.pem`), publicKeyPem(key), { flush: true });
-  const audit = await openAuditLog({ dir: join(dir, 'audit'), clock: now, actor: options.actor });
+  const pseudonymKey = await loadOrCreateKey(join(dir, 'pseudonym.key'));
+  const audit = await openAuditLog({ dir: join(dir, 'audit'), clock: now, actor: options.actor, lockWaitMillis: options.lockWaitMillis });
   try {
     const journal = await openJournal(audit);
     const sinks = [directoryCheckpointSink(join(dir, 'checkpoints')), ...options.sinks];
@@ -84,6 +91,7 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
       journal,
       key,
       anchor,
+      nameClient: (name) => nameOrPseudonym(name, pseudonymKey),
       keep: (name, text) => writeFile(join(dir, 'certificates', name), text, { mode: 0o600, flush: true }),
       async close() {
         cancel();
@@ -95,4 +103,14 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
     await audit.close();
     throw error;
   }
+}
+
+/** Thirty-two random bytes of this installation; without them a pseudonym is noise. */
+async function loadOrCreateKey(path: string): Promise<Buffer> {
+  try {
+    await writeFile(path, randomBytes(32), { mode: 0o600, flag: 'wx', flush: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readFile(path);
 }

@@ -90,7 +90,7 @@ function createWork(parts: OperatorParts, client: Client, metrics: Metrics): Wor
     async begin(signal) {
       const { username } = await client.whoAmI({ signal });
       const sinks = [kubernetesCheckpointSink(client, config.rootNamespace)];
-      evidence = await openEvidence({ dir: config.evidenceDir, sinks, clock, logger, metrics: metrics.domain, actor: username });
+      evidence = await openEvidence({ dir: config.evidenceDir, sinks, clock, logger, metrics: metrics.domain, actor: username, lockWaitMillis: config.leaderElection ? 45_000 : 0 });
       const owner = await ownerName(client, config.rootNamespace);
       work.caches = createCaches(client, { logger, metrics: metrics.runtime });
       running = Promise.all(Object.values(work.caches).map((cache) => cache.start(signal)));

@@ -1,5 +1,5 @@
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
-import { nextSlot, owedSlot } from '../rules/schedule.ts';
+import { nextStart, owedSlot } from '../rules/schedule.ts';
 import { requestedAt } from './run/plan.ts';
 
 /** Whether a policy owes a plan now, and when to look again. */
@@ -19,5 +19,5 @@ export function planDue(policy: RetentionPolicy, now: number): Due {
   if (requested !== undefined && requested <= now && requested > last) return { due: true, slot: requested };
   const owed = owedSlot(schedule, last, now, uid);
   if (owed) return { due: true, slot: owed.at };
-  return { due: false, nextAt: nextSlot(schedule, now, uid).startsAt };
+  return { due: false, nextAt: nextStart(schedule, now, uid) };
 }

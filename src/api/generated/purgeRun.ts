@@ -210,6 +210,10 @@ export interface PurgeRunStatus {
   verification?: Verification;
   certificate?: CertificateReference;
   /**
+   * auditFrom is the sequence number of the run's first record of intent in the audit log.
+   */
+  auditFrom?: number;
+  /**
    * startedAt is when the first batch began.
    */
   startedAt?: string;

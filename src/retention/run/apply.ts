@@ -20,6 +20,10 @@ export interface ApplyContext {
   connections: StoreConnections;
   audit: AuditLog;
   journal: Journal;
+  /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
+  nameClient: (key: string) => string;
+  /** Told where in the audit log the intent stands, before the first row goes. */
+  intended: (seq: number) => Promise<void>;
   actor: string;
   /** This installation, as the stores it owns know it. */
   owner: string;
@@ -55,9 +59,9 @@ export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): P
     const identity = await writer.identity();
     if (identity.fingerprint !== work.run.spec.plan.target) return { end: 'Stopped', stop: { reason: 'TargetChanged', why: 'another store answers the enforcing identity than the plan was made for' }, deleted: 0 };
     const planned = await writer.planPurge({ ...work.request, budgetMs: 0 });
+    if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: work.run.status?.progress?.deleted ?? 0 };
+    await context.intended(await intend(work, context));
     const ledger = await openLedger(work, writer, context);
-    if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: ledger.deleted() };
-    await intend(work, context);
     const claim = await writer.claim(uid);
     // The claim names who owns the store; another cluster's operator must not delete on the strength of having the password.
     if (claim.owner !== context.owner) return { end: 'Stopped', stop: { reason: 'ForeignOwner', why: `the store belongs to ${claim.owner}; only its own operator deletes there` }, deleted: ledger.deleted() };
@@ -105,9 +109,9 @@ export function stepsOf(run: PurgeRun, derived: readonly PurgeStep[]): PurgeStep
 }
 
 /** Write before destroy: an audit log that cannot take the intent throws, and nothing is deleted. */
-async function intend(work: PurgeRunWork, context: ApplyContext): Promise<void> {
+async function intend(work: PurgeRunWork, context: ApplyContext): Promise<number> {
   const { run } = work;
-  await context.audit.append({
+  const record = await context.audit.append({
     actor: context.actor,
     action: 'purge.intent',
     object: objectOf(run),
@@ -120,6 +124,7 @@ async function intend(work: PurgeRunWork, context: ApplyContext): Promise<void> 
       collections: run.spec.plan.steps.map((step) => step.collection),
     },
   });
+  return record.seq;
 }
 
 /** How far a run has got, by the store's own journal. */
@@ -132,7 +137,7 @@ export interface Ledger {
 }
 
 /** Reads the journal of a run from its start, once; later calls read only what came since. */
-export async function openLedger(work: Pick<PurgeRunWork, 'run' | 'store'>, writer: StoreWriter, context: Pick<ApplyContext, 'journal' | 'actor'>): Promise<Ledger> {
+export async function openLedger(work: Pick<PurgeRunWork, 'run' | 'store'>, writer: StoreWriter, context: Pick<ApplyContext, 'journal' | 'actor' | 'nameClient'>): Promise<Ledger> {
   const uid = work.run.metadata.uid ?? '';
   const run = { store: `${work.store.metadata.namespace}/${work.store.metadata.name}`, run: uid, object: objectOf(work.run), actor: context.actor };
   let seen = 0;
@@ -145,7 +150,7 @@ export async function openLedger(work: Pick<PurgeRunWork, 'run' | 'store'>, writ
     },
     async takeOver() {
       const rows = await writer.journal(uid, seen);
-      await context.journal.takeOver(run, rows.map(entryOf));
+      await context.journal.takeOver(run, rows.map((row) => entryOf(row, context.nameClient)));
       journalled += rows.reduce((sum, row) => sum + row.deleted, 0);
       told = Math.max(told, journalled);
       seen = rows.at(-1)?.seq ?? seen;
@@ -156,8 +161,8 @@ export async function openLedger(work: Pick<PurgeRunWork, 'run' | 'store'>, writ
   return ledger;
 }
 
-function entryOf(row: JournalRow): { seq: number; [field: string]: string | number | Record<string, number> } {
-  return { seq: row.seq, epoch: row.epoch, collection: row.collection, table: `${row.table.schema}.${row.table.name}`, method: row.method, deleted: row.deleted, clients: row.clients, at: row.at };
+function entryOf(row: JournalRow, nameClient: (key: string) => string): { seq: number; [field: string]: string | number | Record<string, number> } {
+  return { seq: row.seq, epoch: row.epoch, collection: row.collection, table: `${row.table.schema}.${row.table.name}`, method: row.method, deleted: row.deleted, clients: Object.fromEntries(Object.entries(row.clients).map(([key, rows]) => [nameClient(key), rows])), at: row.at };
 }
 
 export function objectOf(run: PurgeRun): { kind: string; namespace: string; name: string; uid: string } {

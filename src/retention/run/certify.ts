@@ -25,6 +25,8 @@ export interface Certifier {
   /** Anchors the chain up to now and gives the checkpoint, so that the certificate can name it. */
   anchor: () => Promise<Checkpoint | null>;
   bundleDigest: string | null;
+  /** A client's key as evidence may carry it. */
+  nameClient: (key: string) => string;
   version: string;
   actor: string;
   now: () => number;
@@ -76,7 +78,7 @@ function certificateFacts({ run, store, policy, request, verdict, rows, firstSeq
     },
     store: { namespace: store.metadata.namespace ?? '', name: store.metadata.name, identityFingerprint: spec.plan.target, server: store.status?.identity?.server ?? store.spec.engine },
     collections: spec.plan.steps.map((step) => certifiedCollection(run, step.collection, request, verdict, rows)),
-    clients: perClient(rows),
+    clients: perClient(rows, certifier.nameClient),
     exclusions: [],
     notCovered: NOT_COVERED,
     audit: { chainId: certifier.audit.chainId, firstSeq, lastSeq: certifier.audit.head().seq, checkpoint },
@@ -118,10 +120,10 @@ function certifiedCollection(run: PurgeRun, collection: string, request: PurgeRe
   };
 }
 
-function perClient(rows: readonly JournalRow[]): { client: string; deleted: number }[] {
+function perClient(rows: readonly JournalRow[], nameClient: (key: string) => string): { client: string; deleted: number }[] {
   const sums = new Map<string, number>();
   for (const row of rows) for (const [client, deleted] of Object.entries(row.clients)) sums.set(client, (sums.get(client) ?? 0) + deleted);
-  return [...sums].map(([client, deleted]) => ({ client, deleted })).filter((entry) => entry.deleted > 0);
+  return [...sums].map(([client, deleted]) => ({ client: nameClient(client), deleted })).filter((entry) => entry.deleted > 0);
 }
 
 const instant = (text: string): string => new Date(text).toISOString();

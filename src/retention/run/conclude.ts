@@ -25,6 +25,7 @@ export interface ConcludeContext {
   audit: AuditLog;
   journal: Journal;
   certifier: Certifier;
+  nameClient: (key: string) => string;
   actor: string;
   now: () => number;
   signal: AbortSignal;
@@ -41,7 +42,7 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
     const deleted = (await openLedger({ run, store }, writer, context)).deleted();
     const verdict = await verifyRun(run, store, request, context.connections, { now: context.now, signal: context.signal });
     const { verification, problem } = verdict;
-    const record = await context.audit.append({
+    await context.audit.append({
       actor: context.actor,
       action: problem ? 'purge.failed' : 'purge.verified',
       object: objectOf(run),
@@ -55,7 +56,7 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
     }
     await remember(concluded, writer, context);
     const rows = await writer.journal(run.metadata.uid ?? '', 0);
-    const certificate = await certify({ ...concluded, verdict, rows, firstSeq: Math.max(1, record.seq - rows.length) }, context.certifier);
+    const certificate = await certify({ ...concluded, verdict, rows, firstSeq: run.status?.auditFrom ?? 1 }, context.certifier);
     return { state: 'Succeeded', reason: 'Succeeded', why: '', verification, certificate, progress };
   } finally {
     await writer.close();

@@ -1,7 +1,7 @@
 import type { PurgeRun } from '../../api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
 import type { Reason } from '../../api/reasons.ts';
-import { nextSlot, owedSlot, windowMillis, type Slot } from '../../rules/schedule.ts';
+import { nextStart, owedSlot, windowMillis, type Slot } from '../../rules/schedule.ts';
 import type { ApprovalReason } from '../../rules/weakening.ts';
 import { planDigest } from '../plan.ts';
 
@@ -12,7 +12,7 @@ export const FINAL_STATES: readonly RunState[] = ['Succeeded', 'Failed', 'Supers
 export type Decision =
   | { next: 'nothing' }
   | { next: 'end'; state: 'Superseded' | 'Expired' | 'Failed'; reason: Reason; why: string }
-  | { next: 'wait'; state: 'AwaitingApproval' | 'Waiting' | 'Paused'; reason: Reason; why: string; recheckMs: number }
+  | { next: 'wait'; state: 'AwaitingApproval' | 'Waiting' | 'Paused' | 'Verifying'; reason: Reason; why: string; recheckMs: number }
   | { next: 'purge'; maxRows: number }
   | { next: 'verify' };
 
@@ -51,13 +51,17 @@ export function decide(input: RunInput): Decision {
   const { run, policy } = input;
   const state = run.status?.state;
   if (state && FINAL_STATES.includes(state)) return { next: 'nothing' };
-  if (state === 'Verifying') return { next: 'verify' };
+  if (state === 'Verifying') {
+    // Another store has none of the rows either, and its empty tables would prove nothing.
+    if (policy && input.target !== run.spec.plan.target) return { next: 'wait', state, reason: 'TargetChanged', why: `the rows were deleted in ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
+    return { next: 'verify' };
+  }
   const begun = state === 'Running' || state === 'Paused';
   const hold: 'Paused' | 'Waiting' = begun ? 'Paused' : 'Waiting';
 
   if (!policy) return { next: 'end', state: 'Superseded', reason: 'Superseded', why: 'the policy of this run is gone; what it has not deleted stays' };
   if (planDigest(run.spec.plan) !== run.spec.planDigest) return { next: 'end', state: 'Failed', reason: 'Failed', why: 'spec.planDigest is not the digest of spec.plan' };
-  if (!begun && Date.parse(run.spec.plan.validUntil) <= input.now) return { next: 'end', state: 'Expired', reason: 'Expired', why: `nobody approved the plan before ${run.spec.plan.validUntil}` };
+  if (!begun && Date.parse(run.spec.plan.validUntil) <= input.now) return { next: 'end', state: 'Expired', reason: 'Expired', why: `the plan was good until ${run.spec.plan.validUntil} and nothing was begun by then; the next slot plans anew` };
   if (input.frozen) return { next: 'wait', state: hold, reason: 'Frozen', why: input.frozen, recheckMs: SOON };
   if (policy.spec.purge?.suspend) return { next: 'wait', state: hold, reason: 'Suspended', why: 'spec.purge.suspend of the policy is set', recheckMs: SOON };
   if (input.target !== run.spec.plan.target) return { next: 'wait', state: hold, reason: 'TargetChanged', why: `the plan was made for ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
@@ -108,7 +112,7 @@ export function openWindow(policy: RetentionPolicy, now: number): { open: true; 
   }
   const current: Slot | undefined = owedSlot(schedule, now - windowMillis(purge.schedule.window), now, uid);
   if (current && now < current.endsAt) return { open: true, endsAt: current.endsAt };
-  return { open: false, opensAt: nextSlot(schedule, now, uid).startsAt };
+  return { open: false, opensAt: nextStart(schedule, now, uid) };
 }
 
 /** On a RetentionPolicy: a person asks for a run now. RFC 3339. */

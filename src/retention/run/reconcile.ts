@@ -101,6 +101,8 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
         connections: context.connections,
         audit: context.audit,
         journal: context.journal,
+        nameClient: context.certifier.nameClient,
+        intended: (seq) => report(run, { state: 'Running', reason: 'Running', why: '', auditFrom: seq }, signal),
         actor: context.actor,
         owner: context.owner,
         now,
@@ -144,7 +146,7 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
       await report(run, { state: 'Failed', reason: 'Failed', why: 'the policy or the store went away before the result was verified; what was deleted is in the audit log' }, signal);
       return settle(run);
     }
-    const end = await conclude({ run, store, policy, request, normals }, { ...context, now, signal });
+    const end = await conclude({ run, store, policy, request, normals }, { ...context, nameClient: context.certifier.nameClient, now, signal });
     await report(run, end, signal);
     context.metrics.purgeLastAttemptOk.set(labelsOf(run), end.state === 'Succeeded' ? 1 : 0);
     if (end.state === 'Succeeded') context.metrics.purgeLastSuccess.set(labelsOf(run), now() / 1000);

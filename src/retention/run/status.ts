@@ -14,6 +14,8 @@ export interface RunReport {
   progress?: Progress;
   verification?: PurgeRunStatus['verification'];
   certificate?: PurgeRunStatus['certificate'];
+  /** Place of the intent in the audit log; the first one told stays. */
+  auditFrom?: number;
 }
 
 export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeRunStatus {
@@ -32,6 +34,7 @@ export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeR
     ...(report.progress || previous.progress ? { progress: progressOf(run, report, startedAt, now) } : {}),
     ...(report.verification ? { verification: report.verification } : {}),
     ...(report.certificate ? { certificate: report.certificate } : {}),
+    ...((previous.auditFrom ?? report.auditFrom) === undefined ? {} : { auditFrom: previous.auditFrom ?? report.auditFrom }),
     ...(startedAt ? { startedAt } : {}),
     ...(final ? { finishedAt: previous.finishedAt ?? at } : {}),
     conditions: conditionsFor(outcomeOf(report), { generation, now, ...(previous.conditions ? { conditions: previous.conditions } : {}) }),
