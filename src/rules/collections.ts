@@ -137,7 +137,7 @@ class CollectionResolver {
       const target = this.#follow(time.via, spec, table, 'times');
       const there = target?.spec.times?.find((candidate) => candidate.event === time.event && candidate.field !== undefined);
       if (!target || !there) {
-        this.#problem('UnresolvedReference', `event ${time.event} is to be read through ${time.via}, but the collection it refers to does not declare that event`);
+        this.#problem('UnresolvedReference', `event ${time.event} is to be read through ${time.via}, but the collection it refers to does not declare that event with a field; declare it there`);
         return undefined;
       }
       const field = this.#time(there, target.spec, target.table);
@@ -178,19 +178,30 @@ class CollectionResolver {
     const toField = declared?.toField ?? key?.referencedColumns[0];
     const target = declared
       ? this.#map.spec.collections?.find((candidate) => candidate.name === declared.to)
-      : this.#map.spec.collections?.find((candidate) => key && candidate.table.schema === key.references.schema && candidate.table.name === key.references.name);
-    const targetTable = target && tablesOf(target.table, this.#inventory)[0];
+      : this.#map.spec.collections?.find((candidate) => key && matchesPattern(candidate.table.schema, key.references.schema) && matchesPattern(candidate.table.name, key.references.name));
+    const targetTable = target && this.#referencedTable(tablesOf(target.table, this.#inventory), table, key?.references);
     if (!target || !targetTable || toField === undefined) {
-      this.#problem('UnresolvedReference', `${where} goes through ${field}, but neither spec.collections[].references nor a foreign key says which collection of this map it refers to`);
+      this.#problem('UnresolvedReference', `${where} goes through ${field}, but neither spec.collections[].references nor a foreign key says which table of this map it refers to; add a reference to a collection that means one table`);
       return undefined;
     }
     if (!this.#hasColumn(toField, 'references[].toField', targetTable)) return undefined;
     return { spec: target, table: targetTable, hop: { field, table: addressOf(targetTable), toField } };
   }
 
+  /**
+   * Of the tables a collection means, the one a row refers to: by the foreign key, else the only one, else the only
+   * one of the same schema. Anything else would read the time or client of a stranger's row.
+   */
+  #referencedTable(candidates: readonly TableFact[], from: TableFact, byKey: TableAddress | undefined): TableFact | undefined {
+    const byName = byKey && candidates.find((candidate) => candidate.schema === byKey.schema && candidate.name === byKey.name);
+    if (byName) return byName;
+    const near = candidates.length > 1 ? candidates.filter((candidate) => candidate.schema === from.schema) : candidates;
+    return near.length === 1 ? near[0] : undefined;
+  }
+
   #hasColumn(name: string, where: string, table: TableFact = this.#table): boolean {
     if (columnOf(table, name)) return true;
-    this.#problem('MissingColumn', `${where} names column ${name}, which table ${table.schema}.${table.name} does not have`);
+    this.#problem('MissingColumn', `${where} names column ${name}, which table ${table.schema}.${table.name} does not have; correct the map or bring the column back`);
     return false;
   }
 

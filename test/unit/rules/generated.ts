@@ -98,15 +98,15 @@ function clientOf(item: Row, of: MappedCollection): string | null {
 }
 
 function matches(words: RetentionPolicySpec['rows'], item: Row, of: MappedCollection): Truth {
-  let answer: Truth = true;
-  for (const condition of words.where ?? []) {
+  const answers = (words.where ?? []).map((condition): Truth => {
     if (!of.columns.includes(condition.field)) return null;
     const held = item[condition.field] ?? null;
-    const one: Truth =
-      condition.operator === 'Exists' ? held !== null : condition.operator === 'DoesNotExist' ? held === null : held === null ? null : (condition.values ?? []).includes(held) === (condition.operator === 'In');
-    answer = one === false || answer === false ? false : one === null ? null : answer;
-  }
-  return answer;
+    if (condition.operator === 'Exists') return held !== null;
+    if (condition.operator === 'DoesNotExist') return held === null;
+    return held === null ? null : (condition.values ?? []).includes(held) === (condition.operator === 'In');
+  });
+  if (answers.includes(false)) return false;
+  return answers.includes(null) ? null : true;
 }
 
 /** Whether the period of a row is over; null where its start says nothing. */

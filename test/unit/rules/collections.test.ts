@@ -1,0 +1,169 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Collection, DataMap, DataMapSpec } from '../../../src/api/generated/dataMap.ts';
+import { resolveMaps, type MappedCollection, type ResolvedMaps } from '../../../src/rules/collections.ts';
+import type { TableFact } from '../../../src/stores/port.ts';
+import { aMap, anInventory, aTable, refersTo } from '../../support/declared.ts';
+
+const views = aTable('views', ['id', 'viewed_at', 'session_id', 'visitor_id'], { foreignKeys: [refersTo('sessions', 'session_id')] });
+const sessions = aTable('sessions', ['id', 'client_id', 'ended_at'], { foreignKeys: [refersTo('clients', 'client_id')] });
+const clients = aTable('clients', ['id', 'key', 'contract_end']);
+
+const viewsOf: Partial<Collection> = { name: 'views', table: { schema: 'public', name: 'views' } };
+const sessionsOf: Partial<Collection> = { name: 'sessions', table: { schema: 'public', name: 'sessions' } };
+const clientsOf: Partial<Collection> = { name: 'clients', table: { schema: 'public', name: 'clients' } };
+
+function resolve(collections: Partial<Collection>[], tables: TableFact[], spec: Partial<DataMapSpec> = {}): ResolvedMaps {
+  return resolveMaps([aMap(collections, spec)], anInventory(tables));
+}
+
+function first(resolved: ResolvedMaps): MappedCollection {
+  const [collection] = resolved.collections;
+  if (!collection) throw new Error('nothing was resolved');
+  return collection;
+}
+
+const problems = (resolved: ResolvedMaps): string[] => resolved.problems.map((problem) => `${problem.reason} ${problem.message}`);
+const at = (schema: string, name: string): { schema: string; name: string } => ({ schema, name });
+
+describe('a table', () => {
+  test('that exists becomes a collection with its columns, in the words of its map', () => {
+    const resolved = resolve([{ ...viewsOf, subjects: ['visitor'], fields: [{ name: 'visitor_id', categories: ['user.unique_id'] }], acknowledge: [{ trigger: 'audit', reason: 'counts' }] }], [views]);
+    expect(problems(resolved)).toEqual([]);
+    expect(first(resolved)).toMatchObject({ id: 'platform-db/web/views', table: at('public', 'views'), columns: ['id', 'viewed_at', 'session_id', 'visitor_id'], categories: ['user.behavior'], fieldCategories: ['user.unique_id'], subjects: ['visitor'], acknowledged: ['audit'] });
+  });
+
+  test('that is missing is a problem that says what to do, and no collection', () => {
+    const resolved = resolve([viewsOf], [sessions]);
+    expect(resolved.collections).toEqual([]);
+    expect(problems(resolved)).toEqual(['MissingTable collection views: the store has no table public.views; correct spec.collections[].table or grant the observing account access to it']);
+  });
+
+  test('of a pattern each becomes a collection of its own; partitions are implied', () => {
+    const tables = [aTable('views', ['id'], { schema: 'tenant_a' }), aTable('views', ['id'], { schema: 'tenant_b' }), aTable('views_2026', ['id'], { schema: 'tenant_b', kind: 'Partition' }), aTable('views', ['id'])];
+    const resolved = resolve([{ name: 'views', table: at('tenant_*', 'views*') }], tables);
+    expect(resolved.collections.map((collection) => collection.id)).toEqual(['platform-db/web/views#tenant_a.views', 'platform-db/web/views#tenant_b.views']);
+  });
+
+  test('takes its subjects from the map where it names none', () => {
+    expect(first(resolve([viewsOf], [views], { defaults: { otherColumns: 'NonPersonal', subjects: ['visitor'] } })).subjects).toEqual(['visitor']);
+  });
+
+  test('called non-personal is listed with its pattern resolved', () => {
+    const resolved = resolve([], [aTable('tool_a', []), aTable('tool_b', []), views], { nonPersonal: [{ table: at('public', 'tool_*'), reason: 'x', by: 'y', reviewAt: '2027-01-01' }] });
+    expect(resolved.nonPersonal).toEqual([at('public', 'tool_a'), at('public', 'tool_b')]);
+  });
+});
+
+describe('a column that does not exist', () => {
+  const table: [string, Partial<Collection>, string][] = [
+    ['as a time', { times: [{ event: 'Created', field: 'made_at' }] }, 'times[Created] names column made_at'],
+    ['as a subject key', { subjectKeys: [{ field: 'who', identity: 'visitor' }] }, 'subjectKeys names column who'],
+    ['as the client of the collection', { client: { field: 'tenant' } }, 'client names column tenant'],
+    ['to go through', { times: [{ event: 'Ended', via: 'order_id' }] }, 'times names column order_id'],
+  ];
+  test.each(table)('%s is named with its table and what to do', (_, spec, words) => {
+    const resolved = resolve([{ ...viewsOf, ...spec }], [views]);
+    expect(problems(resolved)[0]).toBe(`MissingColumn collection views: ${words}, which table public.views does not have; correct the map or bring the column back`);
+    expect(first(resolved)).toMatchObject({ times: {}, subjectKeys: [] });
+    expect(first(resolved)).not.toHaveProperty('client');
+    expect(first(resolved).problems).toHaveLength(resolved.problems.length);
+  });
+
+  test("as a map's default client is no fault of a table without it", () => {
+    const resolved = resolve([viewsOf], [views], { client: { field: 'tenant' } });
+    expect(problems(resolved)).toEqual([]);
+    expect(first(resolved)).not.toHaveProperty('client');
+  });
+});
+
+describe('an event', () => {
+  test('read from a column keeps its type, zone and plausible start', () => {
+    const { times } = first(resolve([{ ...viewsOf, times: [{ event: 'Created', field: 'viewed_at', type: 'Timestamp', timeZone: 'Europe/Paris', plausibleFrom: '2005-01-01' }] }], [views]));
+    expect(times).toEqual({ Created: { path: { via: [], field: 'viewed_at' }, type: 'Timestamp', timeZone: 'Europe/Paris', plausibleFrom: '2005-01-01' } });
+  });
+
+  test('read through a foreign key becomes a hop to the table the key names', () => {
+    const resolved = resolve([{ ...viewsOf, times: [{ event: 'Ended', via: 'session_id' }] }, { ...sessionsOf, times: [{ event: 'Ended', field: 'ended_at', type: 'Date' }] }], [views, sessions]);
+    expect(first(resolved).times).toEqual({ Ended: { path: { via: [{ field: 'session_id', table: at('public', 'sessions'), toField: 'id' }], field: 'ended_at' }, type: 'Date' } });
+  });
+
+  test('read through a declared reference needs no foreign key', () => {
+    const bare = { ...views, foreignKeys: [] };
+    const resolved = resolve([{ ...viewsOf, references: [{ field: 'visitor_id', to: 'sessions', toField: 'id' }], times: [{ event: 'Ended', via: 'visitor_id' }] }, { ...sessionsOf, times: [{ event: 'Ended', field: 'ended_at' }] }], [bare, sessions]);
+    expect(first(resolved).times['Ended']?.path.via).toEqual([{ field: 'visitor_id', table: at('public', 'sessions'), toField: 'id' }]);
+  });
+
+  const unresolved: [string, Partial<Collection>[], string][] = [
+    ['no reference says where to', [{ ...viewsOf, times: [{ event: 'Ended', via: 'visitor_id' }] }, sessionsOf], 'neither spec.collections[].references nor a foreign key'],
+    ['the foreign key leads to a table the map does not describe', [{ ...viewsOf, times: [{ event: 'Ended', via: 'session_id' }] }], 'neither spec.collections[].references nor a foreign key'],
+    ['the collection it leads to does not declare the event', [{ ...viewsOf, times: [{ event: 'Ended', via: 'session_id' }] }, sessionsOf], 'does not declare that event'],
+  ];
+  test.each(unresolved)('is not there where %s', (_, collections, words) => {
+    const resolved = resolve(collections, [views, sessions]);
+    expect(first(resolved).times).toEqual({});
+    expect(problems(resolved).at(-1)).toContain('UnresolvedReference');
+    expect(problems(resolved).join()).toContain(words);
+  });
+});
+
+describe('a reference to a collection that means many tables', () => {
+  const tenant = (schema: string, keys: boolean): TableFact[] => [
+    aTable('orders', ['id', 'client_id'], { schema, foreignKeys: keys ? [refersTo('clients', 'client_id', schema)] : [] }),
+    aTable('clients', ['id', 'contract_end'], { schema }),
+  ];
+  const orders: Partial<Collection> = { name: 'orders', table: at('tenant_*', 'orders'), times: [{ event: 'Ended', via: 'client_id' }] };
+  const many: Partial<Collection> = { name: 'clients', table: at('tenant_*', 'clients'), times: [{ event: 'Ended', field: 'contract_end' }] };
+  const hops = (resolved: ResolvedMaps): string[] => resolved.collections.filter((collection) => collection.name === 'orders').map((collection) => `${collection.table.schema} -> ${collection.times['Ended']?.path.via[0]?.table.schema}`);
+
+  test('follows the foreign key of each table', () => {
+    expect(hops(resolve([orders, many], [...tenant('tenant_a', true), ...tenant('tenant_b', true)]))).toEqual(['tenant_a -> tenant_a', 'tenant_b -> tenant_b']);
+  });
+
+  test('without one stays in the schema: the time of another tenant would be the wrong one', () => {
+    const soft = { ...orders, references: [{ field: 'client_id', to: 'clients', toField: 'id' }] };
+    expect(hops(resolve([soft, many], [...tenant('tenant_a', false), ...tenant('tenant_b', false)]))).toEqual(['tenant_a -> tenant_a', 'tenant_b -> tenant_b']);
+  });
+
+  test('that cannot be told apart is unresolved', () => {
+    const soft = { ...viewsOf, references: [{ field: 'visitor_id', to: 'clients', toField: 'id' }], times: [{ event: 'Ended', via: 'visitor_id' }] };
+    const resolved = resolve([soft, many], [views, ...tenant('tenant_a', false), ...tenant('tenant_b', false)]);
+    expect(first(resolved).times).toEqual({});
+    expect(problems(resolved)).toEqual([expect.stringContaining('add a reference to a collection that means one table'), expect.stringContaining('does not declare that event')]);
+  });
+});
+
+describe('the client of a row', () => {
+  const chain: Partial<Collection>[] = [{ ...viewsOf, client: { via: 'session_id' } }, { ...sessionsOf, client: { via: 'client_id' } }, { ...clientsOf, client: { field: 'key' } }];
+
+  test('is found hop by hop', () => {
+    const { client } = first(resolve(chain, [views, sessions, clients]));
+    expect(client).toEqual({ path: { via: [{ field: 'session_id', table: at('public', 'sessions'), toField: 'id' }, { field: 'client_id', table: at('public', 'clients'), toField: 'id' }], field: 'key' } });
+  });
+
+  const table: [string, DataMap['spec']['client'], string, unknown][] = [
+    ['is a value for the whole table', { value: 'a' }, 'public', { value: 'a' }],
+    ['is the schema of the table', { schema: 'tenant_*' }, 'tenant_a', { value: 'tenant_a' }],
+    ['is unknown in a schema the pattern does not match', { schema: 'tenant_*' }, 'public', undefined],
+    ['is a column', { field: 'visitor_id' }, 'public', { path: { via: [], field: 'visitor_id' } }],
+  ];
+  test.each(table)('%s', (_, client, schema, expected) => {
+    expect(first(resolve([{ ...viewsOf, table: at('*', 'views') }], [{ ...views, schema }], client ? { client } : {})).client).toEqual(expected);
+  });
+
+  test('is unknown where the references go in a circle', () => {
+    const loop = [aTable('a', ['id', 'b_id'], { foreignKeys: [refersTo('b', 'b_id')] }), aTable('b', ['id', 'a_id'], { foreignKeys: [refersTo('a', 'a_id')] })];
+    const resolved = resolve([{ name: 'a', table: at('public', 'a'), client: { via: 'b_id' } }, { name: 'b', table: at('public', 'b'), client: { via: 'a_id' } }], loop);
+    expect(first(resolved)).not.toHaveProperty('client');
+  });
+});
+
+test('a table that two maps claim is a problem of both, and the order of the maps does not matter', () => {
+  const maps = [aMap([viewsOf], {}, { name: 'web' }), aMap([{ ...viewsOf, name: 'hits' }], {}, { name: 'ads' })];
+  const resolved = resolveMaps(maps, anInventory([views]));
+  expect(resolved.collections.map((collection) => [collection.id, collection.problems.map((problem) => problem.reason)])).toEqual([
+    ['platform-db/ads/hits', ['MapOverlap']],
+    ['platform-db/web/views', ['MapOverlap']],
+  ]);
+  expect(resolved.problems[0]?.message).toBe('collection hits: table public.views is also claimed by platform-db/web/views; nothing is deleted there until one of them lets go');
+  expect(resolveMaps(maps.toReversed(), anInventory([views]))).toEqual(resolved);
+});
