@@ -109,9 +109,9 @@ export function createElection(options: ElectionOptions): Election {
   };
 
   const release = async (): Promise<void> => {
-    const lease = observed?.lease;
-    if (lease?.spec?.holderIdentity !== identity) return;
     try {
+      const lease = await client.get<Lease>(LEASE, ref, { timeoutMs: 2_000 });
+      if (lease?.spec?.holderIdentity !== identity) return;
       const time = formatMicroTime(clock.now());
       await client.replace<Lease>(LEASE, { ...lease, spec: { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: time, acquireTime: time } }, { timeoutMs: 2_000 });
       logger.info('gave the lease back', { lease: ref.name });
@@ -120,15 +120,15 @@ export function createElection(options: ElectionOptions): Election {
     }
   };
 
-  /** One attempt, given up at the renew deadline: a hung request must not let us believe that we lead. */
-  const attemptInTime = async (signal: AbortSignal): Promise<void> => {
+  /**
+   * One attempt, given up at the renew deadline: a hung request must not keep us believing that we lead. The end of the
+   * process does not cut it short, or a write the server has done would be unknown to us when the lease is given back.
+   */
+  const attemptInTime = async (): Promise<void> => {
     const limit = new AbortController();
-    const giveUp = (): void => limit.abort();
-    const cancel = clock.setTimer((renewedAt ?? 0) + renewDeadlineMs - clock.monotonic(), giveUp);
-    signal.addEventListener('abort', giveUp, { once: true });
+    const cancel = clock.setTimer((renewedAt ?? 0) + renewDeadlineMs - clock.monotonic(), () => limit.abort());
     await attempt(limit.signal);
     cancel();
-    signal.removeEventListener('abort', giveUp);
   };
 
   /** Renews until the signal aborts, the lease has another holder, or it could not be renewed in time. */
@@ -137,7 +137,7 @@ export function createElection(options: ElectionOptions): Election {
       await sleep(clock, retryPeriodMs, signal);
       // After a pause of this process the lease may have been another's meanwhile, even if it is free again: no renewal.
       if (signal.aborted || !isLeader()) return;
-      await attemptInTime(signal);
+      await attemptInTime();
       if (!isLeader() || holderIsOther(observed?.lease, identity)) return;
     }
   };

@@ -351,21 +351,20 @@ describe('reading what we wrote', () => {
 });
 
 describe('size and ends', () => {
-  test('a list of 10,000 objects does not stall the process', async () => {
+  test('a list of 10,000 objects is taken over in slices, with other work in between', async () => {
     for (let index = 0; index < 10_000; index += 1) server.put(WIDGET, widget(`w${index}`));
-    let longest = 0;
-    let last = performance.now();
-    const beat = setInterval(() => {
-      const now = performance.now();
-      longest = Math.max(longest, now - last - 5);
-      last = now;
-    }, 5);
-    const { cache, heard } = await follow();
-    clearInterval(beat);
-    expect(cache.list()).toHaveLength(10_000);
-    expect(heard).toHaveLength(10_000);
-    // The fake server, which sorts all objects for each page, shares this thread; the reflector's own part is far less.
-    expect(longest).toBeLessThan(200);
+    const cache = createCache<Widget>(client, WIDGET, { timing: FAST });
+    let [heard, inTurn, most] = [0, 0, 0];
+    cache.onChange(() => {
+      if (inTurn === 0) setImmediate(() => (inTurn = 0));
+      inTurn += 1;
+      heard += 1;
+      most = Math.max(most, inTurn);
+    });
+    running = cache.start(abort.signal);
+    await cache.synced();
+    expect([cache.list().length, heard]).toEqual([10_000, 10_000]);
+    expect(most).toBeLessThanOrEqual(500);
   });
 
   test('a hundred starts and stops leave no watch, no socket and no listener behind', async () => {
