@@ -11,6 +11,7 @@ export interface Schedule {
   window?: string;
 }
 
+const MAX_SPREAD_MS = 5 * 60_000;
 const FIVE_FIELDS = /^\S+( \S+){4}$/;
 
 /**
@@ -40,6 +41,13 @@ export function nextSlot(schedule: Schedule, after: number, uid: string): Slot {
   return slotAt(schedule, parseCron(schedule, after).next().getTime(), uid);
 }
 
+/** The next time after `after` at which a run may begin, milliseconds; within the spread of a slot that of this very slot. */
+export function nextStart(schedule: Schedule, after: number, uid: string): number {
+  let slot = nextSlot(schedule, after - MAX_SPREAD_MS, uid);
+  while (slot.startsAt <= after) slot = nextSlot(schedule, slot.at, uid);
+  return slot.startsAt;
+}
+
 /**
  * The slot that is owed: the latest one that has begun and was not attempted yet. However many were missed,
  * one catch-up run happens. Undefined when nothing is owed.
@@ -47,16 +55,29 @@ export function nextSlot(schedule: Schedule, after: number, uid: string): Slot {
  * @param lastAttempt slot time of the last attempt, or the time the schedule was first seen.
  */
 export function owedSlot(schedule: Schedule, lastAttempt: number, now: number, uid: string): Slot | undefined {
-  const latest = parseCron(schedule, now + 1).prev().getTime();
-  if (latest <= lastAttempt) return undefined;
+  const latest = latestSlot(schedule, lastAttempt, now);
+  if (latest === undefined) return undefined;
   const slot = slotAt(schedule, latest, uid);
   return slot.startsAt <= now ? slot : undefined;
+}
+
+/**
+ * Goes forward from two slots ago: backwards, cron-parser leaves out a time that the change to summer time moved,
+ * and finds twice one that the change back doubles.
+ */
+function latestSlot(schedule: Schedule, after: number, now: number): number | undefined {
+  const behind = parseCron(schedule, now + 1);
+  behind.prev();
+  const ahead = parseCron(schedule, Math.max(after, behind.prev().getTime()));
+  let latest: number | undefined;
+  for (let at = ahead.next().getTime(); at <= now; at = ahead.next().getTime()) latest = at;
+  return latest;
 }
 
 /** At most five minutes and a tenth of the window, so that a run never loses much of its time to politeness. */
 function slotAt(schedule: Schedule, at: number, uid: string): Slot {
   const window = schedule.window === undefined ? Infinity : windowMillis(schedule.window);
-  const spread = Math.min(5 * 60_000, window / 10);
+  const spread = Math.min(MAX_SPREAD_MS, window / 10);
   const share = createHash('sha256').update(uid).digest().readUInt32BE(0) / 2 ** 32;
   return { at, startsAt: at + Math.floor(spread * share), endsAt: at + window };
 }
