@@ -51,12 +51,15 @@ function clientPart(block: HoldBlock, collection: MappedCollection, widened: Res
 function subjectPart(subjects: SubjectIdentifiers | undefined, collection: MappedCollection, widened: ResolvedHold['widened']): Predicate {
   if (subjects === undefined) return { op: 'true' };
   if (subjects === 'Unreadable') return widen(widened, collection, 'the Secret with its subjects is missing or was changed');
-  const parts = collection.subjectKeys.flatMap((key): Predicate[] => {
-    const values = subjects[key.identity];
-    return values ? [{ op: 'oneOf', field: key.path, values }] : [];
-  });
-  if (parts.length === 0) return widen(widened, collection, 'it has no key for the identities of the subjects');
-  return anyOf(parts);
+  const missing = Object.keys(subjects).find((identity) => !collection.subjectKeys.some((key) => key.identity === identity));
+  // Somebody known by that identity alone could be in any row, so finding the others is not enough.
+  if (missing !== undefined) return widen(widened, collection, `it has no subject key for identity ${missing}`);
+  return anyOf(
+    collection.subjectKeys.flatMap((key): Predicate[] => {
+      const values = subjects[key.identity];
+      return values ? [{ op: 'oneOf', field: key.path, values }] : [];
+    }),
+  );
 }
 
 /** Half-open in UTC days, `from` included. An unknown time is inside: only proof that a row lies outside frees it. */

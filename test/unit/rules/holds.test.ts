@@ -1,0 +1,97 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { HoldBlock } from '../../../src/api/generated/legalHold.ts';
+import type { MappedCollection } from '../../../src/rules/collections.ts';
+import { isInForce, resolveHold, type ResolvedHold, type SubjectIdentifiers } from '../../../src/rules/holds.ts';
+import { aBlock, aCollection, aHold, aTime } from '../../support/declared.ts';
+import { row } from './generated.ts';
+import { truth, type Row } from './truth.ts';
+
+interface Given {
+  block: Partial<HoldBlock>;
+  subjects?: SubjectIdentifiers;
+}
+
+const resolve = (given: Given[], ...collections: MappedCollection[]): ResolvedHold => resolveHold(given.map(({ block, subjects }) => ({ block: aBlock(block), ...(subjects === undefined ? {} : { subjects }) })), collections.length > 0 ? collections : [aCollection()]);
+
+/** A guard keeps a row unless its predicate is provably false. */
+const holds = (hold: ResolvedHold, item: Row): boolean => hold.items.some((entry) => truth(entry.predicate, item) !== false);
+
+const base: Row = { created_at: '2025-03-01T00:00:00Z', client: 'a', visitor: 'v1', status: null, closed_at: null };
+const spring = { event: 'Created', from: '2025-01-01', to: '2025-07-01' };
+const { client: _client, ...withoutClient } = aCollection();
+
+describe('a hold', () => {
+  const table: [string, Given[], MappedCollection, Row, boolean, string[]][] = [
+    ['on everything holds every row', [{ block: {} }], aCollection(), base, true, []],
+    ['on another collection holds nothing', [{ block: { collections: { names: ['orders'] } } }], aCollection(), base, false, []],
+    ['by the category of a single field holds its whole table', [{ block: { collections: { categories: ['user.contact'] } } }], aCollection({ fieldCategories: ['user.contact.email'] }), base, true, []],
+    ['on a client holds its rows', [{ block: { clients: { keys: ['a'] } } }], aCollection(), base, true, []],
+    ['on a client frees rows of others', [{ block: { clients: { keys: ['a'] } } }], aCollection(), { ...base, client: 'b' }, false, []],
+    ['on a client holds rows of nobody knows whom', [{ block: { clients: { keys: ['a'] } } }], aCollection(), { ...base, client: null }, true, []],
+    ['on a client holds a table without client key whole', [{ block: { clients: { keys: ['a'] } } }], withoutClient, { ...base, client: 'b' }, true, ['it declares no client key']],
+    ['on a client holds a table of that client', [{ block: { clients: { keys: ['a'] } } }], aCollection({ client: { value: 'a' } }), base, true, []],
+    ['on a client frees a table of another', [{ block: { clients: { keys: ['a'] } } }], aCollection({ client: { value: 'b' } }), base, false, []],
+    ['on persons holds their rows', [{ block: {}, subjects: { visitor: ['v1', 'v2'] } }], aCollection(), base, true, []],
+    ['on persons frees rows of others', [{ block: {}, subjects: { visitor: ['v2'] } }], aCollection(), base, false, []],
+    ['on persons holds rows without a person', [{ block: {}, subjects: { visitor: ['v2'] } }], aCollection(), { ...base, visitor: null }, true, []],
+    ['on persons whose Secret cannot be read holds the whole block', [{ block: {}, subjects: 'Unreadable' }], aCollection(), base, true, ['the Secret with its subjects is missing or was changed']],
+    ['on persons holds a table without a key for them whole', [{ block: {}, subjects: { customer: ['c1'] } }], aCollection(), base, true, ['it has no subject key for identity customer']],
+    ['on persons of whom one is known by another identity holds the table whole', [{ block: {}, subjects: { visitor: ['v2'], customer: ['c1'] } }], aCollection(), base, true, ['it has no subject key for identity customer']],
+    ['between two days holds the first', [{ block: { between: spring } }], aCollection(), { ...base, created_at: '2025-01-01T00:00:00Z' }, true, []],
+    ['between two days frees the moment before', [{ block: { between: spring } }], aCollection(), { ...base, created_at: '2024-12-31T23:59:59.999Z' }, false, []],
+    ['between two days holds the last moment', [{ block: { between: spring } }], aCollection(), { ...base, created_at: '2025-06-30T23:59:59.999Z' }, true, []],
+    ['between two days frees the end', [{ block: { between: spring } }], aCollection(), { ...base, created_at: '2025-07-01T00:00:00Z' }, false, []],
+    ['between two days holds a row without a time', [{ block: { between: spring } }], aCollection(), { ...base, created_at: null }, true, []],
+    ['between two days holds a row with an infinite time', [{ block: { between: spring } }], aCollection(), { ...base, created_at: 'infinity' }, true, []],
+    ['between two days holds a row with an implausible time', [{ block: { between: spring } }], aCollection({ times: { Created: aTime('created_at', { plausibleFrom: '2005-01-01' }) } }), { ...base, created_at: '1970-01-01T00:00:00Z' }, true, []],
+    ['between two days of an event the table lacks holds it whole', [{ block: { between: { ...spring, event: 'Paid' } } }], aCollection(), { ...base, created_at: '2020-01-01T00:00:00Z' }, true, ['it declares no event Paid']],
+    ['frees only what every part of a block frees: the client matches, the time does not', [{ block: { clients: { keys: ['a'] }, between: spring } }], aCollection(), { ...base, created_at: '2020-01-01T00:00:00Z' }, false, []],
+    ['that loses one part keeps the others: no client key, but another time', [{ block: { clients: { keys: ['a'] }, between: spring } }], withoutClient, { ...base, created_at: '2020-01-01T00:00:00Z' }, false, ['it declares no client key']],
+    ['of two blocks holds what one of them holds', [{ block: { clients: { keys: ['b'] } } }, { block: { between: spring } }], aCollection(), base, true, []],
+    ['of two blocks frees what both free', [{ block: { clients: { keys: ['b'] } } }, { block: { between: { ...spring, from: '2026-01-01', to: '2026-02-01' } } }], aCollection(), base, false, []],
+  ];
+  test.each(table)('%s', (_, given, of, item, held, widened) => {
+    const hold = resolve(given, of);
+    expect(holds(hold, item)).toBe(held);
+    expect(hold.widened.map((each) => each.because)).toEqual(widened);
+  });
+
+  test('says once per table what it holds there, in order, whichever blocks and maps claim it', () => {
+    const other = aCollection({ id: 'x', name: 'orders', table: { schema: 'public', name: 'orders' } });
+    const { items } = resolve([{ block: { clients: { keys: ['a'] } } }, { block: { collections: { names: ['views'] } } }], aCollection(), other);
+    expect(items.map((item) => [item.table.name, item.predicate.op])).toEqual([['orders', 'oneOf'], ['views', 'or']]);
+  });
+
+  test('never holds less for another block, nor for words a table cannot express', () => {
+    const block = fc.constantFrom<Given>({ block: {} }, { block: { clients: { keys: ['a'] } } }, { block: { between: spring } }, { block: {}, subjects: { visitor: ['v1'] } }, { block: { clients: { keys: ['b'] }, between: { ...spring, event: 'Closed' } } });
+    fc.assert(
+      fc.property(fc.array(block, { maxLength: 3 }), block, row, fc.constantFrom('v1', 'v2', null), (given, more, item, visitor) => {
+        const some = { ...item, visitor };
+        if (holds(resolve(given), some)) {
+          expect(holds(resolve([...given, more]), some)).toBe(true);
+          const bare = { ...withoutClient, times: {}, subjectKeys: [] };
+          expect(holds(resolve(given, bare), some)).toBe(true);
+        }
+      }),
+    );
+  });
+});
+
+describe('a hold is in force', () => {
+  const request = { by: 'anna', reason: 'settled' };
+  const table: [string, Parameters<typeof aHold>[1], boolean][] = [
+    ['without a release', {}, true],
+    ['with a request alone', { release: { request } }, true],
+    ['with a request one person approved for herself', { release: { request, approval: { by: 'anna' } } }, true],
+    ['no longer after two people released it', { release: { request, approval: { by: 'ben' } } }, false],
+    ['however long its review is overdue', { reviewAt: '2001-01-01' }, true],
+  ];
+  test.each(table)('%s', (_, spec, expected) => {
+    expect(isInForce(aHold([{}], spec))).toBe(expected);
+  });
+
+  test('while its object is being deleted', () => {
+    expect(isInForce(aHold([{}], {}, { deletionTimestamp: '2026-01-01T00:00:00Z' }))).toBe(true);
+  });
+});
