@@ -1,0 +1,151 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Approval } from '../../../../src/api/generated/purgeRun.ts';
+import type { RetentionPolicy } from '../../../../src/api/generated/retentionPolicy.ts';
+import { decide, FINAL_STATES, judgeApprovals, openWindow, requestedAt, type RunInput, type RunState } from '../../../../src/retention/run/plan.ts';
+import type { ApprovalReason } from '../../../../src/rules/weakening.ts';
+import { aMaximum, aPolicy, aPurge } from '../../../support/declared.ts';
+import { aPlan, aRun } from './declared-run.ts';
+
+const IN_WINDOW = Date.parse('2026-03-02T03:00:00Z');
+const policyWith = (purge: Parameters<typeof aPurge>[0] = {}, annotations: Record<string, string> = {}): RetentionPolicy => aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge(purge) }, { annotations });
+const given = (changes: Partial<RunInput> = {}): RunInput => ({ run: aRun(), policy: policyWith(), target: 'sha256:target', pendingHolds: [], reasons: [], now: IN_WINDOW, ...changes });
+const without = (input: RunInput): RunInput => {
+  const { policy: _policy, ...rest } = input;
+  return rest;
+};
+const firstRun: ApprovalReason = { reason: 'FirstRun', message: 'views: first' };
+
+/** Gates in their order, each closed by its own change; a later one must not hide an earlier one. */
+const gates: [string, Partial<RunInput>, string][] = [
+  ['a digest that is not of the plan', { run: aRun({ planDigest: 'sha256:other' }) }, 'end Failed Failed'],
+  ['a plan that is too old', { now: Date.parse('2026-03-09T03:00:00Z') }, 'end Expired Expired'],
+  ['a freeze', { frozen: 'frozen by anna' }, 'wait Waiting Frozen'],
+  ['a suspended policy', { policy: policyWith({ suspend: true }) }, 'wait Waiting Suspended'],
+  ['another store', { target: 'sha256:other' }, 'wait Waiting TargetChanged'],
+  ['declarations that delete more', { wider: 'the maximum went from P2Y to P1Y' }, 'end Superseded WiderThanApproved'],
+  ['mode Plan', { policy: policyWith({ mode: 'Plan' }) }, 'wait Waiting PlanOnly'],
+  ['a refusal of the driver', { refusal: 'a trigger' }, 'wait Waiting SideEffect'],
+  ['a missing approval', { reasons: [firstRun] }, 'wait AwaitingApproval AwaitingApproval'],
+  ['a hold that does not stand yet', { pendingHolds: ['platform-db/matter-1'] }, 'wait Waiting HoldPending'],
+  ['an audit log that cannot be written', { auditProblem: 'disk full' }, 'wait Waiting AuditUnavailable'],
+  ['another run in the store', { busy: 'other-1' }, 'wait Waiting WaitingForOtherRun'],
+  ['a closed window', { now: Date.parse('2026-03-02T12:00:00Z') }, 'wait Waiting WaitingForWindow'],
+];
+
+const words = (input: RunInput): string => {
+  const decision = decide(input);
+  if (decision.next === 'end' || decision.next === 'wait') return `${decision.next} ${decision.state} ${decision.reason}`;
+  return decision.next;
+};
+
+describe('a run', () => {
+  test('with every gate open deletes, up to the limit of its plan', () => {
+    expect(decide(given())).toEqual({ next: 'purge', maxRows: 1_000 });
+  });
+
+  test.each(gates)('is stopped by %s', (_, closed, expected) => {
+    expect(words(given(closed))).toBe(expected);
+  });
+
+  test('is stopped by the first closed gate, whatever is closed behind it', () => {
+    for (const [index, [, , expected]] of gates.entries()) {
+      // Two gates that live in one object cannot be closed at once; the earlier one stays as it is.
+      const behind = gates.slice(index).toReversed().map(([, closed]) => closed);
+      expect(words(given(Object.assign({}, ...behind) as Partial<RunInput>))).toBe(expected);
+    }
+  });
+
+  test('whose policy is gone ends, also while frozen', () => {
+    expect(words(without(given({ frozen: 'x' })))).toBe('end Superseded Superseded');
+  });
+
+  test.each(FINAL_STATES)('that is %s stays so', (state) => {
+    expect(decide(given({ run: aRun({}, { state }), frozen: 'x' }))).toEqual({ next: 'nothing' });
+  });
+
+  test.each<RunState>(['Running', 'Paused'])('that is %s and meets a closed gate pauses; it neither expires nor forgets', (state) => {
+    const begun = given({ run: aRun({}, { state }) });
+    expect(words({ ...begun, frozen: 'x' })).toBe('wait Paused Frozen');
+    expect(words({ ...begun, reasons: [firstRun] })).toBe('wait Paused AwaitingApproval');
+    expect(words({ ...begun, now: Date.parse('2026-03-20T03:00:00Z') })).toBe('purge');
+  });
+
+  test('that has deleted all is verified whatever closed since: looking deletes nothing', () => {
+    const verifying = given({ run: aRun({}, { state: 'Verifying' }), frozen: 'x', wider: 'y', now: Date.parse('2026-03-20T12:00:00Z') });
+    expect(words(verifying)).toBe('verify');
+    expect(words(without(verifying))).toBe('verify');
+  });
+
+  test('is not verified in another store, whose empty tables prove nothing', () => {
+    expect(words(given({ run: aRun({}, { state: 'Verifying' }), target: 'sha256:other' }))).toBe('wait Verifying TargetChanged');
+  });
+
+  test('says what it waits for and looks again in time', () => {
+    const decision = decide(given({ now: Date.parse('2026-03-02T12:00:00Z') }));
+    expect(decision).toMatchObject({ why: expect.stringMatching(/^the next window opens at 2026-03-03T02:0\d/) });
+    const { recheckMs } = decision as { recheckMs: number };
+    expect(Date.parse('2026-03-02T12:00:00Z') + recheckMs - Date.parse('2026-03-03T02:00:00Z')).toBeLessThan(300_000);
+  });
+});
+
+describe('approvals', () => {
+  const digest = aRun().spec.planDigest;
+  const by = (name: string, changes: Partial<Approval> = {}): Approval => ({ by: name, planDigest: digest, ...changes });
+  const tooMany: ApprovalReason = { reason: 'TooManyRows', message: '2000 rows are due' };
+
+  const table: [string, ApprovalReason[], Approval[], number, boolean, number][] = [
+    ['none needed where there is no reason', [], [], 2, true, 1_000],
+    ['one needed, none there', [firstRun], [], 1, false, 1_000],
+    ['one needed, one there', [firstRun], [by('anna')], 1, true, 1_000],
+    ['of another plan do not count', [firstRun], [by('anna', { planDigest: 'sha256:other' })], 1, false, 1_000],
+    ['two needed, one person twice', [firstRun], [by('anna'), by('anna')], 2, false, 1_000],
+    ['two needed, two persons', [firstRun], [by('anna'), by('ben')], 2, true, 1_000],
+    ['more rows than the limit need a figure', [tooMany], [by('anna')], 1, false, 1_000],
+    ['with a figure it counts and limits the run', [tooMany], [by('anna', { maxRows: 2_500 })], 1, true, 2_500],
+    ['of several figures the lowest is what all agreed to', [tooMany], [by('anna', { maxRows: 2_500 }), by('ben', { maxRows: 2_000 })], 2, true, 2_000],
+    ['a figure below the limit lowers it', [firstRun], [by('anna', { maxRows: 10 })], 1, true, 10],
+  ];
+  test.each(table)('%s', (_, reasons, approvals, count, enough, maxRows) => {
+    const policy = policyWith({ approval: { required: 'WhenWeakening', count, validFor: 'P7D' } });
+    expect(judgeApprovals(aRun({ approvals }), policy, reasons)).toMatchObject({ enough, maxRows });
+  });
+
+  test('that are missing say how many and why', () => {
+    expect(judgeApprovals(aRun(), policyWith(), [firstRun, tooMany]).why).toBe('0 of 1 approvals; needed because views: first; 2000 rows are due');
+  });
+
+  test('of an edited plan are worth nothing', () => {
+    const run = aRun({ plan: aPlan({ limits: { maxRows: 9, maxCutoffAdvance: 'P7D' } }), approvals: [by('anna')] });
+    expect(words(given({ run, reasons: [firstRun] }))).toBe('wait AwaitingApproval AwaitingApproval');
+  });
+});
+
+describe('the window', () => {
+  const table: [string, string, Record<string, string>, boolean][] = [
+    ['is open within', '2026-03-02T03:00:00Z', {}, true],
+    ['is closed before', '2026-03-02T01:59:00Z', {}, false],
+    ['is closed after', '2026-03-02T06:00:00Z', {}, false],
+    ['is open at once for who asked for a run', '2026-03-02T12:00:00Z', { 'dataward.io/requested-at': '2026-03-02T11:59:00Z' }, true],
+    ['for one length of it', '2026-03-02T16:00:00Z', { 'dataward.io/requested-at': '2026-03-02T11:59:00Z' }, false],
+    ['not for who asked for later', '2026-03-02T12:00:00Z', { 'dataward.io/requested-at': '2026-03-02T12:01:00Z' }, false],
+    ['not for who wrote no time', '2026-03-02T12:00:00Z', { 'dataward.io/requested-at': 'now' }, false],
+  ];
+  test.each(table)('%s', (_, now, annotations, open) => {
+    expect(openWindow(policyWith({}, annotations), Date.parse(now)).open).toBe(open);
+  });
+
+  test('between the slot and the start of this policy opens within minutes', () => {
+    const slot = Date.parse('2026-03-02T02:00:00Z');
+    const window = openWindow(policyWith(), slot);
+    expect(window.open).toBe(false);
+    expect((window as { opensAt: number }).opensAt - slot).toBeLessThan(300_000);
+  });
+
+  test('is never open without a purge', () => {
+    expect(openWindow(aPolicy('general', { maximum: aMaximum('P1Y') }), IN_WINDOW).open).toBe(false);
+  });
+
+  test('of a request is read from its annotation', () => {
+    expect([requestedAt(policyWith()), requestedAt(policyWith({}, { 'dataward.io/requested-at': '2026-03-02T12:00:00Z' }))]).toEqual([undefined, Date.parse('2026-03-02T12:00:00Z')]);
+  });
+});
