@@ -50,7 +50,7 @@ const LOOK_EVERY_MS = 30_000;
 export async function openEvidence(options: EvidenceOptions): Promise<Evidence> {
   const { dir, clock, logger, metrics } = options;
   const now = (): Date => new Date(clock.now());
-  for (const folder of ['certificates', 'keys']) await mkdir(join(dir, folder), { recursive: true, mode: 0o700 });
+  for (const folder of ['certificates', 'checkpoints', 'keys']) await mkdir(join(dir, folder), { recursive: true, mode: 0o700 });
   const key = await loadOrCreateSigningKey(join(dir, 'signing-key.pem'));
   await writeFile(join(dir, 'keys', `${key.keyId}.pem`), publicKeyPem(key), { flush: true });
   const pseudonymKey = await loadOrCreateKey(join(dir, 'pseudonym.key'));
