@@ -27,6 +27,8 @@ export interface StoreConnections {
 /** Something about the store's references that its owner has to mend. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
+  /** Its words are ours and name objects only, so that a log may show them. */
+  readonly publicMessage = true;
   readonly reason: Reason;
 
   constructor(reason: Reason, message: string) {
