@@ -23,18 +23,13 @@ function size(object: StoredObject, ...members: string[]): number {
 }
 
 const DATA_KEY = /^[-._a-zA-Z0-9]{1,253}$/;
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-function dataErrors(object: StoredObject, old: StoredObject | undefined, encoded: string, members: string[]): FieldError[] {
+function dataErrors(object: StoredObject, old: StoredObject | undefined, members: string[]): FieldError[] {
   const errors: FieldError[] = [];
   for (const member of members) {
-    for (const [key, value] of Object.entries(memberObject(object, member))) {
+    for (const key of Object.keys(memberObject(object, member))) {
       if (!DATA_KEY.test(key)) {
         errors.push({ path: `${member}[${key}]`, type: 'FieldValueInvalid', message: `"${key}": a key consists of letters, digits, '-', '_' or '.'` });
-      }
-      // The value itself stays out of the message: it may be a password that somebody forgot to encode.
-      if (member === encoded && !BASE64.test(String(value))) {
-        errors.push({ path: `${member}[${key}]`, type: 'FieldValueInvalid', message: 'the value is not base64; use stringData for plain text' });
       }
     }
   }
@@ -58,7 +53,7 @@ function completeSecret(object: StoredObject): StoredObject {
 }
 
 function secretErrors(object: StoredObject, old: StoredObject | undefined): FieldError[] {
-  const errors = dataErrors(object, old, 'data', ['data']);
+  const errors = dataErrors(object, old, ['data']);
   if (old !== undefined && old['type'] !== object['type']) {
     errors.push({ path: 'type', type: 'FieldValueInvalid', message: `"${String(object['type'])}": field is immutable` });
   }
@@ -127,7 +122,7 @@ export const CORE_KINDS: readonly ServedKind[] = [
     columns: [NAME_COLUMN, column('Data', 'How many keys it has.', (object) => size(object, 'data', 'binaryData')), AGE],
     schema: CONFIG_MAP_SCHEMA,
     mergeKeys: METADATA_MERGE_KEYS,
-    check: (object, old) => dataErrors(object, old, 'binaryData', ['data', 'binaryData']),
+    check: (object, old) => dataErrors(object, old, ['data', 'binaryData']),
   }),
   servedKind({
     ref: { group: '', version: 'v1', plural: 'serviceaccounts', kind: 'ServiceAccount', namespaced: true },

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuthorizationCheck } from '../api/validation/validator.ts';
 import { deleteObject, parseDeleteOptions } from './deletion.ts';
-import { StatusError, badRequest, forbidden, methodNotAllowed, noSuchPath, notFound, unsupportedMediaType } from './errors.ts';
+import { StatusError, forbidden, invalid, methodNotAllowed, noSuchPath, notFound, unsupportedMediaType } from './errors.ts';
 import { mediaType, parseJson, readBody, readJson } from './http.ts';
 import type { Answer } from './http.ts';
 import type { KindRegistry, ServedKind } from './kinds.ts';
@@ -43,16 +43,22 @@ function authorize(context: ResourceContext, { route, user }: ResourceRequest, k
   throw forbidden(kind.ref, name, `User "${user.name}" cannot ${verb} resource "${route.plural}" in API group "${route.group}" ${where}`);
 }
 
+const WRITE_OPTIONS = { group: 'meta.k8s.io', version: 'v1', plural: 'options', kind: 'Options', namespaced: false };
+
+function refuseOption(path: string, message: string): StatusError {
+  return invalid(WRITE_OPTIONS, '', [{ path, type: 'FieldValueNotSupported', message }]);
+}
+
 function parseFieldValidation(query: URLSearchParams): FieldValidation {
   const value = query.get('fieldValidation') ?? '';
   if (value === '') return 'Warn';
   if (value === 'Strict' || value === 'Warn' || value === 'Ignore') return value;
-  throw badRequest(`fieldValidation: Unsupported value: "${value}": supported values: "Ignore", "Strict", "Warn"`);
+  throw refuseOption('fieldValidation', `"${value}": supported values: "Ignore", "Strict", "Warn"`);
 }
 
 function parseDryRun(query: URLSearchParams): boolean {
   const values = query.getAll('dryRun').filter((value) => value !== '');
-  if (values.some((value) => value !== 'All')) throw badRequest(`dryRun: Unsupported value: "${values.join(',')}": supported values: "All"`);
+  if (values.some((value) => value !== 'All')) throw refuseOption('dryRun', `"${values.join(',')}": supported values: "All"`);
   return values.length > 0;
 }
 

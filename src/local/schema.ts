@@ -23,6 +23,8 @@ const TYPES: Record<string, (value: unknown) => boolean> = {
   number: (value) => typeof value === 'number',
 };
 
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
 /** An empty list or map is stored as an absent one, as typed Go objects are. */
 function isEmptyCollection(value: unknown, schema: Schema): boolean {
   if (Array.isArray(value)) return value.length === 0;
@@ -38,6 +40,7 @@ export function prune(value: unknown, schema: Schema, path: string, unknown: str
   if (schema.type !== undefined && TYPES[schema.type]?.(value) === false) {
     throw badRequest(`${path === '' ? 'the object' : path} is not of the type ${schema.type}`);
   }
+  if (schema.format === 'byte' && !BASE64.test(String(value))) throw badRequest(`${path} is not base64; a Secret takes plain text in stringData`);
   if (Array.isArray(value)) {
     const { items } = schema;
     return items === undefined ? value : value.map((item, index) => prune(item, items, `${path}[${index}]`, unknown));

@@ -61,9 +61,9 @@ function discoveryResource(resource: Json): Json {
   return { ...rest, verbs: Array.isArray(verbs) ? verbs.toSorted() : [] };
 }
 
-/** Typed Go objects show some fields that were never set as null or {}. */
+/** Typed Go objects show some fields that were never set as null, {} or an empty text. */
 function withoutZeros(object: Json): Json {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null && !(isJson(value) && Object.keys(value).length === 0)));
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null && value !== '' && !(isJson(value) && Object.keys(value).length === 0)));
 }
 
 /** What two API servers must agree on about an answer's body; times, versions and identities are left out. */

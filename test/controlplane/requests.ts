@@ -97,6 +97,33 @@ const CREATING: ApiRequestCase[] = [
   { name: 'create over all namespaces', method: 'POST', path: '/apis/test.dataward.io/v1alpha1/widgets', body: widget('one', { size: 1 }), compare: nothing },
 ];
 
+const EDGES: ApiRequestCase[] = [
+  { name: 'a dry run nobody knows', method: 'POST', path: `${WIDGETS}?dryRun=Sometimes`, body: widget('edge', { size: 1 }), compare: nothing },
+  { name: 'a field validation nobody knows', method: 'POST', path: `${WIDGETS}?fieldValidation=Sometimes`, body: widget('edge', { size: 1 }), compare: nothing },
+  { name: 'a limit that is not a number', method: 'GET', path: `${WIDGETS}?limit=many`, compare: nothing },
+  { name: 'an unknown field of metadata when strict', method: 'POST', path: `${WIDGETS}?fieldValidation=Strict`, body: widget('edge', { size: 1 }, { colour: 'red' }), compare: reasonOnly },
+  { name: 'labels that are not text', method: 'POST', path: WIDGETS, body: widget('edge', { size: 1 }, { labels: { a: 1 } }), compare: nothing },
+  { name: 'a name that is too long', method: 'POST', path: WIDGETS, body: widget('n'.repeat(254), { size: 1 }), compare: reasonOnly },
+  { name: 'an owner without a uid', method: 'POST', path: WIDGETS, body: widget('edge', { size: 1 }, { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'x' }] }), compare: reasonOnly },
+  {
+    name: 'two controllers',
+    method: 'POST',
+    path: WIDGETS,
+    body: widget('edge', { size: 1 }, { ownerReferences: ['a', 'b'].map((name) => ({ apiVersion: 'v1', kind: 'ConfigMap', name, uid: name, controller: true })) }),
+    compare: reasonOnly,
+  },
+  { name: 'annotations that are too large', method: 'POST', path: WIDGETS, body: widget('edge', { size: 1 }, { annotations: { a: 'x'.repeat(262_145) } }) },
+  { name: 'an annotation with a bad key', method: 'POST', path: WIDGETS, body: widget('edge', { size: 1 }, { annotations: { 'a b': 'x' } }) },
+  { name: 'a list in place of an object', method: 'POST', path: WIDGETS, body: '[]', compare: nothing },
+  { name: 'an empty body', method: 'POST', path: WIDGETS, body: '', compare: nothing },
+  { name: 'a merge patch that is a list', method: 'PATCH', path: `${WIDGETS}/one`, headers: MERGE, body: '[]', compare: nothing },
+  { name: 'a JSON patch that is an object', method: 'PATCH', path: `${WIDGETS}/one`, headers: JSON_PATCH, body: '{}', compare: nothing },
+  { name: 'a dry run of a patch', method: 'PATCH', path: `${WIDGETS}/one?dryRun=All`, headers: MERGE, body: { spec: { size: 50 } } },
+  { name: 'the name is changed by a patch', method: 'PATCH', path: `${WIDGETS}/one`, headers: MERGE, body: { metadata: { name: 'two' } }, compare: nothing },
+  { name: 'the creation time is changed by a patch', method: 'PATCH', path: `${WIDGETS}/one?dryRun=All`, headers: MERGE, body: { metadata: { generation: 99 } } },
+  { name: 'the status of what is not there', method: 'PUT', path: `${WIDGETS}/none/status`, body: widget('none', { size: 1 }, { resourceVersion: '1' }) },
+];
+
 const UPDATING: ApiRequestCase[] = [
   { name: 'replace it', method: 'PUT', path: `${WIDGETS}/one`, body: (earlier) => ({ ...answer(earlier, 'read it'), spec: { size: 4, colour: 'Red' } }) },
   { name: 'replace with an old resourceVersion', method: 'PUT', path: `${WIDGETS}/one`, body: (earlier) => ({ ...answer(earlier, 'read it'), spec: { size: 5, colour: 'Red' } }) },
@@ -210,6 +237,13 @@ const BUILT_IN: ApiRequestCase[] = [
   { name: 'secrets as a table', method: 'GET', path: `${CORE}/secrets`, headers: TABLE },
   { name: 'config maps as a table', method: 'GET', path: `${CORE}/configmaps?fieldSelector=metadata.name%3Dsettings`, headers: TABLE },
   { name: 'config maps as a list', method: 'GET', path: `${CORE}/configmaps?fieldSelector=metadata.name%3Dsettings` },
+  { name: 'an immutable config map', method: 'POST', path: `${CORE}/configmaps`, body: { ...configMap('fixed', { a: 'b' }), immutable: true } },
+  { name: 'an immutable config map is changed', method: 'PATCH', path: `${CORE}/configmaps/fixed`, headers: MERGE, body: { data: { a: 'c' } } },
+  { name: 'an immutable config map is made mutable', method: 'PATCH', path: `${CORE}/configmaps/fixed`, headers: MERGE, body: { immutable: null } },
+  { name: 'a secret that is not base64', method: 'POST', path: `${CORE}/secrets`, body: { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'plain' }, data: { a: '$$$' } }, compare: reasonOnly },
+  { name: 'secrets by type', method: 'GET', path: `${CORE}/secrets?fieldSelector=type%3DOpaque`, compare: names },
+  { name: 'a service account', method: 'POST', path: `${CORE}/serviceaccounts`, body: { metadata: { name: 'robot' } } },
+  { name: 'namespaces as a table', method: 'GET', path: `/api/v1/namespaces?fieldSelector=metadata.name%3D${NAMESPACE}`, headers: TABLE },
   { name: 'a lease made by replacing', method: 'PUT', path: `/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases/leader`, body: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'leader' }, spec: { holderIdentity: 'a', leaseDurationSeconds: 15 } } },
   { name: 'a lease with no time', method: 'POST', path: `/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases`, body: { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'short' }, spec: { holderIdentity: 'a', leaseDurationSeconds: 0 } } },
 ];
@@ -234,15 +268,22 @@ const EVENTING: ApiRequestCase[] = [
   { name: 'the event in the older form', method: 'GET', path: `${CORE}/events/one.1` },
   { name: 'events about one object', method: 'GET', path: `${CORE}/events?fieldSelector=involvedObject.name%3Done%2CinvolvedObject.kind%3DWidget`, compare: names },
   { name: 'events about another object', method: 'GET', path: `${CORE}/events?fieldSelector=involvedObject.name%3Dtwo`, compare: names },
+  { name: 'an event in the older form', method: 'POST', path: `${CORE}/events`, body: { metadata: { name: 'old.1' }, involvedObject: { kind: 'Widget', name: 'one', namespace: NAMESPACE }, reason: 'Old', message: 'as before', type: 'Normal', count: 2 } },
+  { name: 'the older event in the newer form', method: 'GET', path: `${EVENTS}/old.1` },
+  { name: 'events by reason in the newer form', method: 'GET', path: `${EVENTS}?fieldSelector=reason%3DOld`, compare: names },
+  { name: 'a series is noted', method: 'PATCH', path: `${EVENTS}/one.1`, headers: MERGE, body: { series: { count: 2, lastObservedTime: '2026-01-02T03:05:05.000006Z' } } },
+  { name: 'events as a table', method: 'GET', path: `${CORE}/events?fieldSelector=involvedObject.name%3Done%2Creason%3DLooked`, headers: TABLE, compare: (body) => (body as { columnDefinitions: { name: string }[]; rows: { cells: unknown[] }[] }).columnDefinitions.map(({ name }) => name) },
   { name: 'an event without an action', method: 'POST', path: EVENTS, body: { ...EVENT, metadata: { name: 'one.2' }, action: '' }, compare: reasonOnly },
   { name: 'an event in another namespace than its object', method: 'POST', path: EVENTS, body: { ...EVENT, metadata: { name: 'one.3' }, regarding: { ...EVENT.regarding, namespace: 'default' } }, compare: reasonOnly },
 ];
 
 const ENDING: ApiRequestCase[] = [
+  { name: 'delete a collection', method: 'DELETE', path: `${WIDGETS}?fieldSelector=metadata.name%3Dloose` },
+  { name: 'the collection is gone', method: 'GET', path: `${WIDGETS}/loose` },
   { name: 'delete the namespace', method: 'DELETE', path: `/api/v1/namespaces/${NAMESPACE}`, compare: (body) => (body as { status: { phase?: string } }).status.phase, settleMs: 50 },
 ];
 
 /** The table: sent in this order to a fresh server that knows the Widget CRD. */
 export const REQUESTS: readonly ApiRequestCase[] = [
-  ...DISCOVERY, ...NAMESPACES, ...CREATING, ...UPDATING, ...PATCHING, ...LISTING, ...WATCHING, ...DELETING, ...OWNING, ...BUILT_IN, ...EVENTING, ...ENDING,
+  ...DISCOVERY, ...NAMESPACES, ...CREATING, ...EDGES, ...UPDATING, ...PATCHING, ...LISTING, ...WATCHING, ...DELETING, ...OWNING, ...BUILT_IN, ...EVENTING, ...ENDING,
 ];
