@@ -1,13 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { KubeConfig } from '@kubernetes/client-node';
-import { CommanderError } from 'commander';
-import { CliError, EXIT, type CliContext, type ExitCode } from './cli/context.ts';
+import { EXIT, type CliContext, type ExitCode } from './cli/context.ts';
+import { explain } from './cli/explain.ts';
+import { loadKubeConfig } from './cli/kubeconfig.ts';
 import { createProgram } from './cli/program.ts';
-import { ConfigError } from './config.ts';
-import { failureOf } from './connect/failures.ts';
-import { ApiError, createClient } from './runtime/client.ts';
+import { createClient } from './runtime/client.ts';
 import { systemClock } from './runtime/clock.ts';
 import { createPostgresDriver } from './stores/postgres/driver.ts';
 
@@ -27,7 +25,7 @@ async function main(): Promise<ExitCode> {
     commit: process.env['DATAWARD_COMMIT'] ?? 'unknown',
     paths: { crds: `${ROOT}crds`, bundle: `${ROOT}policies/bundle` },
     drivers: { PostgreSQL: createPostgresDriver() },
-    kubeConfig,
+    kubeConfig: loadKubeConfig,
     client: (config) => createClient(config, { userAgent: `dataward-cli/${version}`, qps: 0 }),
     signal: stopping.signal,
   };
@@ -38,36 +36,8 @@ async function main(): Promise<ExitCode> {
   return code;
 }
 
-function kubeConfig({ kubeconfig, context }: { kubeconfig?: string; context?: string }): KubeConfig {
-  const config = new KubeConfig();
-  try {
-    if (kubeconfig === undefined) config.loadFromDefault();
-    else config.loadFromFile(kubeconfig);
-  } catch (error) {
-    throw new CliError(`no kubeconfig: ${error instanceof Error ? error.message : String(error)}`, EXIT.input, { cause: error });
-  }
-  if (context !== undefined) {
-    if (!config.getContextObject(context)) throw new CliError(`--context ${context}: the kubeconfig has no such context`);
-    config.setCurrentContext(context);
-  }
-  return config;
-}
-
-/** Says what went wrong in one line; a stack is for the log of the operator, not for a terminal. */
-function explain(error: unknown): ExitCode {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.input;
-  if (error instanceof CliError) {
-    process.stderr.write(`error: ${error.message}\n`);
-    return error.exitCode;
-  }
-  if (error instanceof ConfigError) {
-    process.stderr.write(`error: ${error.message}\n`);
-    return EXIT.input;
-  }
-  const failure = failureOf(error);
-  if (failure.reason !== 'InternalError') process.stderr.write(`error: ${failure.message}\n`);
-  else process.stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  return error instanceof ApiError && error.status >= 400 && error.status < 500 ? EXIT.input : EXIT.unreachable;
-}
-
-process.exitCode = await main().catch(explain);
+process.exitCode = await main().catch((error: unknown) => {
+  const { message, exitCode } = explain(error, process.env);
+  if (message !== undefined) process.stderr.write(`error: ${message}\n`);
+  return exitCode;
+});

@@ -15,8 +15,9 @@ export interface ApproveFlags extends ClusterFlags {
  * the name is the caller's own and that the caller may approve; what is written binds to the digest of the plan.
  */
 export async function approve(context: CliContext, reference: string, flags: ApproveFlags): Promise<ExitCode> {
+  const name = parseReference(reference, 'purgerun');
   const { client, namespace } = connect(context, flags);
-  const ref = { namespace, name: parseReference(reference, 'purgerun') };
+  const ref = { namespace, name };
   const run = await client.get<PurgeRun>(PURGE_RUN, ref);
   if (!run) throw new CliError(`PurgeRun ${namespace}/${ref.name} does not exist; -n names another namespace`);
   if (FINAL_STATES.includes(run.status?.state ?? 'Waiting')) throw new CliError(`PurgeRun ${namespace}/${ref.name} is ${run.status?.state}; there is nothing left to approve`);

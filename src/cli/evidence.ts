@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { directoryCheckpointSink } from '../evidence/audit/checkpoint-directory.ts';
+import type { Checkpoint } from '../evidence/audit/checkpoint.ts';
 import { verifyAuditLog } from '../evidence/audit/verify.ts';
 import { loadPublicKeys } from '../evidence/keys.ts';
 import { verifyCertificate } from '../evidence/verify-certificate.ts';
@@ -18,10 +19,10 @@ export interface EvidenceFlags {
 /** `certificate verify FILE`: is it what was signed, by whom, and is the history it names the one the auditor has? */
 export async function verifyCertificateFile(context: CliContext, file: string, flags: EvidenceFlags): Promise<ExitCode> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new CliError(`${file}: cannot be read`, EXIT.input, { cause: error });
+    throw new CliError(`${file}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : 'cannot be read'}`, EXIT.input, { cause: error });
   });
   const keys = await readKeys(flags.keys ?? path.join(path.dirname(file), '..', 'keys'));
-  const checkpoints = flags.checkpoints === undefined ? undefined : await directoryCheckpointSink(flags.checkpoints).list();
+  const checkpoints = flags.checkpoints === undefined ? undefined : await readCheckpoints(flags.checkpoints);
   const verdict = verifyCertificate({ text, publicKeys: keys, ...(checkpoints ? { checkpoints } : {}) });
   const { certificate, ...checks } = verdict;
   printResult(context, flags.output, checks, () =>
@@ -42,8 +43,10 @@ export async function verifyCertificateFile(context: CliContext, file: string, f
 
 /** `audit verify DIR`: two verdicts, integrity and completeness, because a log that was cut off is still intact. */
 export async function verifyAuditDir(context: CliContext, dir: string, flags: EvidenceFlags): Promise<ExitCode> {
+  const info = await stat(dir).catch(() => undefined);
+  if (!info?.isDirectory()) throw new CliError(`${dir}: ${info ? 'is not a folder' : 'there is no such folder'}; name the folder of the log, for example /var/lib/dataward/audit`);
   const keys = await readKeys(flags.keys ?? path.join(dir, '..', 'keys'));
-  const checkpoints = await directoryCheckpointSink(flags.checkpoints ?? path.join(dir, '..', 'checkpoints')).list();
+  const checkpoints = await readCheckpoints(flags.checkpoints ?? path.join(dir, '..', 'checkpoints'));
   const verdict = await verifyAuditLog({ dir, checkpoints, publicKeys: keys });
   const bad = verdict.integrity.firstBad;
   printResult(context, flags.output, verdict, () =>
@@ -59,8 +62,16 @@ export async function verifyAuditDir(context: CliContext, dir: string, flags: Ev
   return verdict.ok ? EXIT.fine : EXIT.findings;
 }
 
+async function readCheckpoints(dir: string): Promise<Checkpoint[]> {
+  return directoryCheckpointSink(dir).list().catch((error: unknown) => {
+    throw new CliError(`--checkpoints ${dir}: ${systemCode(error) ? 'the folder of checkpoints cannot be read' : (error as Error).message}`, EXIT.input, { cause: error });
+  });
+}
+
+const systemCode = (error: unknown): boolean => error instanceof Error && 'code' in error;
+
 async function readKeys(dir: string): Promise<Awaited<ReturnType<typeof loadPublicKeys>>> {
   return loadPublicKeys(dir).catch((error: unknown) => {
-    throw new CliError(`--keys ${dir}: ${error instanceof Error && 'code' in error ? 'the folder of public keys cannot be read' : error instanceof Error ? error.message : String(error)}`, EXIT.input, { cause: error });
+    throw new CliError(`--keys ${dir}: ${systemCode(error) ? 'the folder of public keys cannot be read' : (error as Error).message}`, EXIT.input, { cause: error });
   });
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -36,13 +36,16 @@ export interface LocalFlags {
  * applied, and applied again when they change; kubectl works with the kubeconfig that is written.
  */
 export async function local(context: CliContext, flags: LocalFlags): Promise<ExitCode> {
+  await requireFolder(flags.filename);
+  const people = flags.person.length > 0 ? flags.person : [PERSON_USER_NAME];
+  people.forEach(requirePlainName);
   const home = flags.state ?? (await mkdtemp(path.join(tmpdir(), 'dataward-')));
   await mkdir(home, { recursive: true, mode: 0o700 });
-  const people = flags.person.length > 0 ? flags.person : [PERSON_USER_NAME];
   const users = await usersOf(home, people);
   const api = loadApi(context.paths.crds);
-  const server = await startLocalServer({ ...api, listen: parseListen(flags.listen, '--listen'), stateDir: path.join(home, 'objects'), users, clock: context.clock });
+  const server = await startLocalServer({ ...api, listen: parseListen(flags.listen, '--listen'), stateDir: path.join(home, 'objects'), users, clock: context.clock }).catch(asInput);
   try {
+    if (flags.state === undefined) note(context, `state: ${home}; it stays when this ends, --state names a place of your own`);
     await writeKubeconfigs(context, server, home, people, flags.kubeconfig);
     return await runOperator(context, server, home, flags);
   } finally {
@@ -75,14 +78,31 @@ async function runOperator(context: CliContext, server: LocalServer, home: strin
     source = watchDirectory({ dir: flags.filename, client: context.client(person), kinds: DECLARABLE, onResult: (result) => report(context, result) });
     const first = await source.firstPass;
     note(context, `${first.filter((result) => result.outcome !== 'refused').length} of ${first.length} objects of ${flags.filename} applied; watching it`);
-    if (!flags.untilIdle) await Promise.race([aborted(context.signal), operator.ended]);
-    else await idle(context, operator);
+    // An operator that could not begin or ended by itself is a failure of this command, idle or not.
+    await Promise.race([flags.untilIdle ? idle(context, operator) : aborted(context.signal), operator.ended]);
     return first.some((result) => result.outcome === 'refused') ? EXIT.findings : EXIT.fine;
   } finally {
     await source?.close();
     await operator?.stop();
     await engine.close();
   }
+}
+
+async function requireFolder(dir: string): Promise<void> {
+  const info = await stat(dir).catch(() => undefined);
+  if (!info) throw new CliError(`-f ${dir}: there is no such folder`);
+  if (!info.isDirectory()) throw new CliError(`-f ${dir}: is not a folder; \`local\` watches a folder of declarations`);
+}
+
+/** The name becomes part of a file name, and of approvals that others read. */
+function requirePlainName(name: string): void {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/.test(name)) throw new CliError(`--person ${name}: write a name of letters, digits, dots, dashes and @`);
+}
+
+/** What the server says about its address or folder is for whoever gave them; the system's own errors are told apart later. */
+function asInput(error: unknown): never {
+  if (error instanceof Error && !('code' in error)) throw new CliError(error.message, EXIT.input, { cause: error });
+  throw error;
 }
 
 /** The namespace everything else hangs on is there before the controllers ask for it. */

@@ -2,13 +2,15 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import { DATA_STORE, RETENTION_POLICY, ROOT_NAMESPACE } from '../api/kinds.ts';
 import { liveDeclarations } from '../connect/declarations.ts';
-import { failureOf } from '../connect/failures.ts';
+import { failureOf, type Failure } from '../connect/failures.ts';
 import { createStoreConnections } from '../connect/stores.ts';
 import { derive, type Derived } from '../retention/derive.ts';
 import { forecastTotal } from '../retention/plan.ts';
-import { covers } from '../rules/store-rules.ts';
+import { attachments } from '../rules/attach.ts';
+import { covers, type Declarations } from '../rules/store-rules.ts';
 import type { Client } from '../runtime/client.ts';
 import { CliError, connect, EXIT, parseReference, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
+import { exitOfFailure } from './explain.ts';
 import { declaredObjects } from './offline.ts';
 import { colours, count, note, printResult, table } from './output.ts';
 
@@ -22,7 +24,9 @@ interface StorePlan {
   policy: string;
   store: string;
   derived?: Derived;
-  failure?: { reason: string; message: string };
+  /** What the maps say of the store that is not so: those tables are left out of the plan. */
+  mapProblems?: string[];
+  failure?: Failure;
   sql?: string[];
 }
 
@@ -32,11 +36,13 @@ interface StorePlan {
  */
 export async function plan(context: CliContext, reference: string | undefined, flags: PlanFlags): Promise<ExitCode> {
   if ((reference === undefined) === (flags.filename === undefined)) throw new CliError('name one of: -f DIR, or retentionpolicy/NAME');
+  // A mistyped word is told before anything is asked of a cluster.
+  const wanted = reference === undefined ? undefined : parseReference(reference, 'retentionpolicy');
   const source = flags.filename === undefined ? connect(context, flags) : { client: await declaredObjects(context, flags.filename), namespace: undefined };
   const client = source.client as Client;
   const declarations = await liveDeclarations(client, flags.rootNamespace ?? ROOT_NAMESPACE).read();
   const connections = createStoreConnections({ client, drivers: context.drivers });
-  const policies = choose(declarations.policies, reference, source.namespace);
+  const policies = choose(declarations.policies, wanted, source.namespace);
   const stores = await client.list<DataStore>(DATA_STORE);
   const plans: StorePlan[] = [];
   for (const policy of policies) {
@@ -46,7 +52,7 @@ export async function plan(context: CliContext, reference: string | undefined, f
         const reader = await connections.reader(store, 'observe', context.signal);
         try {
           const derived = await derive(store, policy, declarations, reader, context.clock.now());
-          plans.push({ ...names, derived, ...(flags.sql ? { sql: await reader.explain(derived.request) } : {}) });
+          plans.push({ ...names, derived, mapProblems: mapProblems(store, declarations, derived), ...(flags.sql ? { sql: await reader.explain(derived.request) } : {}) });
         } finally {
           await reader.close();
         }
@@ -56,28 +62,32 @@ export async function plan(context: CliContext, reference: string | undefined, f
     }
   }
   printResult(context, flags.output, plans.map(asData), () => plans.map((each) => render(context, each)).join('\n'));
-  if (plans.length === 0) note(context, 'no policy with spec.purge covers a store; nothing would be deleted');
+  if (plans.length === 0) note(context, `${wanted === undefined ? 'no policy with spec.purge covers a store' : `RetentionPolicy ${source.namespace}/${wanted} covers no store`}; nothing would be deleted`);
   return exitOf(plans);
 }
 
-function choose(policies: readonly RetentionPolicy[], reference: string | undefined, namespace: string | undefined): RetentionPolicy[] {
-  const purging = policies.filter((policy) => policy.spec.purge);
-  if (reference === undefined) return purging;
-  const name = parseReference(reference, 'retentionpolicy');
+/** A collection that is not found deletes nothing, which must not look like a collection with nothing due. */
+function mapProblems(store: DataStore, declarations: Declarations, derived: Derived): string[] {
+  const refused = attachments(store, declarations.maps, declarations.namespaces).flatMap(({ map, because }) => (because ? [`DataMap ${map.metadata.namespace}/${map.metadata.name}: ${because}`] : []));
+  return [...refused, ...derived.rules.resolved.problems.map(({ reason, collection, message }) => `${reason} in ${collection}: ${message}`)];
+}
+
+function choose(policies: readonly RetentionPolicy[], name: string | undefined, namespace: string | undefined): RetentionPolicy[] {
+  if (name === undefined) return policies.filter((policy) => policy.spec.purge);
   const policy = policies.find((candidate) => candidate.metadata.name === name && candidate.metadata.namespace === namespace);
   if (!policy) throw new CliError(`${RETENTION_POLICY.kind} ${namespace}/${name} does not exist; -n names another namespace`);
   if (!policy.spec.purge) throw new CliError(`RetentionPolicy ${namespace}/${name} has no spec.purge: it keeps and deletes nothing`);
   return [policy];
 }
 
-function asData({ policy, store, derived, failure, sql }: StorePlan): object {
+function asData({ policy, store, derived, mapProblems: problems, failure, sql }: StorePlan): object {
   if (!derived) return { policy, store, failure };
   const { plan: written, planDigest, forecast, refusals, reasons, pendingHolds } = derived;
-  return { policy, store, planDigest, plan: written, forecast, refusals, approvalNeededBecause: reasons, pendingHolds, ...(sql ? { sql } : {}) };
+  return { policy, store, planDigest, plan: written, forecast, refusals, approvalNeededBecause: reasons, pendingHolds, mapProblems: problems, ...(sql ? { sql } : {}) };
 }
 
 /** One plan as a page: what goes, what stays and why, what a person would be asked. */
-export function render(context: CliContext, { policy, store, derived, failure, sql }: StorePlan): string {
+export function render(context: CliContext, { policy, store, derived, mapProblems: problems, failure, sql }: StorePlan): string {
   const paint = colours(context);
   const head = `${paint.bold(`${policy} in ${store}`)}\n`;
   if (!derived) return `${head}  ${paint.red(`${failure?.reason}: ${failure?.message}`)}\n`;
@@ -88,6 +98,7 @@ export function render(context: CliContext, { policy, store, derived, failure, s
   const lines = [
     head,
     rows.length === 0 ? '  nothing is selected\n' : indent(table(['#', 'collection', 'method', 'before', 'deletes', 'held', 'minimum', 'blocked', 'undated'], rows)),
+    ...(problems ?? []).map((problem) => `  ${paint.yellow('left out')} ${problem}\n`),
     ...derived.refusals.map((refusal) => `  ${paint.red(`refused (${refusal.reason})`)} ${refusal.message}\n`),
     ...derived.pendingHolds.map((hold) => `  ${paint.yellow('waits for')} LegalHold ${hold}\n`),
     ...derived.reasons.map((reason) => `  ${paint.yellow(`needs approval (${reason.reason})`)} ${reason.message}\n`),
@@ -99,6 +110,7 @@ export function render(context: CliContext, { policy, store, derived, failure, s
 const indent = (text: string): string => text.replace(/^(?=.)/gm, '  ');
 
 function exitOf(plans: readonly StorePlan[]): ExitCode {
-  if (plans.some((each) => each.failure)) return EXIT.unreachable;
-  return plans.some((each) => (each.derived?.refusals.length ?? 0) > 0 || forecastTotal(each.derived?.forecast.steps ?? []) > 0) ? EXIT.findings : EXIT.fine;
+  const failures = plans.flatMap(({ failure }) => (failure ? exitOfFailure(failure.reason) : []));
+  if (failures.length > 0) return failures.includes(EXIT.unreachable) ? EXIT.unreachable : EXIT.input;
+  return plans.some((each) => (each.mapProblems?.length ?? 0) > 0 || (each.derived?.refusals.length ?? 0) > 0 || forecastTotal(each.derived?.forecast.steps ?? []) > 0) ? EXIT.findings : EXIT.fine;
 }

@@ -16,14 +16,15 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
   const program = new Command('dataward')
     .description('Keeps personal data in real data stores under the rules that were promised.')
     .configureOutput({ writeOut: (text) => context.stdout.write(text), writeErr: (text) => context.stderr.write(text) })
+    .version(`dataward ${context.version} (${context.commit})`, '-V, --version', 'version of this program')
     .exitOverride()
     .showHelpAfterError('(add --help for the flags)');
   const output = (): Option => new Option('-o, --output <format>', 'format of the result').choices(OUTPUTS).default('table');
-  const cluster = (command: Command): Command =>
+  const cluster = (command: Command, namespace = 'namespace; that of the context when left out'): Command =>
     command
       .option('--kubeconfig <file>', 'kubeconfig to use')
       .option('--context <name>', 'context of the kubeconfig')
-      .option('-n, --namespace <name>', 'namespace; that of the context when left out')
+      .option('-n, --namespace <name>', namespace)
       .addOption(output());
 
   program
@@ -33,25 +34,25 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
     .addOption(output())
     .action(async (flags: { filename: string; output: ClusterFlags['output'] }) => exit(await validate(context, flags)));
 
-  cluster(program.command('plan [policy]'))
+  cluster(program.command('plan [retentionpolicy/NAME]'))
     .description('show what a purge would delete and why the rest stays; reads only')
     .option('-f, --filename <dir>', 'folder of declarations instead of a cluster')
     .option('--sql', 'print the read-only SELECTs that show the same rows')
     .option('--root-namespace <name>', 'namespace of the operator')
     .action(async (policy: string | undefined, flags: PlanFlags) => exit(await plan(context, policy, flags)));
 
-  cluster(program.command('approve <purgerun>'))
+  cluster(program.command('approve <purgerun/NAME>'))
     .description('approve exactly the plan of a run, in your own name')
     .option('--max-rows <n>', 'the most rows you agree to', positive)
     .action(async (run: string, flags: ApproveFlags) => exit(await approve(context, run, flags)));
 
-  cluster(program.command('freeze'))
+  cluster(program.command('freeze'), 'only the stores of this namespace; all when left out')
     .description('stop all destruction before the next batch')
     .requiredOption('--reason <text>', 'why')
     .option('--root-namespace <name>', 'namespace of the operator')
     .action(async (flags: FreezeFlags) => exit(await freeze(context, flags)));
 
-  cluster(program.command('thaw'))
+  cluster(program.command('thaw'), 'the freeze of this namespace; the one of all stores when left out')
     .description('end a freeze')
     .option('--root-namespace <name>', 'namespace of the operator')
     .action(async (flags: FreezeFlags) => exit(await thaw(context, flags)));
@@ -61,7 +62,7 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
     .option('-A, --all-namespaces', 'in every namespace')
     .action(async (flags: StatusFlags) => exit(await status(context, flags)));
 
-  const evidence = (command: Command): Command => command.option('--keys <dir>', 'folder of public keys').option('--checkpoints <dir>', 'folder of checkpoints kept apart from the log').addOption(output());
+  const evidence = (command: Command): Command => command.option('--keys <dir>', 'folder of public keys; the one beside the evidence when left out').option('--checkpoints <dir>', 'folder of checkpoints kept apart from the log').addOption(output());
   evidence(program.command('certificate').description('deletion certificates').command('verify <file>'))
     .description('check a certificate offline')
     .action(async (file: string, flags: EvidenceFlags) => exit(await verifyCertificateFile(context, file, flags)));
@@ -73,7 +74,7 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
     .command('local')
     .description('run the operator on this machine, against a small Kubernetes API on loopback')
     .requiredOption('-f, --filename <dir>', 'folder of declarations; edits are applied')
-    .option('--state <dir>', 'keep objects and evidence here')
+    .option('--state <dir>', 'keep objects and evidence here, for the next start too')
     .option('--listen <host:port>', 'address of the API', '127.0.0.1:0')
     .option('--metrics-listen <host:port>', 'address of metrics and health', '127.0.0.1:0')
     .option('--kubeconfig <file>', 'where to write the kubeconfig')

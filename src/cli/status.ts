@@ -5,13 +5,15 @@ import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import { DATA_STORE, LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY } from '../api/kinds.ts';
 import type { Condition } from '../api/object.ts';
 import { connect, EXIT, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
-import { count, printResult, table } from './output.ts';
+import { count, note, printResult, table } from './output.ts';
 
 export interface StatusFlags extends ClusterFlags {
   allNamespaces?: boolean;
 }
 
 /**
+ * Exit 1 when a store is not ready or not known to be compliant, a hold does not stand yet, or a run waits for a person.
+ *
  * `status`: stores, policies, holds and runs on one page. Facts past their time are shown as Unknown: kubectl goes on
  * showing what a dead operator last wrote.
  */
@@ -28,16 +30,21 @@ export async function status(context: CliContext, flags: StatusFlags): Promise<E
   const rows = stores.map((store) => storeRow(store, now));
   printResult(context, flags.output, { stores: rows, policies: policies.map(policyRow), holds: holds.map(holdRow), runs: runs.map(runRow) }, () =>
     [
-      section(['store', 'ready', 'compliant', 'tls', 'due', 'held', 'undated', 'unclassified', 'valid until'], rows.map((row) => Object.values(row))),
-      section(['policy', 'mode', 'minimum', 'maximum', 'collections', 'next run'], policies.map((policy) => Object.values(policyRow(policy)))),
+      section(['store', 'ready', 'compliant', 'tls', 'due', 'held', 'undated', 'unclassified', 'valid until', 'why'], rows.map((row) => Object.values(row))),
+      section(['policy', 'mode', 'minimum', 'maximum', 'collections', 'next run', 'why'], policies.map((policy) => Object.values(policyRow(policy)))),
       section(['hold', 'state', 'stores', 'review at'], holds.map((hold) => Object.values(holdRow(hold)))),
       section(['run', 'store', 'state', 'deleted', 'total', 'level', 'why'], runs.map((run) => Object.values(runRow(run)))),
     ]
       .filter((text) => text !== '')
       .join('\n'),
   );
-  return rows.some((row) => row.ready !== 'True' || row.compliant === 'False') ? EXIT.findings : EXIT.fine;
+  if (stores.length + policies.length + holds.length + runs.length === 0) note(context, flags.allNamespaces ? 'nothing is declared in any namespace' : `nothing is declared in namespace ${namespace}; -A shows all namespaces`);
+  const stands = rows.every((row) => row.ready === 'True' && row.compliant === 'True') && holds.every(({ status: seen }) => SETTLED_HOLDS.includes(seen?.state ?? '')) && !runs.some((run) => run.status?.state === 'AwaitingApproval');
+  return stands ? EXIT.fine : EXIT.findings;
 }
+
+/** A hold in any other state protects nothing yet, or less than it says. */
+const SETTLED_HOLDS: readonly string[] = ['Active', 'Released'];
 
 function section(heads: string[], rows: (string | number | undefined)[][]): string {
   return rows.length === 0 ? '' : table(heads, rows);
@@ -46,7 +53,13 @@ function section(heads: string[], rows: (string | number | undefined)[][]): stri
 const name = (object: { metadata: { namespace?: string; name: string } }): string => `${object.metadata.namespace}/${object.metadata.name}`;
 const condition = (conditions: readonly Condition[] | undefined, type: string): string => conditions?.find((each) => each.type === type)?.status ?? 'Unknown';
 
-function storeRow(store: DataStore, now: number): { store: string; ready: string; compliant: string; tls: string; due: string; held: string; undated: string; unclassified: string; validUntil: string } {
+/** What keeps an object from being ready, in the words of its condition: the next step stands in there. */
+function whyNotReady(conditions: readonly Condition[] | undefined): string {
+  const ready = conditions?.find((each) => each.type === 'Ready');
+  return ready && ready.status !== 'True' ? `${ready.reason}: ${ready.message}` : '';
+}
+
+function storeRow(store: DataStore, now: number): { store: string; ready: string; compliant: string; tls: string; due: string; held: string; undated: string; unclassified: string; validUntil: string; why: string } {
   const { conditions, transport, retention, coverage, validUntil, observedGeneration } = store.status ?? {};
   const fresh = validUntil !== undefined && Date.parse(validUntil) > now && observedGeneration === store.metadata.generation;
   const shown = (value: string | undefined): string => (fresh ? (value ?? 'Unknown') : 'Unknown');
@@ -60,10 +73,11 @@ function storeRow(store: DataStore, now: number): { store: string; ready: string
     undated: shown(retention && count(retention.indeterminate)),
     unclassified: shown(coverage && count(coverage.unclassified)),
     validUntil: validUntil ?? 'never read',
+    why: whyNotReady(conditions),
   };
 }
 
-function policyRow(policy: RetentionPolicy): { policy: string; mode: string; minimum: string; maximum: string; collections: string; nextRun: string } {
+function policyRow(policy: RetentionPolicy): { policy: string; mode: string; minimum: string; maximum: string; collections: string; nextRun: string; why: string } {
   const { spec, status: seen } = policy;
   const period = (rule: { period: string; from: string } | undefined): string => (rule ? `${rule.period} from ${rule.from}` : '');
   return {
@@ -73,6 +87,7 @@ function policyRow(policy: RetentionPolicy): { policy: string; mode: string; min
     maximum: period(spec.maximum),
     collections: count(seen?.effective?.collections),
     nextRun: seen?.nextRunAt ?? '',
+    why: whyNotReady(seen?.conditions),
   };
 }
 

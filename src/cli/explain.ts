@@ -1,0 +1,63 @@
+import { CommanderError } from 'commander';
+import type { Reason } from '../api/reasons.ts';
+import { ConfigError } from '../config.ts';
+import { failureOf } from '../connect/failures.ts';
+import { ApiError } from '../runtime/client.ts';
+import { CliError, EXIT, type ExitCode } from './context.ts';
+
+/** How a command that threw ends: what stderr says, if not said already, and the exit code. */
+export interface Ending {
+  message?: string;
+  exitCode: ExitCode;
+}
+
+/** Failures mended in the declarations; all others mean that the store could not be reached or did not let us read. */
+const MENDED_IN_DECLARATIONS: readonly Reason[] = ['SecretNotFound', 'SecretNotBound', 'SecretInvalid', 'CaNotFound', 'NoEnforceCredentials', 'InvalidSpec', 'MissingTable', 'MissingColumn', 'ProgressingWithRetry'];
+
+export function exitOfFailure(reason: Reason): ExitCode {
+  return MENDED_IN_DECLARATIONS.includes(reason) ? EXIT.input : EXIT.unreachable;
+}
+
+/**
+ * Says what went wrong in a sentence for the person at the keyboard. A stack helps nobody there and is left to the
+ * operator's log; `DATAWARD_DEBUG=1` shows it to whoever reports a fault.
+ */
+export function explain(error: unknown, env: NodeJS.ProcessEnv): Ending {
+  // Commander has said it.
+  if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? EXIT.fine : EXIT.input };
+  const debug = env['DATAWARD_DEBUG'] !== undefined && error instanceof Error ? `\n${error.stack}` : '';
+  const { message, exitCode } = wordsFor(error);
+  return { message: `${message}${debug}`, exitCode };
+}
+
+function wordsFor(error: unknown): { message: string; exitCode: ExitCode } {
+  if (error instanceof CliError) return { message: error.message, exitCode: error.exitCode };
+  if (error instanceof ConfigError) return { message: error.message, exitCode: EXIT.input };
+  if (error instanceof ApiError) return fromApi(error);
+  const failure = failureOf(error);
+  if (failure.reason !== 'InternalError') return { message: failure.message, exitCode: exitOfFailure(failure.reason) };
+  const { code, path, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { code: undefined, path: undefined, message: String(error) };
+  const words = code === undefined ? undefined : SYSTEM_ERRORS[code];
+  if (words === undefined) return { message, exitCode: EXIT.unreachable };
+  return { message: `${path ?? message.split(' ').at(-1)}: ${words}`, exitCode: EXIT.input };
+}
+
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'this account may not read or write it',
+  EPERM: 'this account may not do that',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'is not a folder',
+  EEXIST: 'is there already and is not a folder',
+  EISDIR: 'is a folder, not a file',
+  ENOSPC: 'the disk is full',
+  EADDRINUSE: 'another process listens on this address; choose another port, or 0 for any free one',
+  EADDRNOTAVAIL: 'this machine does not have this address',
+};
+
+function fromApi({ status, message }: ApiError): { message: string; exitCode: ExitCode } {
+  if (status === 401) return { message: `${message}; the API server does not know the user of the kubeconfig, sign in again`, exitCode: EXIT.input };
+  if (status === 409) return { message: `${message}; it changed meanwhile, look at it and try again`, exitCode: EXIT.input };
+  if (status >= 400 && status < 500 && status !== 429) return { message, exitCode: EXIT.input };
+  return { message, exitCode: EXIT.unreachable };
+}
