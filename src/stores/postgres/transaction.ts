@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import { LOCK_FENCE } from './schema.ts';
 
 /** Milliseconds; both hold for one transaction only. */
 export interface TransactionLimits {
@@ -9,6 +10,20 @@ export interface TransactionLimits {
 /** Runs work in one transaction that changes the store; rolls back when it throws. */
 export async function changing<Result>(connection: Connection, limits: TransactionLimits, work: () => Promise<Result>): Promise<Result> {
   return connection.transaction(work, beginChanging(limits));
+}
+
+/**
+ * Longest wait of a takeover, hold or freeze for running batches. A batch ends by its statement timeout or,
+ * where its process is frozen, by the idle-in-transaction timeout; both are shorter than this.
+ */
+const FENCE_WAIT_MS = 30_000;
+
+/** A change of the fence: it begins when no batch is running, and every later batch sees it. */
+export async function changeFence<Result>(connection: Connection, change: () => Promise<Result>): Promise<Result> {
+  return changing(connection, { lockTimeoutMs: FENCE_WAIT_MS, statementTimeoutMs: FENCE_WAIT_MS + 5_000 }, async () => {
+    await connection.query(LOCK_FENCE);
+    return change();
+  });
 }
 
 /**

@@ -3,7 +3,7 @@ import type { CollectionRule, CountRequest, StoreHold } from '../../../../src/st
 import type { Cutoff, Predicate, TimeField } from '../../../../src/stores/predicate.ts';
 import type { Connection } from '../../../../src/stores/postgres/connection.ts';
 import { countCollection } from '../../../../src/stores/postgres/count.ts';
-import { putHold } from '../../../../src/stores/postgres/fence.ts';
+import { putHold } from '../../../../src/stores/postgres/holds.ts';
 import { readFingerprint } from '../../../../src/stores/postgres/fingerprint.ts';
 import { readHistogram } from '../../../../src/stores/postgres/histogram.ts';
 import { install } from '../../../../src/stores/postgres/install.ts';

@@ -1,0 +1,75 @@
+import { digestOf } from '../canonical.ts';
+import { StoreError } from '../port.ts';
+import type { StoreHold } from '../port.ts';
+import type { Connection } from './connection.ts';
+import { utcText } from './sql.ts';
+import { changeFence } from './transaction.ts';
+
+/**
+ * All holds that stand in the store. The schema must exist and be readable. An item whose table was renamed since
+ * comes twice, under the recorded and under the present name: neither the moved rows nor a new table that took
+ * the old name lose their hold.
+ */
+export async function readHolds(connection: Connection): Promise<StoreHold[]> {
+  const { rows } = await connection.query<{ uid: string; name: string; revision: string; since: string; items: StoreHold['items'] | null }>(
+    `SELECT h.uid, h.name, h.revision, ${utcText('h.since')} AS since,
+            (SELECT json_agg(json_build_object('table', json_build_object('schema', a.schema, 'name', a.name), 'predicate', i.predicate) ORDER BY i.digest, a.moved)
+             FROM dataward.hold_item i
+             CROSS JOIN LATERAL (
+               SELECT i.table_schema AS schema, i.table_name AS name, false AS moved
+               UNION ALL
+               SELECT n.nspname, c.relname, true FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.oid = i.table_oid AND (n.nspname, c.relname) <> (i.table_schema, i.table_name)
+             ) a
+             WHERE i.uid = h.uid) AS items
+     FROM dataward.hold h ORDER BY h.uid`,
+  );
+  return rows.map(({ uid, name, revision, since, items }) => ({ uid, name, revision: Number(revision), since, items: items ?? [] }));
+}
+
+/**
+ * Commits a hold. When this returns, every batch that started without it has ended and every later one carries it.
+ * Items are united with what stands there, so that a hold resolved against a renamed or emptied object lifts nothing.
+ */
+export async function putHold(connection: Connection, hold: StoreHold): Promise<{ holdsRevision: number; since: string }> {
+  const items = hold.items.map((item) => ({ digest: digestOf(item), ...item }));
+  const result = await changeFence(connection, async () => {
+    const written = await connection.query<{ changed: boolean }>(
+      `INSERT INTO dataward.hold AS h (uid, name, revision) VALUES ($1, $2, $3)
+       ON CONFLICT (uid) DO UPDATE SET name = excluded.name, revision = greatest(h.revision, excluded.revision)
+       RETURNING xmax = 0 AS changed`,
+      [hold.uid, hold.name, hold.revision],
+    );
+    const added = await connection.query(
+      `INSERT INTO dataward.hold_item (uid, digest, table_schema, table_name, table_oid, predicate)
+       SELECT $1, i->>'digest', i->'table'->>'schema', i->'table'->>'name', to_regclass(format('%I.%I', i->'table'->>'schema', i->'table'->>'name')), i->'predicate'
+       FROM jsonb_array_elements($2::jsonb) i
+       ON CONFLICT (uid, digest) DO NOTHING`,
+      [hold.uid, JSON.stringify(items)],
+    );
+    // Only a change that protects more makes running purges compile again.
+    if (written.rows[0]?.changed === true || added.rowCount > 0) await connection.query('UPDATE dataward.fence SET holds_revision = holds_revision + 1');
+  }).then(async () => {
+    const reread = await connection.query<{ holds_revision: string; since: string; present: string[] }>(
+      `SELECT f.holds_revision, ${utcText('h.since')} AS since,
+              ARRAY(SELECT i.digest FROM dataward.hold_item i WHERE i.uid = h.uid) AS present
+       FROM dataward.fence f, dataward.hold h WHERE h.uid = $1`,
+      [hold.uid],
+    );
+    return reread.rows[0];
+  });
+  const missing = items.filter((item) => result === undefined || !result.present.includes(item.digest));
+  if (result === undefined || missing.length > 0) {
+    throw new StoreError('Conflict', `Hold ${hold.name} was written but a fresh read does not show ${result === undefined ? 'it' : `its items on ${missing.map((item) => `${item.table.schema}.${item.table.name}`).join(', ')}`}. Something else deletes from dataward.hold; find it, nothing is purged meanwhile.`);
+  }
+  return { holdsRevision: Number(result.holds_revision), since: result.since };
+}
+
+/** Ends a hold; an unknown uid changes nothing. */
+export async function releaseHold(connection: Connection, uid: string): Promise<void> {
+  await changeFence(connection, async () => {
+    await connection.query('DELETE FROM dataward.hold_item WHERE uid = $1', [uid]);
+    const released = await connection.query('DELETE FROM dataward.hold WHERE uid = $1', [uid]);
+    if (released.rowCount > 0) await connection.query('UPDATE dataward.fence SET holds_revision = holds_revision + 1');
+  });
+}
