@@ -21,8 +21,10 @@ export function policyStatus(policy: RetentionPolicy, report: PolicyReport, now:
   const losing = entries.filter((entry) => !entry.applied || entry.because !== undefined);
   const last = lastRunOf(report.observation.runs);
   const enforced = report.observation.runs.filter((run) => run.status?.state === 'Succeeded').flatMap((run) => run.status?.finishedAt ?? []).toSorted().at(-1);
+  // A policy that was suspended since has no next run.
+  const { nextRunAt: _before, ...kept } = policy.status ?? {};
   return {
-    ...policy.status,
+    ...kept,
     observedGeneration: policy.metadata.generation ?? 0,
     effective: {
       stores: report.observation.views.length,

@@ -1,0 +1,151 @@
+import { describe, expect, test } from '@jest/globals';
+import type { RetentionPolicy } from '../../../src/api/generated/retentionPolicy.ts';
+import { purgeRunFor } from '../../../src/retention/apply.ts';
+import { agreeOnNow, purgeRequest } from '../../../src/retention/derive.ts';
+import { approvalReasons, draftRun, planDigest, readNormal, widerThanPlanned, type ApprovalInput, type DraftRun } from '../../../src/retention/plan.ts';
+import type { NormalRule } from '../../../src/rules/weakening.ts';
+import { storeRules, type StoreRules } from '../../../src/rules/store-rules.ts';
+import type { Inventory, PurgePlan, StepForecast, StoreReader } from '../../../src/stores/port.ts';
+import { aMap, aMaximum, aMinimum, anInventory, aPolicy, aPurge, aStore, aTable } from '../../support/declared.ts';
+
+const AS_OF = '2026-03-01T10:30:00Z';
+const ID = 'platform-db/web/views';
+const inventory = anInventory([aTable('views', ['id', 'viewed_at'], { estimatedRows: 10_000 })]);
+const map = aMap([{ times: [{ event: 'Created', field: 'viewed_at' }] }]);
+const general = (period: string, purge: Parameters<typeof aPurge>[0] = {}): RetentionPolicy => aPolicy('general', { maximum: aMaximum(period), purge: aPurge(purge) });
+
+function rulesFor(policies: RetentionPolicy[], maps = [map], seen: Inventory = inventory): StoreRules {
+  return storeRules(aStore(), { maps, policies, holds: [], namespaces: new Map(), rootNamespace: 'dataward-system' }, seen, AS_OF);
+}
+
+const forecastOf = (changes: Partial<StepForecast> = {}): StepForecast => ({ collection: ID, due: 400, held: 0, floored: 0, indeterminate: 0, blocked: 0, exact: true, ...changes });
+const purge = (forecast: StepForecast[] = [forecastOf()]): PurgePlan => ({
+  steps: [{ collection: ID, table: { schema: 'public', name: 'views' }, order: 1, method: 'BlockRange', predicateDigest: 'sha256:p', because: 'selected' }],
+  refusals: [],
+  forecast,
+  walMegabytes: 1.2,
+});
+
+function drafted(policy: RetentionPolicy, others: RetentionPolicy[] = []): DraftRun & { normals: ReadonlyMap<string, NormalRule>; input: ApprovalInput } {
+  const { request, normals } = purgeRequest(rulesFor([policy, ...others]), policy, AS_OF);
+  const draft = draftRun({ policy, store: aStore(), purge: purge(), rules: request.rules, normals, target: 'sha256:target', asOf: AS_OF });
+  return { ...draft, normals, input: { policy, plan: draft.plan, forecast: [forecastOf()], rules: request.rules, normals, approved: [], inventory } };
+}
+
+describe('a plan', () => {
+  test('carries what people approve: step, cutoff, rule, limits, target and until when', () => {
+    const { plan, forecast } = drafted(general('P1Y', { limits: { maxCutoffAdvance: 'P7D', maxRows: 5, maxPercent: 3 } }));
+    expect(plan).toMatchObject({ target: 'sha256:target', limits: { maxRows: 5, maxCutoffAdvance: 'P7D', maxPercent: 3 }, algebra: 1, asOf: AS_OF, validUntil: '2026-03-08T10:30:00Z' });
+    expect(plan.steps).toMatchObject([{ order: 1, collection: ID, method: 'BlockRange', cutoff: '2025-03-01T00:00:00+00:00', policy: 'platform-db/general', predicateDigest: 'sha256:p' }]);
+    expect(forecast).toEqual({ at: AS_OF, steps: [forecastOf()], walMegabytes: 2 });
+  });
+
+  test('has a digest that every part of it changes, and that counts do not', () => {
+    const { plan, planDigest: digest } = drafted(general('P1Y'));
+    expect(planDigest(plan)).toBe(digest);
+    const changes = [{ target: 'x' }, { asOf: 'x' }, { validUntil: 'x' }, { algebra: 2 }, { limits: { ...plan.limits, maxRows: 1 } }, { steps: [] }, { steps: plan.steps.map((step) => ({ ...step, rule: 'null' })) }];
+    expect(new Set([digest, ...changes.map((change) => planDigest({ ...plan, ...change }))]).size).toBe(changes.length + 1);
+  });
+
+  test('asks the driver for the collections the policy makes due, with all others beside them', () => {
+    const { request } = purgeRequest(rulesFor([aPolicy('other', { maximum: aMaximum('P1Y') }), general('P2Y')]), general('P2Y'), AS_OF);
+    expect(request.targets).toEqual([]);
+    expect(request.rules.map((rule) => rule.collection)).toEqual([ID]);
+    expect(purgeRequest(rulesFor([general('P2Y')]), general('P2Y'), AS_OF).request.targets).toEqual([ID]);
+  });
+
+  test('becomes a PurgeRun beside the store, named the same each time, tied to its policy by labels', () => {
+    const draft = drafted(general('P1Y'));
+    const run = purgeRunFor(general('P1Y'), aStore({}, { namespace: 'shop' }), draft);
+    expect(run.metadata).toMatchObject({ namespace: 'shop', finalizers: ['dataward.io/protect'], labels: { 'dataward.io/policy': 'general', 'dataward.io/policy-namespace': 'platform-db', 'dataward.io/policy-uid': 'uid-general' } });
+    expect(run.metadata).not.toHaveProperty('ownerReferences');
+    expect(run.metadata.name).toMatch(/^general-[0-9a-f]{8}$/);
+    expect(purgeRunFor(general('P1Y'), aStore({}, { namespace: 'shop' }), drafted(general('P1Y'))).metadata.name).toBe(run.metadata.name);
+    expect(purgeRunFor(general('P2Y'), aStore({}, { namespace: 'shop' }), drafted(general('P2Y'))).metadata.name).not.toBe(run.metadata.name);
+  });
+});
+
+describe('a person is needed', () => {
+  const approvedAs = (policy: RetentionPolicy, cutoff: string): ApprovalInput['approved'] => [{ collection: ID, rule: JSON.stringify(drafted(policy).normals.get(ID)), cutoff, run: 'uid-run', at: AS_OF }];
+  const settled = approvedAs(general('P1Y'), '2025-02-28');
+  const asked = (policy: RetentionPolicy, changes: Partial<ApprovalInput> = {}): string[] => approvalReasons({ ...drafted(policy).input, approved: settled, ...changes }).map((reason) => reason.reason);
+  const limited = (limits: { maxPercent?: number }): RetentionPolicy => general('P1Y', { limits: { maxCutoffAdvance: 'P7D', maxRows: 1_000, ...limits } });
+
+  const table: [string, RetentionPolicy, Partial<ApprovalInput>, string[]][] = [
+    ['by nobody for the same rule a day later', general('P1Y'), {}, []],
+    ['for a first run', general('P1Y'), { approved: [] }, ['FirstRun']],
+    ['where the record is of another algebra', general('P1Y'), { approved: settled.map((rule) => ({ ...rule, rule: JSON.stringify({ algebra: 0 }) })) }, ['FirstRun']],
+    ['where the record is of another collection', general('P1Y'), { approved: settled.map((rule) => ({ ...rule, collection: 'x' })) }, ['FirstRun']],
+    ['for a shorter period, which also moves the cutoff far', general('P2M'), {}, ['RuleChanged', 'CutoffAdvance']],
+    ['for a cutoff that stood still too long', general('P1Y'), { approved: approvedAs(general('P1Y'), '2025-01-01') }, ['CutoffAdvance']],
+    ['each time, where the policy says Always', general('P1Y', { approval: { required: 'Always', count: 1, validFor: 'P7D' } }), {}, ['Always']],
+    ['for more rows than the limit', limited({}), { forecast: [forecastOf({ due: 1_001 })] }, ['TooManyRows']],
+    ['not for as many rows as the limit', limited({}), { forecast: [forecastOf({ due: 1_000 })] }, []],
+    ['for rows nobody could count', limited({}), { forecast: [forecastOf({ exact: false })] }, ['TooManyRows']],
+    ['for a larger share than the limit', limited({ maxPercent: 3 }), {}, ['TooManyRows']],
+    ['not for a share at the limit', limited({ maxPercent: 4 }), {}, []],
+    ['for a share of an unknown number of rows', limited({ maxPercent: 50 }), { inventory: anInventory([aTable('views', ['id', 'viewed_at'])]) }, ['TooManyRows']],
+  ];
+  test.each(table)('%s', (_, policy, changes, expected) => {
+    expect(asked(policy, changes)).toEqual(expected);
+  });
+
+  test('and is told which collection, figure and limit', () => {
+    const [reason] = approvalReasons({ ...drafted(limited({ maxPercent: 3 })).input, approved: settled });
+    expect(reason?.message).toBe(`${ID}: 400 rows are more than 3 % of 10000 rows`);
+  });
+});
+
+describe('against a plan that was approved, today deletes', () => {
+  const planned = drafted(general('P1Y'), [aPolicy('least', { minimum: aMinimum('P6M') })]);
+  const today = (policies: RetentionPolicy[], maps = [map], seen = inventory): string | undefined => widerThanPlanned(planned.plan, purgeRequest(rulesFor(policies, maps, seen), general('P1Y'), AS_OF).normals);
+  const least = aPolicy('least', { minimum: aMinimum('P6M') });
+
+  const narrower: [string, () => string | undefined][] = [
+    ['the same', () => today([general('P1Y'), least])],
+    ['a longer period', () => today([general('P13M'), least])],
+    ['a longer minimum', () => today([general('P1Y'), aPolicy('least', { minimum: aMinimum('P9M') })])],
+    ['a new minimum', () => today([general('P1Y'), least, aPolicy('more', { minimum: aMinimum('P8Y') })])],
+    ['a collection that is no longer mapped', () => today([general('P1Y'), least], [])],
+  ];
+  test.each(narrower)('no more: %s', (_, wider) => {
+    expect(wider()).toBeUndefined();
+  });
+
+  const wider: [string, () => string | undefined, string][] = [
+    ['a shorter period', () => today([general('P11M'), least]), 'the maximum went from P1Y to P11M'],
+    ['a removed minimum', () => today([general('P1Y')]), 'a minimum of P6M'],
+    ['a shorter minimum', () => today([general('P1Y'), aPolicy('least', { minimum: aMinimum('P5M') })]), 'a minimum of P6M'],
+    ['another column behind the event', () => today([general('P1Y'), least], [aMap([{ times: [{ event: 'Created', field: 'id' }] }])]), 'another clock'],
+    ['another table behind the collection', () => today([general('P1Y'), least], [aMap([{ table: { schema: 'public', name: 'orders' }, times: [{ event: 'Created', field: 'viewed_at' }] }])], anInventory([aTable('orders', ['id', 'viewed_at'])])), 'now means table public.orders'],
+  ];
+  test.each(wider)('more: %s', (_, found, words) => {
+    expect(found()).toContain(words);
+  });
+
+  test('more, where the plan has no rule that can be read', () => {
+    const plan = { ...planned.plan, steps: planned.plan.steps.map((step) => ({ ...step, rule: 'null' })) };
+    expect(widerThanPlanned(plan, planned.normals)).toContain('no run under this policy has been approved');
+    expect(readNormal('null')).toBeUndefined();
+  });
+});
+
+describe('the time a plan is made for', () => {
+  const reader = (clock: string): StoreReader => ({ clock: () => Promise.resolve(clock) }) as StoreReader;
+  const now = Date.parse(AS_OF);
+
+  test.each([
+    ['the store is behind', '2026-03-01T10:29:30.900Z', '2026-03-01T10:29:30.000Z'],
+    ['the store is ahead', '2026-03-01T10:30:59.000Z', '2026-03-01T10:30:00.000Z'],
+  ])('is the earlier clock in whole seconds: %s', async (_, clock, expected) => {
+    expect(await agreeOnNow(reader(clock), now)).toBe(expected);
+  });
+
+  test.each(['2026-03-01T10:28:59Z', '2026-03-01T10:31:01Z'])('is not decided while the clocks differ by more than a minute: %s', async (clock) => {
+    await expect(agreeOnNow(reader(clock), now)).rejects.toMatchObject({ reason: 'ClockSkew', message: expect.stringContaining('differ by 61 s') });
+  });
+
+  test('is not decided from a clock that cannot be read', async () => {
+    await expect(agreeOnNow(reader('soon'), now)).rejects.toThrow();
+  });
+});

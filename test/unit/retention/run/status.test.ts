@@ -1,0 +1,68 @@
+import { describe, expect, test } from '@jest/globals';
+import type { PurgeRunStatus } from '../../../../src/api/generated/purgeRun.ts';
+import { getCondition } from '../../../../src/api/conditions.ts';
+import { reportOf, runStatus, type RunReport } from '../../../../src/retention/run/status.ts';
+import { aRun } from './declared-run.ts';
+
+const NOW = Date.parse('2026-03-02T03:00:00Z');
+const report = (changes: Partial<RunReport> = {}): RunReport => ({ state: 'Running', reason: 'Running', why: '', ...changes });
+const after = (status: PurgeRunStatus, changes: Partial<RunReport>, now = NOW): PurgeRunStatus => runStatus(aRun({}, status), report(changes), now);
+const ready = (status: PurgeRunStatus): unknown[] => [getCondition(status.conditions, 'Ready')?.status, getCondition(status.conditions, 'Completed')?.status, getCondition(status.conditions, 'Failed')?.status];
+
+describe('the status of a run', () => {
+  test('begins when it first deletes and keeps that time', () => {
+    const waiting = after({}, { state: 'Waiting', reason: 'WaitingForWindow', why: 'not yet' });
+    expect(waiting).not.toHaveProperty('startedAt');
+    const running = after(waiting, {});
+    expect(running).toMatchObject({ state: 'Running', startedAt: '2026-03-02T03:00:00.000Z' });
+    expect(running).not.toHaveProperty('why');
+    expect(after(running, { state: 'Paused', reason: 'Frozen', why: 'frozen' }, NOW + 60_000)).toMatchObject({ startedAt: '2026-03-02T03:00:00.000Z', why: 'frozen' });
+  });
+
+  test.each<[RunReport['state'], unknown[]]>([
+    ['Succeeded', ['True', 'True', undefined]],
+    ['Failed', ['False', undefined, 'True']],
+    ['Superseded', ['True', undefined, undefined]],
+    ['Expired', ['True', undefined, undefined]],
+  ])('that ends %s has an end that no later look moves', (state, conditions) => {
+    const ended = after({ state: 'Running', startedAt: '2026-03-02T02:00:00Z' }, { state, reason: state, why: 'x' });
+    expect(ended.finishedAt).toBe('2026-03-02T03:00:00.000Z');
+    expect(ready(ended)).toEqual(conditions);
+    expect(after(ended, { state, reason: state, why: 'x' }, NOW + 60_000).finishedAt).toBe('2026-03-02T03:00:00.000Z');
+  });
+
+  test.each<RunReport['state']>(['AwaitingApproval', 'Waiting', 'Running', 'Paused', 'Verifying'])('that is %s is neither done nor failed', (state) => {
+    const status = after({}, { state, reason: 'Running', why: 'x' });
+    expect(ready(status)).toEqual(['Unknown', undefined, undefined]);
+    expect(status).not.toHaveProperty('finishedAt');
+  });
+
+  test('tells progress against the forecast, at the rate since it began', () => {
+    expect(after({ startedAt: '2026-03-02T02:59:50Z' }, { progress: { deleted: 100, throttledBy: 'ReplicaLag' } }).progress).toEqual({ deleted: 100, total: 400, rowsPerSecond: 10, etaSeconds: 30, throttledBy: 'ReplicaLag' });
+  });
+
+  test('tells no rate before there is one, nor when it rests', () => {
+    expect(after({}, { progress: { deleted: 0 } }).progress).toEqual({ deleted: 0, total: 400 });
+    expect(after({ startedAt: '2026-03-02T02:59:50Z' }, { state: 'Paused', reason: 'Frozen', why: 'x', progress: { deleted: 100 } }).progress).toEqual({ deleted: 100, total: 400 });
+  });
+
+  test('never shows more deleted than there were, nor forgets what was deleted', () => {
+    const past = after({ progress: { deleted: 400, total: 400 } }, { progress: { deleted: 450 } });
+    expect(past.progress).toMatchObject({ deleted: 450, total: 450 });
+    expect(after(past, { state: 'Verifying', reason: 'Verifying' }).progress).toEqual({ deleted: 450, total: 450 });
+  });
+
+  test('keeps since when its approval is what it is', () => {
+    const first = after({}, { grade: 'Unverified' });
+    expect(after(first, { grade: 'Unverified' }, NOW + 60_000).approval).toEqual({ grade: 'Unverified', since: '2026-03-02T03:00:00.000Z' });
+    expect(after(first, { grade: 'Verified' }, NOW + 60_000).approval).toEqual({ grade: 'Verified', since: '2026-03-02T03:01:00.000Z' });
+  });
+
+  test('cuts a long explanation to what the schema takes', () => {
+    expect(after({}, { state: 'Waiting', reason: 'SideEffect', why: 'x'.repeat(5_000) }).why).toHaveLength(1_024);
+  });
+
+  test('of a decision that does no work says the same', () => {
+    expect(reportOf({ next: 'wait', state: 'Paused', reason: 'Frozen', why: 'frozen by anna', recheckMs: 1 })).toEqual({ state: 'Paused', reason: 'Frozen', why: 'frozen by anna' });
+  });
+});

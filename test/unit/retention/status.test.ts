@@ -1,0 +1,90 @@
+import { describe, expect, test } from '@jest/globals';
+import type { RetentionPolicy, RetentionPolicyStatus } from '../../../src/api/generated/retentionPolicy.ts';
+import { getCondition } from '../../../src/api/conditions.ts';
+import { policyStatus, type PolicyReport } from '../../../src/retention/status.ts';
+import { effectiveRules } from '../../../src/rules/effective.ts';
+import type { MappedCollection } from '../../../src/rules/collections.ts';
+import { aCollection, aMaximum, aMinimum, aPolicy, aPurge, aStore } from '../../support/declared.ts';
+import { aRun } from './run/declared-run.ts';
+
+const NOW = Date.parse('2026-03-02T12:00:00Z');
+const general = aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge() });
+
+function report(policies: RetentionPolicy[], changes: Partial<PolicyReport> = {}, collections: MappedCollection[] = [aCollection()]): PolicyReport {
+  const effective = effectiveRules(collections, policies, '2026-03-02T12:00:00Z');
+  return { observation: { views: [{ store: aStore(), effective }], runs: [] }, outcomes: [], due: { due: false, nextAt: NOW + 60_000 }, ...changes };
+}
+
+const of = (status: RetentionPolicyStatus, type: string): [string | undefined, string | undefined] => [getCondition(status.conditions, type)?.status, getCondition(status.conditions, type)?.reason];
+
+describe('the status of a policy', () => {
+  test('counts where its word decides', () => {
+    const status = policyStatus(general, report([general]), NOW);
+    expect(status).toMatchObject({ observedGeneration: 1, effective: { stores: 1, collections: 1, applied: 1, worst: [], truncated: 0 }, nextRunAt: '2026-03-02T12:01:00.000Z' });
+    expect(of(status, 'Conflicted')).toEqual(['False', 'NoConflict']);
+  });
+
+  const table: [string, RetentionPolicy[], MappedCollection, boolean, RegExp][] = [
+    ['another policy has the shorter maximum', [general, aPolicy('strict', { maximum: aMaximum('P1M') })], aCollection(), false, /platform-db\/strict has the shorter maximum/],
+    ['the start event is missing', [general], aCollection({ times: {} }), false, /does not declare the start event/],
+    ['a column of spec.rows is missing', [{ ...general, spec: { ...general.spec, rows: { where: [{ field: 'kind', operator: 'Exists' }] } } }], aCollection(), false, /lacks a column that spec\.rows names/],
+    ['a minimum lasts longer', [general, aPolicy('books', { minimum: aMinimum('P8Y') })], aCollection(), true, /ends after maximum P1Y/],
+  ];
+  test.each(table)('says of a collection why: %s', (_, policies, collection, applied, because) => {
+    const status = policyStatus(policies[0] as RetentionPolicy, report(policies, {}, [collection]), NOW);
+    expect(status.effective?.worst).toEqual([{ store: 'platform-db/analytics', collection: 'platform-db/web/views', applied, because: expect.stringMatching(because) }]);
+  });
+
+  test('is Conflicted while a minimum lasts longer than the maximum, and keeps the time it began', () => {
+    const policies = [general, aPolicy('books', { minimum: aMinimum('P8Y') })];
+    const first = policyStatus(general, report(policies), NOW);
+    const second = policyStatus({ ...general, status: first }, report(policies), NOW + 3_600_000);
+    expect(of(second, 'Conflicted')).toEqual(['True', 'Conflicted']);
+    expect(getCondition(second.conditions, 'Conflicted')?.lastTransitionTime).toBe('2026-03-02T12:00:00Z');
+    const third = policyStatus({ ...general, status: second }, report([general]), NOW + 7_200_000);
+    expect(getCondition(third.conditions, 'Conflicted')).toMatchObject({ status: 'False', lastTransitionTime: '2026-03-02T14:00:00Z' });
+  });
+
+  test('shows fifty collections and counts the rest', () => {
+    const many = Array.from({ length: 60 }, (_, index) => aCollection({ id: `c${index}`, times: {} }));
+    const { effective } = policyStatus(general, report([general], {}, many), NOW);
+    expect([effective?.worst?.length, effective?.truncated, effective?.collections, effective?.applied]).toEqual([50, 10, 60, 0]);
+  });
+
+  const failure = { reason: 'Unreachable', message: 'no answer' } as const;
+  const readiness: [string, RetentionPolicy, Partial<PolicyReport>, string, string][] = [
+    ['is ready in its mode', general, {}, 'True', 'Evaluated'],
+    ['in mode Plan', aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge({ mode: 'Plan' }) }), {}, 'True', 'PlanOnly'],
+    ['in mode Observe', aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge({ mode: 'Observe' }) }), {}, 'True', 'Observing'],
+    ['while suspended', aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge({ suspend: true }) }), {}, 'True', 'Suspended'],
+    ['selects nothing', general, { observation: { views: [], runs: [] } }, 'True', 'NothingSelected'],
+    ['says what can never work', general, { invalid: 'spec.timeZone: nobody knows it' }, 'False', 'InvalidSpec'],
+    ['could not be read in a store', general, { observation: { views: [{ store: aStore(), effective: [], failure }], runs: [] } }, 'False', 'Unreachable'],
+    ['could not be planned in a store', general, { outcomes: [{ store: 'analytics', made: 'Failure', failure }] }, 'False', 'Unreachable'],
+  ];
+  test.each(readiness)('%s', (_, policy, changes, status, reason) => {
+    expect(of(policyStatus(policy, report([policy], changes), NOW), 'Ready')).toEqual([status, reason]);
+  });
+
+  test('names the newest run, and the end of the last that succeeded', () => {
+    const old = aRun({}, { state: 'Succeeded', finishedAt: '2026-02-01T03:00:00Z' }, 'old');
+    const young = { ...aRun({}, { state: 'Running', progress: { deleted: 7 }, startedAt: '2026-03-02T02:01:00Z' }, 'young') };
+    const status = policyStatus(general, report([general], { observation: { views: [], runs: [{ ...old, metadata: { ...old.metadata, creationTimestamp: '2026-02-01T02:00:00Z' } }, young] } }), NOW);
+    expect(status.lastRun).toEqual({ name: 'young', namespace: 'platform-db', state: 'Running', deleted: 7, startedAt: '2026-03-02T02:01:00Z' });
+    expect(status.lastEnforcedTime).toBe('2026-02-01T03:00:00Z');
+  });
+
+  test('a run that has only been planned enforced nothing', () => {
+    expect(policyStatus(general, report([general], { observation: { views: [], runs: [aRun({}, { state: 'AwaitingApproval' })] } }), NOW)).not.toHaveProperty('lastEnforcedTime');
+  });
+
+  test('notes a slot it acted on; one that is past is not the next run, and without a schedule there is none', () => {
+    const before = { ...general, status: { nextRunAt: '2026-03-02T02:03:00Z', lastSlotAt: '2026-03-01T02:00:00Z' } };
+    const acted = policyStatus(before, report([general], { due: { due: true, slot: Date.parse('2026-03-02T02:00:00Z') } }), NOW);
+    expect(acted.lastSlotAt).toBe('2026-03-02T02:00:00.000Z');
+    expect(acted).not.toHaveProperty('nextRunAt');
+    const stopped = policyStatus(before, report([general], { due: { due: false, nextAt: Infinity } }), NOW);
+    expect(stopped.lastSlotAt).toBe('2026-03-01T02:00:00Z');
+    expect(stopped).not.toHaveProperty('nextRunAt');
+  });
+});
