@@ -5,7 +5,7 @@ import type { KindRegistry, ServedKind } from './kinds.ts';
 import { memberObject } from './object.ts';
 import type { StoredObject } from './object.ts';
 import type { Change, Store } from './store.ts';
-import { isFinished } from './writes.ts';
+import { isFinished } from './update.ts';
 
 interface Entry {
   kind: ServedKind;

@@ -4,8 +4,9 @@ import { timestamp } from './metadata.ts';
 import { isJsonObject, memberObject } from './object.ts';
 import type { StoredObject } from './object.ts';
 import type { Store } from './store.ts';
-import { admit, isFinished } from './writes.ts';
-import type { WriteContext, WriteRequest } from './writes.ts';
+import { isFinished } from './update.ts';
+import { admit } from './write-rules.ts';
+import type { WriteContext, WriteRequest } from './write-rules.ts';
 
 /** What happens to the objects that name the deleted one as their owner. */
 export type Propagation = 'Background' | 'Foreground' | 'Orphan';

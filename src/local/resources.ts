@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuthorizationCheck } from '../api/validation/validator.ts';
+import { createObject } from './create.ts';
 import { deleteObject, parseDeleteOptions } from './deletion.ts';
 import { StatusError, forbidden, invalid, methodNotAllowed, noSuchPath, notFound, unsupportedMediaType } from './errors.ts';
 import { mediaType, parseJson, readBody, readJson } from './http.ts';
@@ -15,8 +16,8 @@ import { strategicMerge } from './strategic.ts';
 import { userInfo } from './users.ts';
 import type { LocalUser, Users } from './users.ts';
 import { serveWatch } from './watch.ts';
-import { createObject, updateObject } from './writes.ts';
-import type { FieldValidation, WriteContext, WriteRequest } from './writes.ts';
+import { updateObject } from './update.ts';
+import type { FieldValidation, WriteContext, WriteRequest } from './write-rules.ts';
 
 export interface ResourceContext extends WriteContext {
   kinds: KindRegistry;
