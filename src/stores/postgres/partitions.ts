@@ -29,24 +29,29 @@ const ATTEMPTS = 4;
 export async function* dropPartitions(connection: Connection, work: StepWork): AsyncGenerator<BatchResult> {
   // A concurrent detach is no transaction of ours, so its patience is set for the login.
   await connection.query(`SET lock_timeout = ${Math.max(1, Math.round(work.context.pace.lockTimeoutMillis))}`);
-  const compiled = await work.compile(connection);
-  const root = compiled.target.table;
+  const known = { compiled: await work.compile(connection) };
+  const root = known.compiled.target.table;
   const attached = await readPartitions(connection, root);
   for (const open of (await readOpenDrops(connection)).filter((drop) => belongs(drop, root, attached))) {
     const partition = attached.find(({ oid }) => oid === open.leaf);
-    if (partition === undefined) yield* finishDetached(connection, work, open);
+    if (partition === undefined) yield* finishDetached(connection, work, known, open);
     else if (!partition.detachPending) await record(connection, work, 'Reattach', open);
-    else if ((await detach(connection, work, partition)) === 'detached') yield* finishDetached(connection, work, open);
+    else if ((await detach(connection, work, partition)) === 'detached') yield* finishDetached(connection, work, known, open);
   }
-  if (!(await mayDrop(connection, compiled))) return;
+  if (!(await mayDrop(connection, known.compiled))) return;
   for (const partition of await readPartitions(connection, root)) {
     work.context.signal.throwIfAborted();
-    if (!partition.owned || partition.detachPending || !(await liesBeforeCutoff(connection, partition, compiled.target.rule))) continue;
-    if (!(await wholeIsDue(connection, work, await work.compile(connection), partition.name))) continue;
+    if (!partition.owned || partition.detachPending || !(await liesBeforeCutoff(connection, partition, known.compiled.target.rule))) continue;
+    if (!(await wholeIsDue(connection, work, known.compiled, partition.name))) continue;
     // A table can have one half detached partition; while there is one, no other can be detached concurrently.
     if ((await readPartitions(connection, partition.parent)).some(({ detachPending }) => detachPending)) return;
-    yield* dropOne(connection, work, partition);
+    yield* dropOne(connection, work, known, partition);
   }
+}
+
+/** What all partitions are judged by; compiled anew when a hold came or went. */
+interface Known {
+  compiled: Compiled;
 }
 
 function belongs(drop: DropPosition, root: { schema: string; name: string }, attached: readonly PartitionState[]): boolean {
@@ -66,11 +71,11 @@ async function mayDrop(connection: Connection, { target }: Compiled): Promise<bo
   return rows[0]?.watched === false;
 }
 
-async function* dropOne(connection: Connection, work: StepWork, partition: PartitionState): AsyncGenerator<BatchResult> {
+async function* dropOne(connection: Connection, work: StepWork, known: Known, partition: PartitionState): AsyncGenerator<BatchResult> {
   const intent: DropPosition = { leaf: partition.oid, name: partition.name, parent: partition.parent, bounds: partition.bounds };
   await record(connection, work, 'DropIntent', intent);
   const state = partition.hasDefault ? 'detached' : await detach(connection, work, partition);
-  if (state === 'detached') yield* finishDetached(connection, work, intent);
+  if (state === 'detached') yield* finishDetached(connection, work, known, intent);
   // Half detached it is left for the next run to finish; its rows are reached one by one all the same.
   else if (state === 'attached') await record(connection, work, 'Reattach', intent);
 }
@@ -98,14 +103,16 @@ async function detach(connection: Connection, work: StepWork, partition: Partiti
 type Finished = { kind: 'dropped'; seq: number; deleted: number; clients: Record<string, number> } | { kind: 'gone' } | { kind: 'keeps rows' } | { kind: 'holds changed' };
 
 /** Drops a partition that is detached, or that a default partition kept attached; attaches it again when a row must stay. */
-async function* finishDetached(connection: Connection, work: StepWork, intent: DropPosition): AsyncGenerator<BatchResult> {
+async function* finishDetached(connection: Connection, work: StepWork, known: Known, intent: DropPosition): AsyncGenerator<BatchResult> {
   for (let attempt = 0; ; ) {
     work.context.signal.throwIfAborted();
-    const compiled = await work.compile(connection);
     const started = work.monotonicMs();
     try {
-      const finished = await connection.transaction(() => finish(connection, work, compiled, intent), beginChanging({ lockTimeoutMs: work.context.pace.lockTimeoutMillis, statementTimeoutMs: COUNT_TIMEOUT_MS }));
-      if (finished.kind === 'holds changed') continue;
+      const finished = await connection.transaction(() => finish(connection, work, known.compiled, intent), beginChanging({ lockTimeoutMs: work.context.pace.lockTimeoutMillis, statementTimeoutMs: COUNT_TIMEOUT_MS }));
+      if (finished.kind === 'holds changed') {
+        known.compiled = await work.compile(connection);
+        continue;
+      }
       if (finished.kind === 'dropped') work.allowance.reserve(finished.deleted);
       if (finished.kind === 'dropped') yield { seq: finished.seq, collection: work.step.collection, deleted: finished.deleted, clients: finished.clients, millis: work.monotonicMs() - started };
       if (finished.kind === 'gone') await record(connection, work, 'Reattach', intent);
@@ -147,7 +154,9 @@ async function finish(connection: Connection, work: StepWork, compiled: Compiled
 }
 
 async function wholeIsDue(connection: Connection, work: StepWork, compiled: Compiled, name: { schema: string; name: string }): Promise<boolean> {
-  const statement = countForDrop(compiled.target.what, compiled.resolver.lookup(name), compiled.resolver);
+  // It may have been attached again a moment ago, after the others were resolved.
+  const leaf = (await resolveTables(connection, [name]))(name);
+  const statement = countForDrop(compiled.target.what, leaf, compiled.resolver);
   let rows: { rows: string; kept: string }[];
   try {
     rows = await connection.transaction(async () => (await connection.query<{ rows: string; kept: string }>(statement.text, statement.values)).rows, `BEGIN READ ONLY; SET LOCAL statement_timeout = ${COUNT_TIMEOUT_MS}`);

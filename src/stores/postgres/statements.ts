@@ -73,6 +73,11 @@ function guardSql(guard: Guard, context: CompileContext, parameters: Parameters)
 
 /** No row refers to this one through the foreign key, except a row to itself. */
 function unreferencedSql(edge: Edge, alias: string, resolver: Resolver): string {
+  return `NOT EXISTS (${referringSql(edge, alias, resolver)})`;
+}
+
+/** The rows `<alias>_by` that refer to the row `alias` through the foreign key, except a row to itself. */
+function referringSql(edge: Edge, alias: string, resolver: Resolver): string {
   const child = quoteIdentifier(`${alias}_by`);
   const row = quoteIdentifier(alias);
   const childTable = resolver.lookup(edge.child);
@@ -82,7 +87,7 @@ function unreferencedSql(edge: Edge, alias: string, resolver: Resolver): string 
     return `${child}.${quoteIdentifier(column)} ${equals} ${row}.${quoteIdentifier(edge.referencedColumns[index] ?? '')}`;
   });
   const other = edge.self ? ` AND (${child}.tableoid, ${child}.ctid) <> (${row}.tableoid, ${row}.ctid)` : '';
-  return `NOT EXISTS (SELECT FROM ${quoteTable(edge.child)} AS ${child} WHERE ${pairs.join(' AND ')}${other})`;
+  return `SELECT FROM ${quoteTable(edge.child)} AS ${child} WHERE ${pairs.join(' AND ')}${other}`;
 }
 
 /** Deletes the deletable rows of a run of heap pages. */
@@ -183,8 +188,7 @@ export function countBlocked(what: Deletable, table: ResolvedTable, dependants: 
 function stayingSql(edge: Edge, alias: string, dependants: ReadonlyMap<string, Deletable>, resolver: Resolver, parameters: Parameters, seen: readonly string[]): string {
   const child = `${alias}_by`;
   const dependant = dependants.get(tableKey(edge.childRoot));
-  const match = edge.columns.map((column, index) => `${quoteIdentifier(child)}.${quoteIdentifier(column)} = ${quoteIdentifier(alias)}.${quoteIdentifier(edge.referencedColumns[index] ?? '')}`);
-  const from = `EXISTS (SELECT FROM ${quoteTable(edge.child)} AS ${quoteIdentifier(child)} WHERE ${match.join(' AND ')}`;
+  const from = `EXISTS (${referringSql(edge, alias, resolver)}`;
   if (dependant === undefined) return `${from})`;
   const table = resolver.lookup(edge.child);
   const context = { ...resolver, table, alias: child };
