@@ -2,6 +2,7 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import { canonicalDigest } from '../evidence/canonical.ts';
 import { failureOf, type Failure } from '../connect/failures.ts';
 import type { StoreFacts } from '../connect/facts.ts';
+import { ensureFence } from '../connect/install.ts';
 import type { Readings } from '../connect/readings.ts';
 import type { StoreConnections } from '../connect/stores.ts';
 import { ruleset } from '../rules/ruleset.ts';
@@ -67,7 +68,13 @@ async function look(store: DataStore, observation: Observation, context: Observe
     observation.identity = await reader.identity();
     observation.verdict = judgeTarget(store, observation.identity);
     if (observation.transport) observation.transport = { ...observation.transport, sessions: await reader.sessions() };
-    if ('message' in observation.verdict) return;
+    if ('message' in observation.verdict) {
+      // Tables and counts read before are those of another store, or of another time.
+      delete observation.inventory;
+      delete observation.rules;
+      delete observation.counts;
+      return;
+    }
     try {
       await install(store, observation, context);
     } catch (error) {
@@ -84,10 +91,9 @@ async function look(store: DataStore, observation: Observation, context: Observe
 /** Without an enforcing identity nothing in the store is ever changed, not even a schema of our own added. */
 async function install(store: DataStore, observation: Observation, context: ObserveContext): Promise<void> {
   if (!store.spec.credentials.enforce) return;
-  const names = await context.connections.usernames(store);
   const writer = await context.connections.writer(store, context.signal);
   try {
-    await writer.install({ owner: context.owner, readers: [names.observe, names.verify].filter((name) => name !== undefined) });
+    await ensureFence(store, writer, context.connections, context.owner);
     observation.installed = true;
     observation.identity = await writer.identity();
   } finally {

@@ -2,6 +2,7 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { HeldStore, LegalHold } from '../api/generated/legalHold.ts';
 import { failureOf } from '../connect/failures.ts';
 import type { StoreFacts } from '../connect/facts.ts';
+import { ensureFence } from '../connect/install.ts';
 import type { StoreConnections } from '../connect/stores.ts';
 import { resolveHold } from '../rules/holds.ts';
 import { anyOf } from '../rules/rows.ts';
@@ -12,6 +13,8 @@ import { blocksFor, type HoldSubjects } from './observe.ts';
 export interface HoldContext {
   connections: StoreConnections;
   facts: StoreFacts;
+  /** This installation, as the stores it owns know it. */
+  owner: string;
   now: () => number;
   signal: AbortSignal;
 }
@@ -38,6 +41,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
   let writer: StoreWriter | undefined;
   try {
     writer = await context.connections.writer(store, context.signal);
+    await installWhereMissing(store, writer, context);
     const inventory = await writer.inventory();
     context.facts.remember(store, inventory);
     const rules = storeRules(store, declarations, inventory, new Date(context.now()).toISOString());
@@ -60,6 +64,11 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
   } finally {
     await writer?.close();
   }
+}
+
+/** A hold does not wait for the first look at a new store. One that another installation owns takes holds all the same: they only protect. */
+async function installWhereMissing(store: DataStore, writer: StoreWriter, context: HoldContext): Promise<void> {
+  if ((await writer.fence()) === undefined) await ensureFence(store, writer, context.connections, context.owner);
 }
 
 /** Held rows, for people; a figure that could not be had is no reason to say the hold does not stand. */

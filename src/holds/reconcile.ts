@@ -30,6 +30,8 @@ export interface LegalHoldContext {
   audit: AuditLog;
   /** User name the audit log names for what the operator did. */
   actor: string;
+  /** This installation, as the stores it owns know it. */
+  owner: string;
   clock: Clock;
   barrier: WriteBarrier;
   events: EventRecorder;
@@ -53,7 +55,7 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     if (!hold) return done();
     const declarations = await context.declarations.read();
     const stores = await context.client.list<DataStore>(DATA_STORE);
-    const work: HoldContext = { connections: context.connections, facts: context.facts, now: () => context.clock.now(), signal };
+    const work: HoldContext = { connections: context.connections, facts: context.facts, owner: context.owner, now: () => context.clock.now(), signal };
     if (!isInForce(hold)) return letGo(hold, stores, work);
 
     const subjects = await readSubjects(context.client, hold);
@@ -74,7 +76,7 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     // A store that cannot be reached must not keep a namespace from going for ever; its entry then simply stays.
     if (successor && !active && waited < LEAVE_WITHIN_MS) return requeueAfter(2_000);
     if (active) {
-      const work: HoldContext = { connections: context.connections, facts: context.facts, now: () => context.clock.now(), signal };
+      const work: HoldContext = { connections: context.connections, facts: context.facts, owner: context.owner, now: () => context.clock.now(), signal };
       await releaseEverywhere(hold, await context.client.list<DataStore>(DATA_STORE), work);
     }
     await removeFinalizer(context.client, LEGAL_HOLD, hold, FINALIZER);

@@ -70,7 +70,7 @@ export function createControllers(parts: ControllerParts): Controller[] {
   return [
     controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, readings, runs, owner: parts.owner, barrier }), OBSERVE_DEADLINE_MS),
     controller('datamap', sources.dataMaps, caches.maps, (barrier) => createDataMapReconcile({ ...base, declarations: cached, barrier })),
-    controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, declarations: live, barrier })),
+    controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, owner: parts.owner, declarations: live, barrier })),
     controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), OBSERVE_DEADLINE_MS),
     controller('purgerun', sources.purgeRuns, caches.runs, (barrier) => createPurgeRunReconcile({ ...base, declarations: live, cached, journal: evidence.journal, certifier, frozen: config.frozen, owner: parts.owner, leaving: parts.leaving, barrier }), PURGE_DEADLINE_MS),
     controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, engine: parts.engine, declarations: cached, barrier }), 120_000, 1),

@@ -1,0 +1,14 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import type { FenceState, StoreWriter } from '../stores/port.ts';
+import type { StoreConnections } from './stores.ts';
+
+/**
+ * Makes sure the operator's own schema is in a store: the fence, the journal, the holds. Whoever comes first does it -
+ * the look at the store or a hold that must not wait for it. The observing and verifying identities may read it.
+ *
+ * @param owner this installation; a store of another one refuses with `ForeignOwner`.
+ */
+export async function ensureFence(store: DataStore, writer: StoreWriter, connections: StoreConnections, owner: string): Promise<FenceState> {
+  const names = await connections.usernames(store);
+  return writer.install({ owner, readers: [names.observe, names.verify].filter((name) => name !== undefined) });
+}
