@@ -1,10 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { EXIT, type CliContext, type ExitCode } from './cli/context.ts';
-import { explain } from './cli/explain.ts';
+import type { CliContext, ExitCode } from './cli/context.ts';
 import { loadKubeConfig } from './cli/kubeconfig.ts';
-import { createProgram } from './cli/program.ts';
+import { runCommand } from './cli/run.ts';
 import { createClient } from './runtime/client.ts';
 import { systemClock } from './runtime/clock.ts';
 import { createPostgresDriver } from './stores/postgres/driver.ts';
@@ -29,15 +28,7 @@ async function main(): Promise<ExitCode> {
     client: (config) => createClient(config, { userAgent: `dataward-cli/${version}`, qps: 0 }),
     signal: stopping.signal,
   };
-  let code: ExitCode = EXIT.fine;
-  await createProgram(context, (earned) => {
-    code = earned;
-  }).parseAsync(process.argv);
-  return code;
+  return runCommand(context, process.argv.slice(2));
 }
 
-process.exitCode = await main().catch((error: unknown) => {
-  const { message, exitCode } = explain(error, process.env);
-  if (message !== undefined) process.stderr.write(`error: ${message}\n`);
-  return exitCode;
-});
+process.exitCode = await main();

@@ -1,0 +1,19 @@
+import { EXIT, type CliContext, type ExitCode } from './context.ts';
+import { explain } from './explain.ts';
+import { createProgram } from './program.ts';
+
+/** Runs one command to its end. Whatever goes wrong becomes one sentence on stderr and an exit code; nothing is thrown. */
+export async function runCommand(context: CliContext, args: readonly string[]): Promise<ExitCode> {
+  let code: ExitCode = EXIT.fine;
+  const program = createProgram(context, (earned) => {
+    code = earned;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    const { message, exitCode } = explain(error, context.env);
+    if (message !== undefined) context.stderr.write(`error: ${message}\n`);
+    return exitCode;
+  }
+}
