@@ -1,3 +1,4 @@
+import { StoreError } from '../port.ts';
 import type { BatchResult } from '../port.ts';
 import { countDeleted, retryReason } from './batch.ts';
 import { resolveTables } from './catalogue.ts';
@@ -120,9 +121,14 @@ async function* finishDetached(connection: Connection, work: StepWork, known: Kn
       return;
     } catch (error) {
       const why = retryReason(error);
-      // 2BP01: a view or another table depends on it; only CASCADE would drop it, and that is never said.
-      if (sqlState(error) === '2BP01' || (why === 'ReferenceAppeared' && attempt >= ATTEMPTS)) return reattach(connection, work, intent);
-      if (why === undefined || connection.lost()) throw error;
+      if (connection.lost()) throw error;
+      if (sqlState(error) === undefined) {
+        // Not the server but we refuse, because of a freeze for example: the application gets its rows back meanwhile.
+        if (!taken(error)) await reattach(connection, work, intent).catch(() => undefined);
+        throw error;
+      }
+      // The server will not drop it: a view depends on it, an event trigger forbids it. Then its rows go one by one.
+      if (why === undefined) return reattach(connection, work, intent);
       if (attempt >= ATTEMPTS) {
         yield { seq: 0, collection: work.step.collection, deleted: 0, clients: {}, millis: 0, throttledBy: why };
         return reattach(connection, work, intent);
@@ -131,6 +137,11 @@ async function* finishDetached(connection: Connection, work: StepWork, known: Kn
       attempt += 1;
     }
   }
+}
+
+/** The run belongs to somebody else now, who decides what becomes of the partition. */
+function taken(error: unknown): boolean {
+  return error instanceof StoreError && (error.reason === 'Fenced' || error.reason === 'ForeignOwner');
 }
 
 async function finish(connection: Connection, work: StepWork, compiled: Compiled, intent: DropPosition): Promise<Finished> {

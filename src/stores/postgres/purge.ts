@@ -15,6 +15,7 @@ import type { ResolvedTable } from './sql.ts';
 import { firstDeletable } from './statements.ts';
 import { readShapes, resolveTargets, targetOf } from './target.ts';
 import type { Shapes } from './target.ts';
+import { notInstalled } from './transaction.ts';
 import { Walker } from './walk.ts';
 import type { Compiled, StepWork, Surroundings, Unit } from './walk.ts';
 
@@ -111,7 +112,7 @@ async function pagesOf(connection: Connection, leaf: ResolvedTable): Promise<num
  */
 async function compile(connection: Connection, step: PurgeStep, context: PurgeContext): Promise<Compiled> {
   const fence = await readFence(connection);
-  if (fence === undefined) throw new StoreError('Fenced', 'The schema dataward is not installed in this store, so there is no fence and no journal. Install it before a purge.');
+  if (fence === undefined) throw notInstalled(connection);
   const shapes = await shapesOf(connection, step, context);
   const inventory = await readInventory(connection);
   const request = { ...context.request, targets: [step.collection] };

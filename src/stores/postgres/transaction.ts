@@ -1,4 +1,6 @@
+import { StoreError } from '../port.ts';
 import type { Connection } from './connection.ts';
+import { sqlState } from './errors.ts';
 import { LOCK_FENCE } from './schema.ts';
 
 /** Milliseconds; both hold for one transaction only. */
@@ -18,10 +20,17 @@ export async function changing<Result>(connection: Connection, limits: Transacti
  */
 const FENCE_WAIT_MS = 30_000;
 
+/** What is answered where there is no `dataward` schema. */
+export function notInstalled({ target }: Connection): StoreError {
+  return new StoreError('Fenced', `DataStore ${target.name}: the schema dataward is not installed in database ${target.database}, so there is no fence and no journal. Let the operator install it with the enforce login.`);
+}
+
 /** A change of the fence: it begins when no batch is running, and every later batch sees it. */
 export async function changeFence<Result>(connection: Connection, change: () => Promise<Result>): Promise<Result> {
   return changing(connection, { lockTimeoutMs: FENCE_WAIT_MS, statementTimeoutMs: FENCE_WAIT_MS + 5_000 }, async () => {
-    await connection.query(LOCK_FENCE);
+    await connection.query(LOCK_FENCE).catch((error: unknown) => {
+      throw ['42P01', '3F000'].includes(sqlState(error) ?? '') ? notInstalled(connection) : error;
+    });
     return change();
   });
 }

@@ -85,6 +85,16 @@ describe('the installation', () => {
   });
 });
 
+test('without the schema nothing that needs it pretends to work', async () => {
+  const bare = await openStore(server, 'fence_bare', schema, { install: false });
+  for (const work of [bare.writer.putHold(hold()), bare.writer.claim('run'), bare.writer.freeze('platform', 'x')]) {
+    expect(await reason(work)).toMatch(/^Fenced: .*schema dataward is not installed/);
+  }
+  expect(await bare.writer.fence()).toBeUndefined();
+  expect(await bare.writer.approvedRules('policy')).toEqual([]);
+  await bare.close();
+});
+
 describe('a hold', () => {
   test('is there when the call returns, with the time it came into force', async () => {
     const put = await store.writer.putHold(hold());

@@ -177,11 +177,20 @@ describe('a drop that was interrupted after the detach', () => {
     expect(await countRows(store, 'views WHERE id = 150')).toBe(1);
   });
 
-  test('drops nothing while the store is frozen', async () => {
+  test('is undone when the store is frozen: the application has its rows back', async () => {
     const { store, plan } = await interrupted();
     await store.sql(`SELECT dataward.freeze('stop')`);
     await expect(runPlan(store.writer, plan, rules, { run: 'next' })).rejects.toMatchObject({ reason: 'Frozen' });
-    expect(await countRows(store, '"views_2023-11"')).toBe(100);
+    expect(await countRows(store, 'views')).toBe(600);
+    expect(await partitionsOf(store)).toEqual(months.map((month) => `views_${month}`));
+  });
+
+  test('is undone when an event trigger forbids it, and the rows go one by one', async () => {
+    const { store, plan } = await interrupted();
+    await store.sql(`CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no drops here'; END $$; CREATE EVENT TRIGGER forbid ON sql_drop WHEN TAG IN ('DROP TABLE') EXECUTE FUNCTION forbid()`);
+    expect(deletedBy(await runPlan(store.writer, plan, rules, { run: 'next' }))).toEqual({ views: 300 });
+    expect(await partitionsOf(store)).toEqual(months.map((month) => `views_${month}`));
+    expect(await countRows(store, 'views')).toBe(300);
   });
 });
 
