@@ -9,6 +9,7 @@ import { coverage } from '../rules/coverage.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
 import { oldestDueSince, policyKey } from '../rules/effective.ts';
 import { isInForce } from '../rules/holds.ts';
+import { inertBecause } from '../rules/ruleset.ts';
 import { nextSlot } from '../rules/schedule.ts';
 
 /** Everything a judgement of one store rests on. */
@@ -140,7 +141,8 @@ function collectionInput(each: EffectiveCollection): CollectionInput {
   return {
     name: each.collection.id,
     categories: [...new Set([...each.collection.categories, ...each.collection.fieldCategories])].toSorted(),
-    hasMaximum: each.maxima.length > 0,
+    // A maximum that can make no row due limits nothing, and its count of due rows would always be a clean 0.
+    hasMaximum: each.maxima.length > 0 && inertBecause(each) === undefined,
     hasMinimum: each.minimums.length > 0,
     startEventResolved: each.withoutStartEvent.length === 0 && each.withoutColumn.length === 0,
     conflicted: each.conflict !== undefined,

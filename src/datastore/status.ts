@@ -6,6 +6,7 @@ import { COUNTS_VALID_MS, validUntil } from '../connect/readings.ts';
 import { coverage } from '../rules/coverage.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
 import { oldestDueSince, policyKey } from '../rules/effective.ts';
+import { inertBecause } from '../rules/ruleset.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { CollectionCount, SessionFacts, StoreIdentity, TransportFacts } from '../stores/port.ts';
 import type { Observation } from './observe.ts';
@@ -58,7 +59,7 @@ export function retentionStatus(counts: readonly CollectionCount[], effective: r
 function collectionStatus(count: CollectionCount, effective: EffectiveCollection | undefined): CollectionRetention {
   const policy = effective?.maxima[0]?.policy;
   const since = oldestDueSince(effective, count.oldestDue);
-  const why = [effective?.conflict, count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare' : undefined].find((text) => text !== undefined);
+  const why = [effective && inertBecause(effective), effective?.conflict, count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare' : undefined].find((text) => text !== undefined);
   return {
     collection: count.collection,
     ...(policy ? { policy: policyKey(policy) } : {}),
@@ -91,7 +92,8 @@ export function dataStoreStatus(store: DataStore, observation: Observation, now:
   ];
   const ends = facts.flatMap((group) => (group.validUntil ? [group.validUntil] : []));
   const accepted = verdict !== undefined && !('message' in verdict);
-  const previous = store.status;
+  // What was not read now, or of this generation, is not known any more: an old figure here would look like a fact.
+  const { transport: _transport, coverage: _coverage, retention: _retention, validUntil: _validUntil, ...previous } = store.status ?? {};
   return {
     ...previous,
     observedGeneration: store.metadata.generation ?? 0,
@@ -114,23 +116,23 @@ function conditions(store: DataStore, observation: Observation, now: number): Co
   const set = (type: string, status: Condition['status'], reason: string, message: string): void => {
     list = setCondition(list, { type, status, reason, message, observedGeneration: generation }, now);
   };
-  set('Reachable', reachability(observation), problem?.reason ?? 'Connected', problem?.message ?? 'The store answered and proved its identity.');
+  if (observation.identity) set('Reachable', 'True', 'Connected', 'The store answered and proved its identity.');
+  else set('Reachable', reachability(observation), problem?.reason ?? 'Progressing', problem?.message ?? 'The store has not been asked yet.');
   if (observation.inventory && observation.rules) {
     const found = coverage(observation.inventory.inventory, observation.rules.resolved, observation.rules.maps);
     const open = found.unclassified ?? 0;
     if (open === 0) set('Covered', 'True', 'FullyCovered', `All ${found.tables ?? 0} tables are described or declared free of personal data.`);
     else set('Covered', 'False', 'Unclassified', `${open} of ${found.tables ?? 0} tables are not fully described, first ${found.worst?.[0]?.table}: ${found.worst?.[0]?.why}; describe them in a DataMap`);
   } else {
-    set('Covered', 'Unknown', problem?.reason ?? 'Progressing', problem?.message ?? 'The tables have not been read yet.');
+    set('Covered', 'Unknown', refused?.is ?? problem?.reason ?? 'Progressing', refused?.message ?? problem?.message ?? 'The tables have not been read yet.');
   }
   if (refused?.is === 'Rewound') set('Rewound', 'True', 'Rewound', refused.message);
-  else list = removeCondition(list, 'Rewound');
+  else if (verdict) list = removeCondition(list, 'Rewound');
   return list;
 }
 
-/** Reached means proven by a login; a store that answered the probe but refused us is reached, not usable. */
+/** Without a login: a store that answered the probe but refused us is reached, not usable. */
 function reachability(observation: Observation): Condition['status'] {
-  if (observation.identity) return 'True';
   return observation.failure?.reason === 'Unreachable' || !observation.transport ? 'False' : 'True';
 }
 

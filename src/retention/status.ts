@@ -1,6 +1,7 @@
 import { setCondition } from '../api/conditions.ts';
 import type { EffectiveCollection as EffectiveEntry, LastRun, RetentionPolicy, RetentionPolicyStatus } from '../api/generated/retentionPolicy.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import { inertBecause } from '../rules/ruleset.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { PlanOutcome } from './apply.ts';
 import type { PolicyObservation, StoreView } from './observe.ts';
@@ -54,8 +55,10 @@ function entriesOf(policy: RetentionPolicy, view: StoreView): EffectiveEntry[] {
       each.losers.find((loser) => loser.policy.uid === uid)?.because ??
       (each.withoutStartEvent.some((ref) => ref.uid === uid) ? 'the collection does not declare the start event' : undefined) ??
       (each.withoutColumn.some((ref) => ref.uid === uid) ? 'the collection lacks a column that spec.rows names' : undefined) ??
+      inertBecause(each) ??
       each.conflict;
-    const applied = [...each.maxima, ...each.minimums].some((rule) => rule.policy.uid === uid && rule.time && rule.rows);
+    const working = inertBecause(each) === undefined ? [...each.maxima, ...each.minimums] : each.minimums;
+    const applied = working.some((rule) => rule.policy.uid === uid && rule.time && rule.rows);
     return { store, collection: each.collection.id, applied, ...(because ? { because: because.slice(0, 512) } : {}) };
   });
 }

@@ -19,8 +19,7 @@ export function ruleset(effective: readonly EffectiveCollection[], options: { po
 function collectionRule(each: EffectiveCollection, options: { policyUid?: string; now: string }): CollectionRule {
   const { collection } = each;
   const deciding = each.maxima.filter((rule) => options.policyUid === undefined || rule.policy.uid === options.policyUid);
-  const overlapping = collection.problems.some((problem) => problem.reason === 'MapOverlap');
-  const due = overlapping ? [] : deciding.flatMap((rule) => duePredicate(rule, each, options.now));
+  const due = isOverlapping(each) ? [] : deciding.flatMap((rule) => duePredicate(rule, each, options.now));
   const client = collection.client;
   return {
     collection: collection.id,
@@ -32,6 +31,19 @@ function collectionRule(each: EffectiveCollection, options: { policyUid?: string
     ...(client && 'path' in client && client.path.via.length === 0 ? { client: { field: client.path.field } } : {}),
     acknowledged: collection.acknowledged,
   };
+}
+
+const isOverlapping = (each: EffectiveCollection): boolean => each.collection.problems.some((problem) => problem.reason === 'MapOverlap');
+
+/**
+ * Why the maxima of a collection make no row due, whatever its age: a count of no due rows then says nothing good.
+ * Undefined where one of them can work, or there is none.
+ */
+export function inertBecause(each: EffectiveCollection): string | undefined {
+  if (each.maxima.length === 0) return undefined;
+  if (isOverlapping(each)) return 'two maps claim its table; nothing is deleted there until one of them lets go';
+  const works = each.maxima.some((rule) => clientPart(rule, each, 'Destroying') && overriddenClients(rule, each));
+  return works ? undefined : 'a policy speaks of single clients and the collection declares no client key, so nothing is deleted there';
 }
 
 /**

@@ -1,0 +1,137 @@
+import { describe, expect, test } from '@jest/globals';
+import { getCondition } from '../../../src/api/conditions.ts';
+import type { DataStore, DataStoreStatus } from '../../../src/api/generated/dataStore.ts';
+import type { Observation } from '../../../src/datastore/observe.ts';
+import { dataStoreStatus, retentionStatus, transportStatus } from '../../../src/datastore/status.ts';
+import { effectiveRules } from '../../../src/rules/effective.ts';
+import { storeRules } from '../../../src/rules/store-rules.ts';
+import type { CollectionCount, SessionFacts, TransportFacts } from '../../../src/stores/port.ts';
+import { aCollection, aMap, aMaximum, aMinimum, anInventory, aPolicy, aStore, aTable } from '../../support/declared.ts';
+
+const NOW = Date.parse('2026-03-02T12:00:00Z');
+const probe = (changes: Partial<TransportFacts> = {}): TransportFacts => ({ observedAt: '2026-03-02T12:00:00Z', version: 'TLSv1.3', accepted: ['TLSv1.3', 'TLSv1.2'], refused: ['TLSv1.1', 'TLSv1.0'], plaintextRefused: true, ...changes });
+const seen = (changes: Partial<SessionFacts> = {}): SessionFacts => ({ total: 3, plaintext: 0, complete: true, own: { tls: true, serverAddressMatches: true }, ...changes });
+const count = (collection: string, changes: Partial<CollectionCount> = {}): CollectionCount => ({ collection, due: 0, held: 0, floored: 0, indeterminate: 0, exact: true, ...changes });
+
+describe('what the wire showed', () => {
+  const table: [string, TransportFacts, SessionFacts | undefined, Record<string, unknown>][] = [
+    ['old versions refused', probe(), seen(), { legacyRefused: true, plaintextRefused: true, livePlaintextSessions: 0, pooler: false }],
+    ['one old version accepted', probe({ accepted: ['TLSv1.1'], refused: [] }), seen(), { legacyRefused: false }],
+    ['an old version that could not be tried is unknown', probe({ refused: ['TLSv1.1'] }), seen(), { legacyRefused: undefined }],
+    ['a plaintext attempt without an answer is unknown', { observedAt: '', accepted: [], refused: [] }, seen(), { plaintextRefused: undefined, version: undefined }],
+    ['without a login sessions and pooler are unknown', probe(), undefined, { livePlaintextSessions: undefined, pooler: undefined }],
+    ['no plaintext among the sessions one may see is unknown', probe(), seen({ complete: false }), { livePlaintextSessions: undefined }],
+    ['some plaintext among them is certain', probe(), seen({ complete: false, plaintext: 2 }), { livePlaintextSessions: 2 }],
+    ['a backend that sees no TLS is behind a pooler', probe(), seen({ own: { tls: false, serverAddressMatches: true } }), { pooler: true }],
+    ['a foreign server address is a pooler', probe(), seen({ own: { tls: true, serverAddressMatches: false } }), { pooler: true }],
+  ];
+  test.each(table)('%s', (_, facts, sessions, expected) => {
+    const status: Record<string, unknown> = { ...transportStatus(facts, sessions) };
+    for (const [member, value] of Object.entries(expected)) expect([member, status[member]]).toEqual([member, value]);
+  });
+});
+
+describe('the counts', () => {
+  const effective = effectiveRules([aCollection({ id: 'a' }), aCollection({ id: 'b' })], [aPolicy('general', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z');
+
+  test('add up, the worst first, each with the policy that decides and since when it is due', () => {
+    const status = retentionStatus([count('a', { due: 1, oldestDue: '2024-06-01T12:00:00Z' }), count('b', { due: 5, held: 2, floored: 3, indeterminate: 4 })], effective);
+    expect(status).toMatchObject({ due: 6, held: 2, blockedByMinimum: 3, indeterminate: 4, oldestDue: '2025-06-02T00:00:00Z', truncated: 0 });
+    expect(status.worst?.map((row) => [row.collection, row.policy, row.oldestDue])).toEqual([['b', 'platform-db/general', undefined], ['a', 'platform-db/general', '2025-06-02T00:00:00Z']]);
+  });
+
+  test('of a collection with nothing to say are not listed; fifty are, the rest is counted', () => {
+    expect(retentionStatus([count('a')], effective)).toMatchObject({ due: 0, worst: [], truncated: 0 });
+    const many = retentionStatus(Array.from({ length: 60 }, (_, index) => count(`c${index}`, { due: 1 })), []);
+    expect([many.worst?.length, many.truncated, many.due]).toEqual([50, 10, 60]);
+  });
+
+  const why: [string, Parameters<typeof effectiveRules>, Partial<CollectionCount>, RegExp][] = [
+    ['they are lower bounds', [[aCollection()], [], ''], { exact: false }, /at least these rows/],
+    ['a minimum outlasts the maximum', [[aCollection()], [aPolicy('a', { maximum: aMaximum('P1Y'), minimum: aMinimum('P2Y') })], '2026-03-02T12:00:00Z'], {}, /ends after maximum/],
+    ['a start event is missing', [[aCollection({ times: {} })], [aPolicy('a', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z'], {}, /start event/],
+    ['two maps claim the table', [[aCollection({ problems: [{ reason: 'MapOverlap', collection: '', message: '' }] })], [aPolicy('a', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z'], {}, /two maps claim its table/],
+  ];
+  test.each(why)('say why: %s', (_, rules, changes, words) => {
+    expect(retentionStatus([count('platform-db/web/views', changes)], effectiveRules(...rules)).worst?.[0]?.why).toMatch(words);
+  });
+});
+
+describe('the status of a store', () => {
+  const inventory = anInventory([aTable('views', ['id'])]);
+  const rules = (store: DataStore, mapped: boolean): NonNullable<Observation['rules']> => storeRules(store, { maps: mapped ? [aMap([{}])] : [], policies: [], holds: [], namespaces: new Map(), rootNamespace: 'x' }, inventory, '2026-03-02T12:00:00Z');
+  const full = (mapped = true): Observation => ({
+    generation: 1,
+    installed: true,
+    identity: { fingerprint: 'sha256:a', bareFingerprint: 'sha256:b', server: 'PostgreSQL 15', timeline: 1, replica: false },
+    verdict: { is: 'New' },
+    transport: { at: NOW, facts: probe(), sessions: seen() },
+    inventory: { at: NOW - 60_000, inventory },
+    counts: { at: NOW - 3_600_000, rules: 'r', counts: [] },
+    rules: rules(aStore(), mapped),
+  });
+  const conditions = (status: DataStoreStatus): Record<string, string> => Object.fromEntries((status.conditions ?? []).map((condition) => [condition.type, `${condition.status} ${condition.reason}`]));
+  const empty: Observation = { generation: 1, installed: false };
+  const unreachable = { reason: 'Unreachable', message: 'no answer' } as const;
+
+  test('after a whole look has every group, and is good until the first of them expires', () => {
+    const status = dataStoreStatus(aStore(), full(), NOW);
+    expect(status.facts?.map((group) => [group.group, group.validUntil])).toEqual([
+      ['transport', '2026-03-02T12:15:00.000Z'],
+      ['coverage', '2026-03-02T12:44:00.000Z'],
+      ['retention', '2026-03-04T11:00:00.000Z'],
+    ]);
+    expect(status.validUntil).toBe('2026-03-02T12:15:00.000Z');
+    expect(conditions(status)).toEqual({ Ready: 'True Evaluated', Reachable: 'True Connected', Covered: 'True FullyCovered' });
+    expect(status.identity).toEqual({ fingerprint: 'sha256:a', server: 'PostgreSQL 15', timeline: 1 });
+  });
+
+  test('of nothing is unknown, not good', () => {
+    const status = dataStoreStatus(aStore(), { ...empty, failure: unreachable, probeFailure: unreachable }, NOW);
+    expect(conditions(status)).toEqual({ Ready: 'False Unreachable', Reconciling: 'True Unreachable', Reachable: 'False Unreachable', Covered: 'Unknown Unreachable' });
+    expect(status).not.toHaveProperty('validUntil');
+    expect(status.facts?.every((group) => group.observedAt === undefined)).toBe(true);
+  });
+
+  test('shows no figure of before that is not known any more', () => {
+    const before = dataStoreStatus(aStore(), full(), NOW);
+    const after = dataStoreStatus(aStore({}, {}, before), { ...empty, failure: unreachable }, NOW + 1_000);
+    for (const group of ['transport', 'coverage', 'retention', 'validUntil']) expect(after).not.toHaveProperty(group);
+    expect(after.identity).toEqual(before.identity);
+  });
+
+  test('names the first table nobody described', () => {
+    expect(getCondition(dataStoreStatus(aStore(), full(false), NOW).conditions, 'Covered')).toMatchObject({ status: 'False', reason: 'Unclassified', message: '1 of 1 tables are not fully described, first public.views: no map names it; describe them in a DataMap' });
+  });
+
+  test('keeps the identity of the store it was when another answers, and says so until a person decides', () => {
+    const known = aStore({}, {}, { identity: { fingerprint: 'sha256:old' } });
+    const { inventory: _inventory, rules: _rules, counts: _counts, ...rest } = full();
+    const status = dataStoreStatus(known, { ...rest, verdict: { is: 'TargetChanged', message: 'another store answers' } }, NOW);
+    expect(status.identity).toEqual({ fingerprint: 'sha256:old' });
+    expect(conditions(status)).toEqual({ Ready: 'False TargetChanged', Stalled: 'True TargetChanged', Reachable: 'True Connected', Covered: 'Unknown TargetChanged' });
+  });
+
+  test('that went back in time says so until it is seen otherwise', () => {
+    const rewound = dataStoreStatus(aStore(), { ...full(), verdict: { is: 'Rewound', message: 'timeline 3 to 2' } }, NOW);
+    expect(conditions(rewound)['Rewound']).toBe('True Rewound');
+    const lost = dataStoreStatus(aStore({}, {}, rewound), { ...empty, failure: unreachable }, NOW);
+    expect(conditions(lost)['Rewound']).toBe('True Rewound');
+    expect(conditions(dataStoreStatus(aStore({}, {}, lost), full(), NOW))).not.toHaveProperty('Rewound');
+  });
+
+  test('that answered the probe and refused the login is reached, not ready', () => {
+    const { identity: _identity, verdict: _verdict, ...refused } = full();
+    expect(conditions(dataStoreStatus(aStore(), { ...refused, failure: { reason: 'AuthenticationFailed', message: 'refused' } }, NOW))).toMatchObject({ Ready: 'False AuthenticationFailed', Reachable: 'True AuthenticationFailed' });
+  });
+
+  test('moves a transition time only with its status, and leaves the conditions of others', () => {
+    const compliant = { type: 'Compliant', status: 'True', reason: 'AllControlsPass', message: 'x', lastTransitionTime: '2026-01-01T00:00:00Z' } as const;
+    const first = dataStoreStatus(aStore({}, {}, { conditions: [compliant] }), full(), NOW);
+    const second = dataStoreStatus(aStore({}, {}, first), full(), NOW + 60_000);
+    expect(second.conditions).toEqual(first.conditions);
+    expect(getCondition(second.conditions, 'Compliant')).toEqual(compliant);
+    const third = dataStoreStatus(aStore({}, {}, second), { ...empty, failure: unreachable }, NOW + 120_000);
+    expect(getCondition(third.conditions, 'Ready')?.lastTransitionTime).toBe('2026-03-02T12:02:00Z');
+  });
+});
