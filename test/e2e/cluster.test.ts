@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
+import { OPERATOR_USERNAME } from '../../src/api/kinds.ts';
+import { ensureBuilt } from '../support/build.ts';
+import { createCleanup } from '../support/cleanup.ts';
+import { controlPlaneBinaries } from '../support/controlplane-binaries.ts';
+import { startControlPlane } from '../support/controlplane.ts';
+import type { ControlPlane } from '../support/controlplane.ts';
+import { startClusterOperator } from '../support/dataward-process.ts';
+import type { OperatorProcess } from '../support/dataward-process.ts';
+import { installDataward } from '../support/install-dataward.ts';
+import { kubectl } from '../support/kubectl.ts';
+import { startSampleStore } from '../support/sample-store.ts';
+import type { SampleStore } from '../support/sample-store.ts';
+import { FORBIDDEN, grantedBy, refusedOf, UNUSED_HERE, usedBy } from './rights.ts';
+import { person, refOf } from './people.ts';
+import type { Person } from './people.ts';
+import { deletionDeletesNothing, FORGERIES, observed, planned, purged, refusesForgeries, tellsNothingPersonal } from './scenario.ts';
+import type { Forgery, Stage } from './scenario.ts';
+
+const users = [
+  { name: 'alice', token: 'alice-token', groups: ['platform'] },
+  { name: 'bob', token: 'bob-token', groups: ['data-protection'] },
+];
+
+/** Here people have only the rights somebody gave them. */
+const WITHOUT_A_RIGHT: readonly Forgery[] = [
+  { attempt: 'approving under the own name without the verb approve', by: ({ alice }, run) => alice.client.mergePatch({ group: 'dataward.io', version: 'v1alpha1', plural: 'purgeruns', kind: 'PurgeRun', namespaced: true }, refOf(run), { spec: { approvals: [{ by: alice.name, planDigest: run.spec.planDigest }] } }) },
+];
+
+const binaries = await controlPlaneBinaries();
+
+/** The whole chain on kube-apiserver, etcd and kube-controller-manager, under RBAC. */
+(binaries === undefined ? describe.skip : describe)('in a real cluster', () => {
+  const cleanup = createCleanup();
+  let cluster: ControlPlane;
+  let store: SampleStore;
+  let operator: OperatorProcess;
+  let stage: Stage;
+  let run: PurgeRun;
+
+  beforeAll(async () => {
+    await ensureBuilt();
+    cluster = cleanup.add(await startControlPlane({ controllerManager: true, users }), (begun) => begun.stop());
+    store = cleanup.add(await startSampleStore({ now: new Date(), sessions: 2_000 }), (begun) => begun.stop());
+    await installDataward(cluster);
+    const account = await cluster.kubeconfigForToken('operator', await cluster.serviceAccountToken('dataward-system', 'dataward'));
+    operator = cleanup.add(await startClusterOperator(account), (begun) => begun.close());
+    const somebody = (name: string, kubeconfig: string): Person => cleanup.add(person(name, kubeconfig), (who) => who.client.close());
+    const [alice, bob] = [somebody('alice', await cluster.kubeconfig('alice')), somebody('bob', await cluster.kubeconfig('bob'))];
+    stage = { store, operator, alice, bob, thief: somebody(OPERATOR_USERNAME, account), reader: cluster.adminKubeconfig };
+    const applied = await kubectl(alice.kubeconfig, ['apply', '--server-side', '-f', store.manifests]);
+    expect({ code: applied.code, stderr: applied.stderr }).toEqual({ code: 0, stderr: '' });
+  }, 180_000);
+  afterAll(() => cleanup.run());
+
+  test('what is declared is observed, and what nobody declared is found', () => observed(stage));
+
+  test('a plan says what SQL says, and leaves everything as it was', () => planned(stage));
+
+  test('a run waits for a person, and no forged approval is taken', async () => {
+    run = await refusesForgeries(stage, [...FORGERIES, ...WITHOUT_A_RIGHT]);
+  });
+
+  test('after an approval exactly the due rows are gone, verified and certified', async () => {
+    run = await purged(stage, run);
+  }, 90_000);
+
+  test('deleting the run, the hold and the policy deletes no row and lifts no protection', () => deletionDeletesNothing(stage, run));
+
+  test('no object, event, log line, metric, audit record or certificate has personal data in it', () => tellsNothingPersonal(stage, run));
+
+  test('the operator was never refused, but for the forgeries it tries itself', async () => {
+    const log = await readFile(cluster.auditLogPath, 'utf8');
+    expect(usedBy(log, OPERATOR_USERNAME).size).toBeGreaterThan(20);
+    expect(refusedOf(log, OPERATOR_USERNAME)).toEqual([]);
+  });
+
+  test.each(FORBIDDEN)('the operator may not $verb $resource in $namespace', async ({ verb, group, resource, namespace, name }) => {
+    const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec: { user: OPERATOR_USERNAME, groups: ['system:serviceaccounts', 'system:serviceaccounts:dataward-system', 'system:authenticated'], resourceAttributes: { verb, group, resource, namespace, ...(name ? { name } : {}) } } };
+    const answer = await cluster.request('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', review);
+    expect((answer.body as { status: { allowed: boolean } }).status.allowed).toBe(false);
+  });
+
+  test('every right the operator has was used: there is none to take away', async () => {
+    const used = usedBy(await readFile(cluster.auditLogPath, 'utf8'), OPERATOR_USERNAME);
+    expect((await grantedBy('dataward-operator')).filter((right) => !used.has(right) && !UNUSED_HERE.includes(right))).toEqual([]);
+  });
+});

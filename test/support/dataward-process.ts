@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { MAIN } from './build.ts';
+import { freePort } from './ports.ts';
+import { until } from './until.ts';
+import { endWithThisProcess } from './watchdog.ts';
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs one command of the compiled `dataward` to its end; a failing command is a result. */
+export async function dataward(args: readonly string[]): Promise<CommandResult> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code: code ?? -1, ...output };
+}
+
+/** A running operator, in a process of its own. */
+export interface OperatorProcess {
+  /** Folder of audit log, certificates, checkpoints and keys. */
+  readonly evidence: string;
+  /** Everything it has written so far. */
+  log(): string;
+  metrics(): Promise<string>;
+  /** The code it ended with, null after a signal; undefined while it runs. */
+  code(): number | null | undefined;
+  /** Sends a signal and, unless it only stops or continues the process, waits for the end. */
+  signal(name: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): Promise<void>;
+  /** Ends it and removes its files. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** `dataward operator` against an API server, as in a cluster. Resolves when it works, or waits for the lease. */
+export async function startClusterOperator(kubeconfig: string, options: { evidence?: string; leaderElection?: boolean; standby?: boolean } = {}): Promise<OperatorProcess> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'dataward-operator-'));
+  const evidence = options.evidence ?? path.join(folder, 'evidence');
+  const listen = `127.0.0.1:${await freePort()}`;
+  const election = options.leaderElection === false ? ['--no-leader-election'] : [];
+  const running = launch(['operator', '--kubeconfig', kubeconfig, '--evidence-dir', evidence, '--listen', listen, ...election], folder);
+  await running.says(options.standby ? undefined : /the operator works/);
+  return { ...running, evidence, metrics: async () => (await fetch(`http://${listen}/metrics`)).text() };
+}
+
+export interface LocalProcess extends OperatorProcess {
+  /** Path of the kubeconfig of one of the people. */
+  kubeconfig(person: string): string;
+}
+
+/** `dataward local`: API server and operator in one process. Resolves when the manifests are applied. */
+export async function startLocal(manifests: string, people: readonly [string, ...string[]], options: { state?: string } = {}): Promise<LocalProcess> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'dataward-local-'));
+  const state = options.state ?? path.join(folder, 'state');
+  const running = launch(['local', '-f', manifests, '--state', state, ...people.flatMap((name) => ['--person', name])], folder);
+  await running.says(/objects of .* applied/);
+  return {
+    ...running,
+    evidence: path.join(state, 'evidence'),
+    kubeconfig: (person) => path.join(state, person === people[0] ? 'kubeconfig' : `kubeconfig-${person}`),
+    metrics: async () => (await fetch(/metrics: (\S+)/.exec(running.log())?.[1] ?? '')).text(),
+  };
+}
+
+interface Launched extends Omit<OperatorProcess, 'evidence' | 'metrics'> {
+  /** Resolves when the pattern stands in the log, at once without one. @throws with the log when the process ends first */
+  says(pattern: RegExp | undefined): Promise<void>;
+}
+
+function launch(args: readonly string[], folder: string): Launched {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const callOff = endWithThisProcess(child.pid as number, 'KILL', folder);
+  let log = '';
+  let code: number | null | undefined;
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (log += text));
+  const ended = once(child, 'close').then((results) => {
+    code = (results as [number | null])[0];
+    callOff();
+  });
+  const signal: Launched['signal'] = async (name) => {
+    if (code !== undefined) return;
+    child.kill(name);
+    if (name === 'SIGKILL' || name === 'SIGTERM') await ended;
+  };
+  return {
+    log: () => log,
+    code: () => code,
+    signal,
+    async says(pattern) {
+      if (pattern === undefined) return;
+      await until(`the log says ${pattern.source}`, async () => {
+        if (code !== undefined) throw new Error(`dataward ${args[0]} ended with ${code}:\n${log}`);
+        return pattern.test(log);
+      });
+    },
+    async close() {
+      await signal('SIGKILL');
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
