@@ -95,6 +95,24 @@ describe('a controller', () => {
     expect(clock.timers).toBe(0);
   });
 
+  test('other work has its turn while thousands of objects need nothing', async () => {
+    let ran = 0;
+    const turns: number[] = [];
+    const { controller, abort } = setUp(async () => {
+      ran += 1;
+      return done();
+    }, { concurrency: 4 });
+    for (let index = 0; index < 2_000; index += 1) controller.enqueue({ namespace: 'shop', name: `widget-${index}` });
+    await controller.start(abort.signal);
+    while (ran < 2_000) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns.push(ran);
+    }
+    const between = turns.map((count, turn) => count - (turns[turn - 1] ?? 0));
+    expect(Math.max(...between)).toBeLessThan(200);
+    await controller.stop();
+  });
+
   test('works on as many objects at once as it may, and never on one twice', async () => {
     const running = new Map<string, number>();
     let most = 0;
