@@ -3,7 +3,7 @@ import { judge, quantile, tableOf } from '../../../bench/support/report.ts';
 import type { Measurement } from '../../../bench/support/report.ts';
 
 const measured = (changes: Partial<Measurement>): Measurement => ({ measure: 'a purge', unit: 'ms', samples: [120], ...changes });
-const beside = (...samples: number[]): Measurement['beside'] => ({ what: 'one DELETE', samples });
+const beside = (...samples: number[]): NonNullable<Measurement['beside']> => ({ what: 'one DELETE', samples });
 
 describe('a measurement is judged', () => {
   const cases: { name: string; given: Measurement; met: boolean | undefined; ratio?: number }[] = [
