@@ -42,7 +42,7 @@ export function usedBy(auditLog: string, user: string): ReadonlySet<string> {
 }
 
 /** Rights that a run without a crash and without a repeated event has no use for. */
-export const UNUSED_HERE: readonly string[] = ['patch /configmaps', 'patch events.k8s.io/events'];
+export const UNUSED_HERE: readonly string[] = ['patch /configmaps', 'patch events.k8s.io/events', 'delete dataward.io/purgeruns'];
 
 interface RoleManifest {
   readonly kind: string;
@@ -73,7 +73,6 @@ const everywhere = (verb: string, group: string, resource: string, namespace = '
 export const FORBIDDEN: readonly Action[] = [
   everywhere('approve', 'dataward.io', 'purgeruns'),
   everywhere('approve', 'dataward.io', 'purgeruns', 'dataward-system'),
-  everywhere('delete', 'dataward.io', 'purgeruns'),
   ...['create', 'update', 'patch', 'delete'].flatMap((verb) => ['datastores', 'datamaps', 'retentionpolicies', 'complianceprofiles'].map((resource) => everywhere(verb, 'dataward.io', resource))),
   everywhere('create', 'dataward.io', 'legalholds'),
   everywhere('update', 'dataward.io', 'legalholds'),

@@ -3,6 +3,7 @@ import type { PurgeRun } from '../../api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
 import { DATA_STORE, POLICY_UID_LABEL, PURGE_RUN, RETENTION_POLICY } from '../../api/kinds.ts';
 import type { ObjectRef } from '../../api/object.ts';
+import type { Reason } from '../../api/reasons.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
 import { pendingHolds, storeRules, type Declarations, type StoreRules } from '../../rules/store-rules.ts';
@@ -88,10 +89,26 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
       pendingHolds: pendingHolds(store, declarations).map((hold) => `${hold.metadata.namespace}/${hold.metadata.name}`),
       reasons: approvalReasons({ policy, plan: run.spec.plan, forecast, rules: request.rules, normals, approved, inventory }),
       ...(wider ? { wider } : {}),
+      ...lostStep(run, rules, request),
       ...(fence && fence.owner !== context.owner ? { foreignOwner: fence.owner } : {}),
       ...(base.frozen || !storeFrozen ? {} : { frozen: storeFrozen }),
     },
   };
+}
+
+/**
+ * A planned collection that can no longer be found, or that no rule of the policy makes due any more. A run that went
+ * on without it would find nothing to delete and call that success.
+ */
+function lostStep(run: PurgeRun, rules: StoreRules, request: PurgeRequest): Pick<RunInput, 'unresolved' | 'undue'> {
+  for (const { collection } of run.spec.plan.steps) {
+    if (request.rules.find((rule) => rule.collection === collection)?.due) continue;
+    const problem = rules.resolved.problems.find((candidate) => candidate.collection === collection);
+    if (problem) return { unresolved: { reason: problem.reason as Reason, message: problem.message } };
+    const declared = rules.effective.some((each) => each.collection.id === collection);
+    return { undue: declared ? `the policy no longer makes ${collection} due` : `no data map of the store declares ${collection} any more` };
+  }
+  return {};
 }
 
 /** A collection that became due since the plan was made is not part of it: its rows wait for a plan of their own. */

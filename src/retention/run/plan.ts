@@ -30,6 +30,10 @@ export interface RunInput {
   reasons: readonly ApprovalReason[];
   /** A sentence when the declarations now make more rows due than the plan does. */
   wider?: string;
+  /** Why a planned collection cannot be found in the store, when its map or table can still be mended. */
+  unresolved?: { reason: Reason; message: string };
+  /** A sentence when a planned collection is not due under any rule any more. */
+  undue?: string;
   /** Why the driver would refuse to run at all. */
   refusal?: string;
   /** Who owns the store, when it is not us. */
@@ -67,6 +71,8 @@ export function decide(input: RunInput): Decision {
   if (input.target !== run.spec.plan.target) return { next: 'wait', state: hold, reason: 'TargetChanged', why: `the plan was made for ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
   if (input.foreignOwner) return { next: 'wait', state: hold, reason: 'ForeignOwner', why: `the store belongs to ${input.foreignOwner}; only its own operator deletes there`, recheckMs: SOON };
   if (input.wider) return { next: 'end', state: 'Superseded', reason: 'WiderThanApproved', why: `the declarations changed since the plan was made and would now delete more: ${input.wider}` };
+  if (input.unresolved) return { next: 'wait', state: hold, reason: input.unresolved.reason, why: input.unresolved.message, recheckMs: SOON };
+  if (input.undue) return { next: 'end', state: 'Superseded', reason: 'Superseded', why: `${input.undue}; what is left is for a new plan` };
   if (policy.spec.purge?.mode !== 'Apply') return { next: 'wait', state: hold, reason: 'PlanOnly', why: `spec.purge.mode of the policy is ${policy.spec.purge?.mode ?? 'absent'}; only Apply deletes`, recheckMs: SOON };
   if (input.refusal) return { next: 'wait', state: hold, reason: 'SideEffect', why: input.refusal, recheckMs: SOON };
 

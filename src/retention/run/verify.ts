@@ -12,7 +12,7 @@ export interface Verdict {
   /** Counts per collection as the verifying identity saw them. */
   counts: StepForecast[];
   /** Why the run cannot be called done; absent: it can. */
-  problem?: { reason: 'ResidualRows' | 'HeldRowsMissing'; message: string };
+  problem?: { reason: 'ResidualRows' | 'HeldRowsMissing' | 'Failed'; message: string };
 }
 
 /**
@@ -30,7 +30,8 @@ export async function verifyRun(run: PurgeRun, store: DataStore, request: PurgeR
     const residual = counts.reduce((sum, count) => sum + count.due, 0);
     const before = run.status?.verification?.heldBefore;
     const held = before ? compareHeld(before, await heldRows(request, reader)) : undefined;
-    const problem = problemOf(counts, residual, held);
+    const unseen = [...planned].find((collection) => !counts.some((count) => count.collection === collection));
+    const problem = problemOf(counts, residual, held, unseen);
     return {
       counts,
       verification: {
@@ -84,8 +85,10 @@ function compareHeld(before: readonly HeldFingerprint[], after: readonly HeldFin
   return { unchanged };
 }
 
-function problemOf(counts: readonly StepForecast[], residual: number, held: { missing?: string } | undefined): Verdict['problem'] {
+function problemOf(counts: readonly StepForecast[], residual: number, held: { missing?: string } | undefined, unseen: string | undefined): Verdict['problem'] {
   if (held?.missing) return { reason: 'HeldRowsMissing', message: `${held.missing}; find out who deleted them, the run stopped and issues no certificate` };
+  // Not counted is not zero.
+  if (unseen) return { reason: 'Failed', message: `${unseen} could not be counted again: it is no longer declared, found or due; what was deleted is in the audit log` };
   if (residual === 0) return undefined;
   const worst = counts.toSorted((a, b) => b.due - a.due)[0];
   return { reason: 'ResidualRows', message: `${residual} due rows are still there, most in ${worst?.collection}; rows written late with an old time need a new plan` };
