@@ -3,8 +3,9 @@ import { apiVersionOf } from '../api/kinds.ts';
 import { loadApi } from '../api/validation/load.ts';
 import type { Client, ListOptions } from '../runtime/client.ts';
 import { CliError, type CliContext } from './context.ts';
-import { readManifests, title } from './files.ts';
+import { readManifests } from './files.ts';
 import { KINDS_BY_NAME } from './kinds.ts';
+import { allFindings, sentence } from './validate.ts';
 
 /** The reading half of a client, over files: what is declared in a folder, as if it had been applied. */
 export type DeclaredObjects = Pick<Client, 'get' | 'list'>;
@@ -14,18 +15,16 @@ export type DeclaredObjects = Pick<Client, 'get' | 'list'>;
  * invalid: a plan of half a declaration would be a plan of something else.
  */
 export async function declaredObjects(context: CliContext, from: string): Promise<DeclaredObjects> {
-  const { objects, findings } = await readManifests(from);
+  const manifests = await readManifests(from);
   const { validator } = loadApi(context.paths.crds);
-  const problems = findings.map((finding) => `${finding.file}:${finding.line}: ${finding.message}`);
-  const taken = new Map<string, KubeObject>();
-  for (const { object, position } of objects) {
-    const kind = KINDS_BY_NAME.get(`${object.apiVersion}/${object.kind}`);
-    const prepared = kind ? validator.prepare(kind, object).object : object;
-    const errors = kind ? validator.validate(kind, prepared) : [];
-    problems.push(...errors.map((error) => `${position.file}:${position.line}: ${title(object)}: ${error.path}: ${error.message}`));
-    taken.set(keyOf(object.apiVersion, object.kind, object.metadata), asStored(prepared));
-  }
+  // An unknown field too: whoever mistyped one would be shown the plan of a rule without it.
+  const problems = allFindings(manifests, validator).map((finding) => sentence(finding));
   if (problems.length > 0) throw new CliError(`${problems.slice(0, 10).join('\n')}\n${problems.length} findings; \`dataward validate -f ${from}\` lists them all`);
+  const taken = new Map<string, KubeObject>();
+  for (const { object } of manifests.objects) {
+    const kind = KINDS_BY_NAME.get(`${object.apiVersion}/${object.kind}`);
+    taken.set(keyOf(object.apiVersion, object.kind, object.metadata), asStored(kind ? validator.prepare(kind, object).object : object));
+  }
   return over(taken);
 }
 

@@ -5,10 +5,11 @@ import type { ManifestObject } from '../api/validation/manifest.ts';
 import { semanticFindings } from '../api/validation/semantic.ts';
 import type { ObjectValidator } from '../api/validation/validator.ts';
 import { EXIT, type CliContext, type ExitCode, type Output } from './context.ts';
-import { readManifests, title } from './files.ts';
+import { readManifests, title, type ManifestFiles } from './files.ts';
 import { colours, note, printResult } from './output.ts';
 
-interface Finding {
+/** What is wrong with a declaration, and where. */
+export interface Finding {
   file: string;
   line: number;
   object?: string;
@@ -20,18 +21,28 @@ interface Finding {
 export async function validate(context: CliContext, flags: { filename: string; output: Output }): Promise<ExitCode> {
   const manifests = await readManifests(flags.filename);
   const { validator } = loadApi(context.paths.crds);
+  const findings = allFindings(manifests, validator);
+  const paint = colours(context);
+  printResult(context, flags.output, { objects: manifests.objects.length, findings }, () =>
+    findings.map((finding) => `${sentence(finding, paint.bold)}\n`).join(''),
+  );
+  note(context, findings.length === 0 ? `${manifests.objects.length} objects are valid` : `${findings.length} findings in ${manifests.objects.length} objects`);
+  return findings.length === 0 ? EXIT.fine : EXIT.findings;
+}
+
+/** Everything that is wrong with what was read, in the order of the files. */
+export function allFindings(manifests: ManifestFiles, validator: ObjectValidator): Finding[] {
   const findings: Finding[] = [
     ...manifests.findings.map(({ file, line, message }) => ({ file, line, message })),
     ...manifests.objects.flatMap((manifest) => findingsOf(manifest, validator)),
     ...twins(manifests.objects),
   ];
-  findings.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
-  const paint = colours(context);
-  printResult(context, flags.output, { objects: manifests.objects.length, findings }, () =>
-    findings.map((finding) => `${paint.bold(`${finding.file}:${finding.line}`)}: ${finding.object ? `${finding.object}: ` : ''}${finding.field ? `${finding.field}: ` : ''}${finding.message}\n`).join(''),
-  );
-  note(context, findings.length === 0 ? `${manifests.objects.length} objects are valid` : `${findings.length} findings in ${manifests.objects.length} objects`);
-  return findings.length === 0 ? EXIT.fine : EXIT.findings;
+  return findings.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
+}
+
+/** `file:line: Kind name: field: what is wrong` */
+export function sentence({ file, line, object, field, message }: Finding, emphasize: (text: string) => string = (text) => text): string {
+  return [emphasize(`${file}:${line}`), object, field, message].filter((part) => part !== undefined && part !== '').join(': ');
 }
 
 function findingsOf({ object, position, locate }: ManifestObject, validator: ObjectValidator): Finding[] {
