@@ -9,7 +9,8 @@ import { ruleset } from '../rules/ruleset.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
 import { normalRule } from '../rules/weakening.ts';
 import type { CollectionCount, StoreIdentity, StoreReader } from '../stores/port.ts';
-import { dueReadings, judgeTarget, type TargetVerdict } from './plan.ts';
+import { judgeTarget, type TargetVerdict } from '../rules/target.ts';
+import { dueReadings } from './plan.ts';
 
 /** One look at a store: what was read now or is still fresh, and what could not be read. */
 export interface Observation extends Readings {
@@ -40,7 +41,7 @@ export interface ObserveContext {
 export async function observe(store: DataStore, before: Readings | undefined, context: ObserveContext): Promise<Observation> {
   const generation = store.metadata.generation ?? 0;
   // Another generation may mean another server: nothing read before is about it.
-  const standing: Readings = before?.generation === generation ? before : { generation };
+  const standing: Readings = before?.generation === generation ? readingsOf(before) : { generation };
   const observation: Observation = { ...standing, installed: false };
   const stale = dueReadings(store, lastOf(standing), { now: context.now(), rules: standing.counts?.rules ?? '' });
   if (stale.transport) await probe(store, observation, context);
@@ -50,6 +51,11 @@ export async function observe(store: DataStore, before: Readings | undefined, co
     observation.failure = failureOf(error);
   }
   return observation;
+}
+
+/** Only what was read: a failure carried along from the last look would never be got rid of. */
+function readingsOf({ generation, transport, inventory, counts, rules }: Readings): Readings {
+  return { generation, ...(transport ? { transport } : {}), ...(inventory ? { inventory } : {}), ...(counts ? { counts } : {}), ...(rules ? { rules } : {}) };
 }
 
 async function probe(store: DataStore, observation: Observation, context: ObserveContext): Promise<void> {

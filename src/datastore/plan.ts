@@ -1,38 +1,5 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
-import { CONFIRM_TARGET_ANNOTATION } from '../api/kinds.ts';
 import { owedSlot } from '../rules/schedule.ts';
-import type { StoreIdentity } from '../stores/port.ts';
-
-/** Whether the store behind the name is the one it was. */
-export type TargetVerdict = { is: 'Known' | 'New' | 'Confirmed' } | { is: 'TargetChanged' | 'TargetUnexpected' | 'Rewound'; message: string };
-
-/**
- * Compares what answers with what answered before. A host name can lead to another server overnight; a purge
- * approved for one must never run in the other.
- *
- * A fingerprint equal to the known one without marker is the same store since our schema was installed. A lower
- * timeline of the same store means it went back in time: rows deleted since may be there again.
- */
-export function judgeTarget(store: DataStore, identity: StoreIdentity): TargetVerdict {
-  const { fingerprint, bareFingerprint, timeline } = identity;
-  const pinned = store.spec.expectedTarget;
-  if (pinned && pinned !== fingerprint && pinned !== bareFingerprint) {
-    return { is: 'TargetUnexpected', message: `the store answers with ${fingerprint}, but spec.expectedTarget pins ${pinned}; correct the endpoint or the pin` };
-  }
-  if (store.metadata.annotations?.[CONFIRM_TARGET_ANNOTATION] === fingerprint) return { is: 'Confirmed' };
-  const known = store.status?.identity;
-  if (!known?.fingerprint) return { is: 'New' };
-  if (known.fingerprint !== fingerprint && known.fingerprint !== bareFingerprint) {
-    return {
-      is: 'TargetChanged',
-      message: `another store answers under this name: ${fingerprint} instead of ${known.fingerprint}; if that is intended, annotate ${CONFIRM_TARGET_ANNOTATION}=${fingerprint}`,
-    };
-  }
-  if (known.timeline !== undefined && timeline < known.timeline) {
-    return { is: 'Rewound', message: `the store went from timeline ${known.timeline} back to ${timeline}; if that is intended, annotate ${CONFIRM_TARGET_ANNOTATION}=${fingerprint}` };
-  }
-  return { is: 'Known' };
-}
 
 /** When each group of facts was last read, milliseconds; absent: never by this process. */
 export interface LastReadings {

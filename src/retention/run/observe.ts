@@ -1,15 +1,17 @@
 import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { LegalHold } from '../../api/generated/legalHold.ts';
 import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
 import { DATA_STORE, POLICY_UID_LABEL, PURGE_RUN, RETENTION_POLICY } from '../../api/kinds.ts';
 import type { ObjectRef } from '../../api/object.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
-import { pendingHolds, storeRules, type Declarations, type StoreRules } from '../../rules/store-rules.ts';
+import { holdsOn, pendingHolds, storeRules, type Declarations, type StoreRules } from '../../rules/store-rules.ts';
 import type { NormalRule } from '../../rules/weakening.ts';
 import type { Client } from '../../runtime/client.ts';
-import type { PurgeRequest, StoreReader } from '../../stores/port.ts';
+import { judgeTarget } from '../../rules/target.ts';
+import type { FenceState, PurgeRequest, StoreReader } from '../../stores/port.ts';
 import { agreeOnNow, purgeRequest } from '../derive.ts';
 import { approvalReasons, widerThanPlanned } from '../plan.ts';
 import { frozenBy } from './freeze.ts';
@@ -74,6 +76,7 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
   await agreeOnNow(reader, context.now());
   const [identity, inventory, fence, approved] = await Promise.all([reader.identity(), reader.inventory(), reader.fence(), reader.approvedRules(policy.metadata.uid ?? '')]);
   const { asOf } = run.spec.plan;
+  const verdict = judgeTarget(store, identity);
   const rules = storeRules(store, declarations, inventory, asOf);
   const { request, normals } = purgeRequest(rules, policy, asOf);
   const wider = widerThanPlanned(run.spec.plan, normals);
@@ -86,7 +89,8 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
     input: {
       ...base,
       target: identity.fingerprint,
-      pendingHolds: pendingHolds(store, declarations).map((hold) => `${hold.metadata.namespace}/${hold.metadata.name}`),
+      pendingHolds: missingHolds(store, declarations, fence).map((hold) => `${hold.metadata.namespace}/${hold.metadata.name}`),
+      ...('message' in verdict ? { targetProblem: verdict.message } : {}),
       reasons: approvalReasons({ policy, plan: run.spec.plan, forecast, rules: request.rules, normals, approved, inventory }),
       ...(wider ? { wider } : {}),
       ...lostStep(run, rules, request),
@@ -94,6 +98,16 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
       ...(base.frozen || !storeFrozen ? {} : { frozen: storeFrozen }),
     },
   };
+}
+
+/**
+ * Holds that are declared for the store and do not stand in it, by their own status or by the store's word: a restored
+ * database may have lost a hold whose status still says it is in force.
+ */
+function missingHolds(store: DataStore, declarations: Declarations, fence: FenceState | undefined): LegalHold[] {
+  const pending = new Set(pendingHolds(store, declarations));
+  const standing = new Map((fence?.holds ?? []).map((hold) => [hold.uid, hold.revision]));
+  return holdsOn(store, declarations).filter((hold) => pending.has(hold) || (standing.get(hold.metadata.uid ?? '') ?? 0) < (hold.metadata.generation ?? 0));
 }
 
 /**

@@ -34,8 +34,8 @@ export interface RunInput {
   unresolved?: { reason: Reason; message: string };
   /** A sentence when a planned collection is not due under any rule any more. */
   undue?: string;
-  /** Why the driver would refuse to run at all. */
-  refusal?: string;
+  /** A sentence when the store may be another, or another history of itself, and nobody has confirmed it. */
+  targetProblem?: string;
   /** Who owns the store, when it is not us. */
   foreignOwner?: string;
   /** Another run that works in the same store. */
@@ -69,12 +69,12 @@ export function decide(input: RunInput): Decision {
   if (input.frozen) return { next: 'wait', state: hold, reason: 'Frozen', why: input.frozen, recheckMs: SOON };
   if (policy.spec.purge?.suspend) return { next: 'wait', state: hold, reason: 'Suspended', why: 'spec.purge.suspend of the policy is set', recheckMs: SOON };
   if (input.target !== run.spec.plan.target) return { next: 'wait', state: hold, reason: 'TargetChanged', why: `the plan was made for ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
+  if (input.targetProblem) return { next: 'wait', state: hold, reason: 'TargetChanged', why: input.targetProblem, recheckMs: SOON };
   if (input.foreignOwner) return { next: 'wait', state: hold, reason: 'ForeignOwner', why: `the store belongs to ${input.foreignOwner}; only its own operator deletes there`, recheckMs: SOON };
   if (input.wider) return { next: 'end', state: 'Superseded', reason: 'WiderThanApproved', why: `the declarations changed since the plan was made and would now delete more: ${input.wider}` };
   if (input.unresolved) return { next: 'wait', state: hold, reason: input.unresolved.reason, why: input.unresolved.message, recheckMs: SOON };
   if (input.undue) return { next: 'end', state: 'Superseded', reason: 'Superseded', why: `${input.undue}; what is left is for a new plan` };
   if (policy.spec.purge?.mode !== 'Apply') return { next: 'wait', state: hold, reason: 'PlanOnly', why: `spec.purge.mode of the policy is ${policy.spec.purge?.mode ?? 'absent'}; only Apply deletes`, recheckMs: SOON };
-  if (input.refusal) return { next: 'wait', state: hold, reason: 'SideEffect', why: input.refusal, recheckMs: SOON };
 
   const approval = judgeApprovals(run, policy, input.reasons);
   if (!approval.enough) return { next: 'wait', state: begun ? 'Paused' : 'AwaitingApproval', reason: 'AwaitingApproval', why: approval.why, recheckMs: SOON };

@@ -1,39 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import type { DataStore } from '../../../src/api/generated/dataStore.ts';
-import { dueReadings, judgeTarget, type DueReadings, type LastReadings } from '../../../src/datastore/plan.ts';
-import type { StoreIdentity } from '../../../src/stores/port.ts';
+import { dueReadings, type DueReadings, type LastReadings } from '../../../src/datastore/plan.ts';
 import { aStore } from '../../support/declared.ts';
-
-const identity = (changes: Partial<StoreIdentity> = {}): StoreIdentity => ({ fingerprint: 'sha256:a+m', bareFingerprint: 'sha256:a', server: 'PostgreSQL 15', timeline: 3, replica: false, ...changes });
-const known = (fingerprint: string, timeline = 3): DataStore => aStore({}, {}, { identity: { fingerprint, timeline, server: 'PostgreSQL 15' } });
-const pinned = (expectedTarget: string, store = aStore()): DataStore => ({ ...store, spec: { ...store.spec, expectedTarget } });
-const confirmed = (fingerprint: string, store: DataStore): DataStore => ({ ...store, metadata: { ...store.metadata, annotations: { 'dataward.io/confirm-target': fingerprint } } });
-
-describe('who answers under the name of a store', () => {
-  const table: [string, DataStore, StoreIdentity, string][] = [
-    ['is new the first time', aStore(), identity(), 'New'],
-    ['is known by its fingerprint', known('sha256:a+m'), identity(), 'Known'],
-    ['is known from before our schema was installed', known('sha256:a'), identity(), 'Known'],
-    ['is known after a failover, on a higher timeline', known('sha256:a+m'), identity({ timeline: 4 }), 'Known'],
-    ['went back in time on a lower timeline', known('sha256:a+m'), identity({ timeline: 2 }), 'Rewound'],
-    ['is another one by another fingerprint', known('sha256:b+n'), identity(), 'TargetChanged'],
-    ['is another one when our marker is gone', known('sha256:a+m'), identity({ fingerprint: 'sha256:a' }), 'TargetChanged'],
-    ['is taken when a person confirmed it', confirmed('sha256:a+m', known('sha256:b+n')), identity(), 'Confirmed'],
-    ['is taken back in time when a person confirmed it', confirmed('sha256:a+m', known('sha256:a+m')), identity({ timeline: 2 }), 'Confirmed'],
-    ['is not taken when a person confirmed another', confirmed('sha256:c', known('sha256:b+n')), identity(), 'TargetChanged'],
-    ['is the pinned one', pinned('sha256:a+m'), identity(), 'New'],
-    ['is the pinned one, pinned before our schema was installed', pinned('sha256:a'), identity(), 'New'],
-    ['is not the pinned one', pinned('sha256:x', known('sha256:a+m')), identity(), 'TargetUnexpected'],
-    ['is not the pinned one, whatever a person confirmed', confirmed('sha256:a+m', pinned('sha256:x')), identity(), 'TargetUnexpected'],
-  ];
-  test.each(table)('%s', (_, store, answering, verdict) => {
-    expect(judgeTarget(store, answering).is).toBe(verdict);
-  });
-
-  test('is told with both fingerprints and what to do', () => {
-    expect(judgeTarget(known('sha256:b+n'), identity())).toMatchObject({ message: 'another store answers under this name: sha256:a+m instead of sha256:b+n; if that is intended, annotate dataward.io/confirm-target=sha256:a+m' });
-  });
-});
 
 describe('what is to be read again', () => {
   const now = Date.parse('2026-03-02T12:00:00Z');

@@ -1,0 +1,41 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import { CONFIRM_TARGET_ANNOTATION } from '../api/kinds.ts';
+import type { StoreIdentity } from '../stores/port.ts';
+
+/** Whether the store behind the name is the one it was. */
+export type TargetVerdict = { is: 'Known' | 'New' | 'Confirmed' } | { is: 'TargetChanged' | 'TargetUnexpected' | 'Rewound'; message: string };
+
+/**
+ * Compares what answers with what answered before. A host name can lead to another server overnight; a purge
+ * approved for one must never run in the other.
+ *
+ * A fingerprint equal to the known one without marker is the same store since our schema was installed. A lower
+ * timeline means a copy of before answers: rows deleted since may be there again. A higher one is a failover, or a
+ * restore that no timeline tells from one; whether holds were lost with it is asked of the store before each run.
+ */
+export function judgeTarget(store: DataStore, identity: StoreIdentity): TargetVerdict {
+  const { fingerprint, bareFingerprint, timeline } = identity;
+  const pinned = store.spec.expectedTarget;
+  if (pinned && pinned !== fingerprint && pinned !== bareFingerprint) {
+    return { is: 'TargetUnexpected', message: `the store answers with ${fingerprint}, but spec.expectedTarget pins ${pinned}; correct the endpoint or the pin` };
+  }
+  const confirmed = store.metadata.annotations?.[CONFIRM_TARGET_ANNOTATION];
+  const known = store.status?.identity;
+  if (!known?.fingerprint) return { is: 'New' };
+  if (known.fingerprint !== fingerprint && known.fingerprint !== bareFingerprint) {
+    if (confirmed === fingerprint) return { is: 'Confirmed' };
+    return {
+      is: 'TargetChanged',
+      message: `another store answers under this name: ${fingerprint} instead of ${known.fingerprint}; if that is intended, annotate ${CONFIRM_TARGET_ANNOTATION}=${fingerprint}`,
+    };
+  }
+  if (known.timeline !== undefined && timeline < known.timeline) {
+    const word = `${fingerprint}/${timeline}`;
+    if (confirmed === word) return { is: 'Confirmed' };
+    return {
+      is: 'Rewound',
+      message: `the store went from timeline ${known.timeline} back to ${timeline}; see that every LegalHold stands, then annotate ${CONFIRM_TARGET_ANNOTATION}=${word}`,
+    };
+  }
+  return { is: 'Known' };
+}
