@@ -58,7 +58,9 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
     for (const store of judged(profile)) {
       const now = context.clock.now();
       const input = policyInput({ ...evidenceOf(store, declarations), params, now });
+      const begun = context.clock.monotonic();
       const answer = await engine.evaluate(input, controls);
+      context.metrics.policySeconds.observe({ policy: 'all' }, (context.clock.monotonic() - begun) / 1000);
       results.push(...answer);
       holdsUntil = Math.min(holdsUntil, answerHolds(input) * 1000);
       if (setsConditions(profile)) await setCompliant(store, answer, signal);

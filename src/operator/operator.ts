@@ -16,6 +16,7 @@ import { createCaches, type Caches } from './caches.ts';
 import { createControllers } from './controllers.ts';
 import { kubernetesCheckpointSink } from '../connect/checkpoint-sink.ts';
 import { openEvidence, type Evidence } from './evidence.ts';
+import { refreshGauges } from './gauges.ts';
 
 export interface OperatorParts {
   config: OperatorConfig;
@@ -96,6 +97,7 @@ function createWork(parts: OperatorParts, client: Client, metrics: Metrics): Wor
       running = Promise.all(Object.values(work.caches).map((cache) => cache.start(signal)));
       work.controllers = createControllers({ ...parts, client, caches: work.caches, evidence, events, metrics, owner, leaving: signal, actor: username });
       await Promise.all(work.controllers.map((controller) => controller.start(signal)));
+      keepGauges(work.caches, metrics, clock, signal);
       logger.info('the operator works', { user: username, frozen: config.frozen });
     },
     async end() {
@@ -108,6 +110,19 @@ function createWork(parts: OperatorParts, client: Client, metrics: Metrics): Wor
     },
   };
   return work;
+}
+
+/** As often as a scrape at most; between two of them a figure is as old as that. */
+const GAUGES_EVERY_MS = 10_000;
+
+function keepGauges(caches: Caches, metrics: Metrics, clock: Clock, signal: AbortSignal): void {
+  let cancel = (): void => {};
+  const tick = (): void => {
+    refreshGauges(metrics.domain, caches, clock.now());
+    cancel = clock.setTimer(GAUGES_EVERY_MS, tick);
+  };
+  signal.addEventListener('abort', () => cancel(), { once: true });
+  tick();
 }
 
 /** Names this installation in the stores: another cluster, or the same one built anew, is another owner. */

@@ -1,0 +1,39 @@
+import { describe, expect, test } from '@jest/globals';
+import type { DataStore } from '../../../src/api/generated/dataStore.ts';
+import type { LegalHold } from '../../../src/api/generated/legalHold.ts';
+import type { PurgeRun } from '../../../src/api/generated/purgeRun.ts';
+import { refreshGauges } from '../../../src/operator/gauges.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+
+const NOW = Date.parse('2026-03-01T00:10:00Z');
+const store = { metadata: { namespace: 'db', name: 'analytics' } } as DataStore;
+const hold = (reviewAt: string, released = false): LegalHold => ({ metadata: { namespace: 'db', name: reviewAt }, spec: { reviewAt, ...(released ? { release: { request: { by: 'a', reason: 'r' }, approval: { by: 'b' } } } : {}) } }) as LegalHold;
+const run = (state: string, reason: string): PurgeRun =>
+  ({ metadata: { namespace: 'db', name: state, creationTimestamp: '2026-03-01T00:00:00Z' }, spec: { store: 'analytics' }, status: { state, conditions: [{ type: 'Ready', status: 'Unknown', reason, message: '', lastTransitionTime: '' }] } }) as PurgeRun;
+
+async function shown(runs: PurgeRun[], holds: LegalHold[], before?: { runs: PurgeRun[]; holds: LegalHold[] }): Promise<string[]> {
+  const metrics = createMetrics({ version: '1', commit: 'c' });
+  const refresh = (each: { runs: PurgeRun[]; holds: LegalHold[] }): void => refreshGauges(metrics.domain, { runs: { list: () => each.runs }, holds: { list: () => each.holds }, stores: { list: () => [store] } } as unknown as Parameters<typeof refreshGauges>[1], NOW);
+  if (before) refresh(before);
+  refresh({ runs, holds });
+  const text = await metrics.registry.metrics();
+  return text.split('\n').filter((line) => /^dataward_(purge_runs|legal_holds|purge_blocked|plan_pending)/.test(line));
+}
+
+describe('gauges over all objects', () => {
+  test('count runs by state, and holds that are in force or overdue', async () => {
+    const lines = await shown([run('Running', 'Running'), run('Succeeded', 'Succeeded')], [hold('2026-02-01'), hold('2026-09-01'), hold('2026-02-01', true)]);
+    expect(lines).toEqual(expect.arrayContaining(['dataward_purge_runs{state="Running"} 1', 'dataward_purge_runs{state="Succeeded"} 1', 'dataward_legal_holds_active{resource_namespace="db"} 2', 'dataward_legal_holds_review_overdue{resource_namespace="db"} 1']));
+  });
+
+  test('name what a run waits for, and how long a plan has waited for a person', async () => {
+    const lines = await shown([run('Paused', 'Frozen'), run('AwaitingApproval', 'AwaitingApproval')], []);
+    expect(lines).toContain('dataward_purge_blocked{resource_namespace="db",name="analytics",reason="Frozen"} 1');
+    expect(lines).toContain('dataward_plan_pending_approval_seconds{resource_namespace="db",name="analytics"} 600');
+    expect(lines.some((line) => line.includes('reason="AwaitingApproval"'))).toBe(false);
+  });
+
+  test('forget what is no more', async () => {
+    expect(await shown([], [], { runs: [run('Paused', 'Frozen'), run('AwaitingApproval', 'AwaitingApproval')], holds: [hold('2026-02-01')] })).toEqual([]);
+  });
+});
