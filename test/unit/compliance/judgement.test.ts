@@ -1,0 +1,124 @@
+import { describe, expect, test } from '@jest/globals';
+import { getCondition } from '../../../src/api/conditions.ts';
+import { policyInput, type Evidence } from '../../../src/compliance/plan.ts';
+import { compliantCondition, withCompliant } from '../../../src/compliance/status.ts';
+import type { Readings } from '../../../src/connect/readings.ts';
+import type { PolicyInput } from '../../../src/policy/input.ts';
+import type { ControlResult, Outcome } from '../../../src/policy/result.ts';
+import { storeRules } from '../../../src/rules/store-rules.ts';
+import { aHold, aMap, aMaximum, aMinimum, anInventory, aPolicy, aPurge, aStore, aTable } from '../../support/declared.ts';
+import { aRun } from '../retention/run/declared-run.ts';
+
+const NOW = Date.parse('2026-03-02T12:00:00Z');
+const ISO = '2026-03-02T12:00:00Z';
+const params = { minTLSVersion: '1.2', certExpiryWindow: 1, minRSABits: 1, minECBits: 1, maxIndeterminateRows: 0, purgeGrace: 1, purgeInterval: 1, holdReviewInterval: 1, scanInterval: 1 } as const;
+const inventory = anInventory([aTable('views', ['id', 'viewed_at'])], { otherDatabases: ['z', 'a'], otherDeleters: ['pg_cron'] });
+const map = aMap([{ times: [{ event: 'Created', field: 'viewed_at' }] }]);
+const general = aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge() });
+const rulesOf = (maps = [map], policies = [general]): NonNullable<Readings['rules']> => storeRules(aStore(), { maps, policies, holds: [], namespaces: new Map(), rootNamespace: 'x' }, inventory, ISO);
+const input = (changes: Partial<Evidence> = {}): PolicyInput => policyInput({ store: aStore(), holds: [], policies: [], runs: [], params, now: NOW, ...changes });
+const collections = (rules: Readings['rules']): Record<string, unknown>[] => (input({ readings: { generation: 1, ...(rules ? { rules } : {}) } }).collections ?? []) as unknown as Record<string, unknown>[];
+
+describe('what is not known is left out', () => {
+  test('of a store nobody has read: no facts, no collections', () => {
+    const { facts, ...rest } = input();
+    expect(facts).toEqual({});
+    expect(rest).not.toHaveProperty('collections');
+  });
+
+  test('of a handshake that decided nothing', () => {
+    const { transport } = input({ readings: { generation: 1, transport: { at: NOW, facts: { observedAt: ISO, accepted: ['TLSv1.3'], refused: ['TLSv1.1'] } } } }).facts;
+    expect(Object.keys(transport ?? {}).toSorted()).toEqual(['observedAt', 'validUntil']);
+  });
+
+  test('of a certificate without a known strength or a readable time', () => {
+    const certificate = { subject: '', issuer: '', notBefore: 'soon', notAfter: ISO, keyType: 'odd', keyBits: 0, trusted: true, nameMatches: true };
+    const { transport } = input({ readings: { generation: 1, transport: { at: NOW, facts: { observedAt: ISO, accepted: [], refused: [], certificate } } } }).facts;
+    expect(transport?.certificate).toEqual({ notAfter: NOW / 1000, trusted: true, nameMatches: true });
+  });
+
+  test('of sessions a login may not see, though not of plaintext it saw', () => {
+    const sessions = (plaintext: number): number | undefined =>
+      input({ readings: { generation: 1, transport: { at: NOW, facts: { observedAt: ISO, accepted: [], refused: [] }, sessions: { total: 1, plaintext, complete: false, own: { tls: true, serverAddressMatches: true } } } } }).facts.transport?.livePlaintextSessions;
+    expect([sessions(0), sessions(2)]).toEqual([undefined, 2]);
+  });
+});
+
+describe('what is known is said', () => {
+  test('of an old version: one accepted settles it, refused only when both were', () => {
+    const legacy = (accepted: string[], refused: string[]): boolean | undefined => input({ readings: { generation: 1, transport: { at: NOW, facts: { observedAt: ISO, accepted, refused } } } }).facts.transport?.legacyRefused;
+    expect([legacy(['TLSv1.0'], []), legacy([], ['TLSv1.0', 'TLSv1.1']), legacy([], ['TLSv1.0'])]).toEqual([false, true, undefined]);
+  });
+
+  test('of coverage, with overdue exemptions and databases in order', () => {
+    const exempt = aMap([{}], { nonPersonal: [{ table: { schema: 'public', name: 'x' }, reason: 'x', by: 'y', reviewAt: '2026-03-01' }, { table: { schema: 'public', name: 'y' }, reason: 'x', by: 'y', reviewAt: '2026-04-01' }] });
+    const { coverage } = input({ readings: { generation: 1, inventory: { at: NOW, inventory }, rules: rulesOf([exempt]) } }).facts;
+    expect(coverage).toMatchObject({ observedAt: NOW / 1000, validUntil: NOW / 1000 + 2_700, tables: 1, mapped: 1, unclassified: 0, overdueExemptions: 1, undeclaredDatabases: ['a', 'z'] });
+  });
+
+  test('of collections: who limits them, by which start, against whom', () => {
+    expect(collections(rulesOf())).toMatchObject([{ name: 'platform-db/web/views', hasMaximum: true, hasMinimum: false, startEventResolved: true, conflicted: false, maximumFrom: 'platform-db/general', policies: ['platform-db/general'] }]);
+    expect(collections(rulesOf([map], [general, aPolicy('books', { minimum: aMinimum('P8Y') })]))).toMatchObject([{ conflicted: true, hasMinimum: true }]);
+    expect(collections(rulesOf([aMap([{}])]))).toMatchObject([{ hasMaximum: false, startEventResolved: false }]);
+  });
+
+  test('of a table two maps claim: its maximum limits nothing', () => {
+    const rules = rulesOf([map, aMap([{ times: [{ event: 'Created', field: 'viewed_at' }] }], {}, { name: 'ads' })]);
+    expect(collections(rules).map((each) => each['hasMaximum'])).toEqual([false, false]);
+  });
+
+  test('of a table without client key under rules for single clients: its maximum limits nothing', () => {
+    expect(collections(rulesOf([map], [general, aPolicy('own', { maximum: aMaximum('P9Y'), clients: { keys: ['a'] } })]))).toMatchObject([{ hasMaximum: false }]);
+  });
+
+  test('of holds: whether they stand here in their newest words, and whether they hold everything', () => {
+    const standing = { namespace: 'platform-db', name: 'analytics', enforcedSince: ISO };
+    const one = (hold: ReturnType<typeof aHold>): unknown[] => {
+      const [found] = input({ holds: [hold] }).holds ?? [];
+      return [found?.state, found?.enforced, found?.blanket];
+    };
+    expect(one(aHold([{}]))).toEqual(['Pending', false, true]);
+    expect(one(aHold([{ collections: { names: ['views'] } }], {}, {}, { state: 'Active', observedGeneration: 1, stores: [standing] }))).toEqual(['Active', true, false]);
+    expect(one(aHold([{ clients: { keys: ['a'] } }], {}, { generation: 2 }, { state: 'Active', observedGeneration: 1, stores: [standing] }))).toEqual(['Active', false, false]);
+    expect(one(aHold([{}], {}, {}, { state: 'Active', observedGeneration: 1, stores: [], truncated: 3 }))).toEqual(['Active', undefined, true]);
+  });
+
+  test('of purges: the last that somebody else confirmed, not the last that claimed', () => {
+    const runs = [
+      aRun({}, { state: 'Succeeded', startedAt: ISO, verification: { level: 'VerifiedLive', at: '2026-03-01T03:00:00Z' } }, 'a'),
+      aRun({}, { state: 'Succeeded', startedAt: ISO, verification: { level: 'Claimed', at: ISO } }, 'b'),
+      aRun({ store: 'other' }, { state: 'Failed' }, 'c'),
+    ].map((run, index) => ({ ...run, metadata: { ...run.metadata, creationTimestamp: `2026-03-0${index + 1}T02:00:00Z` } }));
+    expect(input({ policies: [general, aPolicy('least', { minimum: aMinimum('P1Y') })], runs }).purges).toEqual([
+      { policy: 'platform-db/general', mode: 'Apply', suspended: false, attempted: true, lastState: 'Succeeded', lastVerifiedAt: Date.parse('2026-03-01T03:00:00Z') / 1000, nextDueAt: Date.parse('2026-03-02T02:00:00Z') / 1000 },
+    ]);
+    expect(input({ policies: [general] }).purges?.[0]).not.toHaveProperty('lastVerifiedAt');
+  });
+});
+
+describe('a store is compliant', () => {
+  const result = (control: string, outcome: Outcome): ControlResult => ({ control, title: control, severity: 'High' as ControlResult['severity'], store: { namespace: 'n', name: 's' }, outcome, findings: [{ outcome, subject: { namespace: 'n', store: 's' }, code: 'X', args: {}, message: `${control} says ${outcome}` }], remediation: '', refs: {} });
+  const table: [string, Outcome[], string][] = [
+    ['when all that applies passes', ['Pass', 'NotApplicable'], 'True AllControlsPass'],
+    ['not when one fails, whatever is unknown beside it', ['Pass', 'Unknown', 'Fail'], 'False ViolationsFound'],
+    ['nobody knows when one is unknown', ['Pass', 'Unknown'], 'Unknown EvaluationFailed'],
+    ['nobody knows when one could not be evaluated', ['Pass', 'Error'], 'Unknown EvaluationFailed'],
+    ['nobody knows when nothing was evaluated', [], 'Unknown EvaluationFailed'],
+  ];
+  test.each(table)('%s', (_, outcomes, expected) => {
+    const { status, reason } = compliantCondition(outcomes.map((outcome, index) => result(`C-${index}`, outcome)), 1);
+    expect(`${status} ${reason}`).toBe(expected);
+  });
+
+  test('and the first three that are not are named', () => {
+    expect(compliantCondition(['A', 'B', 'C', 'D'].map((id) => result(id, 'Fail')), 1).message).toBe('A: A says Fail; B: B says Fail; C: C says Fail (and 1 more)');
+  });
+
+  test('since the time its verdict turned, other conditions untouched', () => {
+    const ready = { type: 'Ready', status: 'True', reason: 'Evaluated', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' } as const;
+    const first = withCompliant(aStore({}, {}, { conditions: [ready] }), [result('A', 'Pass')], NOW);
+    const second = withCompliant(aStore({}, {}, first), [result('A', 'Pass'), result('B', 'Pass')], NOW + 60_000);
+    expect(getCondition(second.conditions, 'Compliant')).toMatchObject({ lastTransitionTime: '2026-03-02T12:00:00Z', message: '2 controls hold.' });
+    expect(getCondition(second.conditions, 'Ready')).toEqual(ready);
+  });
+});

@@ -1,0 +1,80 @@
+import { describe, expect, test } from '@jest/globals';
+import { getCondition } from '../../../src/api/conditions.ts';
+import type { LegalHoldStatus } from '../../../src/api/generated/legalHold.ts';
+import type { StoreOutcome } from '../../../src/holds/apply.ts';
+import { blocksFor, readSubjects, type HoldSubjects } from '../../../src/holds/observe.ts';
+import { holdStatus, releasedStatus } from '../../../src/holds/status.ts';
+import type { Client } from '../../../src/runtime/client.ts';
+import { aHold, aStore } from '../../support/declared.ts';
+
+const NOW = Date.parse('2026-03-02T12:00:00Z');
+const hold = aHold([{}], {}, { generation: 4 });
+const nobody: HoldSubjects = { bySecret: new Map(), pins: [], unreadable: [] };
+const outcome = (name: string, changes: Partial<StoreOutcome> = {}): StoreOutcome => ({ store: { namespace: 'platform-db', name, enforcedSince: '2026-03-01T00:00:00Z' }, widened: [], failed: false, ...changes });
+const failed = outcome('b', { store: { namespace: 'platform-db', name: 'b', message: 'no answer' }, failed: true });
+const of = (status: LegalHoldStatus, type: string): string => `${getCondition(status.conditions, type)?.status} ${getCondition(status.conditions, type)?.reason}`;
+
+describe('the status of a hold', () => {
+  test('is Active only once it stands in every store', () => {
+    const status = holdStatus(hold, [outcome('a'), outcome('b')], nobody, NOW);
+    expect(status).toMatchObject({ state: 'Active', observedGeneration: 4, revision: 4, storesTotal: 2, storesEnforced: 2, truncated: 0 });
+    expect([of(status, 'Ready'), of(status, 'AsWritten')]).toEqual(['True HoldActive', 'True Resolved']);
+  });
+
+  test('stays Pending where one store failed, names it first, and does not claim the new generation', () => {
+    const before = { ...hold, status: { observedGeneration: 3 } };
+    const status = holdStatus(before, [outcome('a'), failed], nobody, NOW);
+    expect(status).toMatchObject({ state: 'Pending', observedGeneration: 3, storesTotal: 2, storesEnforced: 1 });
+    expect(status.stores?.map((store) => store.name)).toEqual(['b', 'a']);
+    expect(getCondition(status.conditions, 'Ready')).toMatchObject({ status: 'False', reason: 'HoldPending', message: 'platform-db/b: no answer' });
+  });
+
+  test('says where it covers more than it says, a Secret that cannot be read before all else', () => {
+    const wide = holdStatus(hold, [outcome('a', { widened: ['views: it declares no client key'] })], nobody, NOW);
+    expect(of(wide, 'AsWritten')).toBe('False HoldWidened');
+    const blind = holdStatus(hold, [outcome('a', { widened: ['views: x'] })], { ...nobody, unreadable: ['people'] }, NOW);
+    expect(of(blind, 'AsWritten')).toBe('False SubjectsUnreadable');
+    expect(getCondition(blind.conditions, 'AsWritten')?.message).toContain('Secret people is missing or was changed');
+  });
+
+  test('shows fifty stores, those it does not stand in first, and counts the rest', () => {
+    const status = holdStatus(hold, [...Array.from({ length: 59 }, (_, index) => outcome(`s${index}`)), failed], nobody, NOW);
+    expect([status.stores?.length, status.truncated, status.stores?.[0]?.name]).toEqual([50, 10, 'b']);
+  });
+
+  test('after its release is Released and says that two people did it', () => {
+    expect(of(releasedStatus(hold, NOW), 'Ready')).toBe('True HoldReleased');
+    expect(releasedStatus(hold, NOW).state).toBe('Released');
+  });
+});
+
+describe('the persons of a hold', () => {
+  const secret = (data: Record<string, string> | undefined): Pick<Client, 'get'> => ({ get: () => Promise.resolve(data && { data: Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')])) }) }) as unknown as Pick<Client, 'get'>;
+  const on = aHold([{ subjects: { secretName: 'people' } }]);
+  const read = (data: Record<string, string> | undefined, pin?: string): Promise<HoldSubjects> => readSubjects(secret(data) as Client, { ...on, ...(pin ? { status: { secrets: [{ name: 'people', digest: pin }] } } : {}) });
+
+  test('are read by identity, one a line, and pinned', async () => {
+    const subjects = await read({ visitor: 'v1\n v2 \n\n', customer: 'c1' });
+    expect(subjects.bySecret.get('people')).toEqual({ visitor: ['v1', 'v2'], customer: ['c1'] });
+    expect(subjects.pins).toEqual([{ name: 'people', digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) }]);
+    expect((await read({ visitor: 'v1\n v2 \n\n', customer: 'c1' }, subjects.pins[0]?.digest)).unreadable).toEqual([]);
+  });
+
+  test.each<[string, Record<string, string> | undefined, string | undefined]>([
+    ['missing', undefined, undefined],
+    ['empty', {}, undefined],
+    ['without a name', { visitor: ' \n' }, undefined],
+    ['changed since it was pinned', { visitor: 'v1' }, 'sha256:other'],
+  ])('are unreadable in a Secret that is %s, and the pin stays', async (_, data, pin) => {
+    const subjects = await read(data, pin);
+    expect(subjects.bySecret.get('people')).toBe('Unreadable');
+    expect(subjects.unreadable).toEqual(['people']);
+    expect(subjects.pins).toEqual(pin ? [{ name: 'people', digest: pin }] : []);
+  });
+
+  test('go with the blocks that reach a store; a Secret nobody read is unreadable', () => {
+    const declared = { maps: [], policies: [], holds: [], namespaces: new Map(), rootNamespace: 'x' };
+    const two = aHold([{ stores: { names: ['other'] } }, { subjects: { secretName: 'people' } }, {}]);
+    expect(blocksFor(two, aStore(), declared, nobody)).toEqual([{ block: two.spec.scope[1], subjects: 'Unreadable' }, { block: two.spec.scope[2] }]);
+  });
+});
