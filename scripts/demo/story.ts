@@ -157,6 +157,9 @@ async function mistyped({ store, alice, tell }: Stage): Promise<void> {
   const file = path.join(store.manifests, 'retention-behaviour-25-months.yaml');
   const text = await readFile(file, 'utf8');
   const before = await countAll(store);
+  const due = async (): Promise<number> => (await alice.get<DataStore>(DATA_STORE, STORE))?.status?.retention?.due ?? 0;
+  await until('the rows that are left were counted', 30_000, async () => (await due()) < before / 5);
+  const counted = await due();
   await writeFile(file, text.replace('period: P25M', 'period: P2M'));
   await until('the edit is applied', 10_000, async () => (await alice.get<RetentionPolicy>(RETENTION_POLICY, POLICY))?.spec.maximum?.period === 'P2M');
   await alice.mergePatch<RetentionPolicy>(RETENTION_POLICY, POLICY, { metadata: { annotations: { [REQUESTED]: new Date().toISOString() } } });
@@ -168,6 +171,7 @@ async function mistyped({ store, alice, tell }: Stage): Promise<void> {
   await until('the edit is undone', 10_000, async () => (await alice.get<RetentionPolicy>(RETENTION_POLICY, POLICY))?.spec.maximum?.period === 'P25M');
   await alice.delete(PURGE_RUN, refOf(run));
   tell.say('undone; the plan is withdrawn, and deleting the object deleted no data');
+  await until('the rows were counted under the old rule again', 30_000, async () => (await due()) === counted);
 }
 
 async function judged({ alice, operator, tell }: Stage): Promise<void> {
