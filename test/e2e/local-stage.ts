@@ -1,0 +1,49 @@
+import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
+import { ensureBuilt } from '../support/build.ts';
+import { createCleanup } from '../support/cleanup.ts';
+import type { Cleanup } from '../support/cleanup.ts';
+import { startLocal } from '../support/dataward-process.ts';
+import type { LocalProcess } from '../support/dataward-process.ts';
+import { startSampleStore } from '../support/sample-store.ts';
+import type { SampleOptions, SampleStore } from '../support/sample-store.ts';
+import { until } from '../support/until.ts';
+import { approve, person, requestRun, untilSettled } from './people.ts';
+import type { Person } from './people.ts';
+
+/** A sample of its own under `dataward local`, for one test. */
+export interface LocalStage {
+  readonly store: SampleStore;
+  readonly operator: LocalProcess;
+  readonly alice: Person;
+  readonly bob: Person;
+  readonly cleanup: Cleanup;
+}
+
+export async function localStage(options: Omit<SampleOptions, 'now'>): Promise<LocalStage> {
+  await ensureBuilt();
+  const cleanup = createCleanup();
+  try {
+    const store = cleanup.add(await startSampleStore({ now: new Date(), ...options }), (begun) => begun.stop());
+    const operator = cleanup.add(await startLocal(store.manifests, ['alice', 'bob']), (begun) => begun.close());
+    const people = ['alice', 'bob'].map((name) => cleanup.add(person(name, operator.kubeconfig(name)), (who) => who.client.close()));
+    const [alice, bob] = people as [Person, Person];
+    await untilSettled(alice, { hold: options.hold !== false });
+    return { store, operator, alice, bob, cleanup };
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}
+
+/** A run that has begun to delete and is far from its end. */
+export async function midway({ store, alice, bob }: LocalStage): Promise<PurgeRun> {
+  const run = await requestRun(alice);
+  const before = await rowsOf(store);
+  await approve(bob, run);
+  await until('rows begin to go', async () => (await rowsOf(store)) < before);
+  return run;
+}
+
+export async function rowsOf(store: SampleStore): Promise<number> {
+  return Object.values(await store.counts()).reduce((sum, rows) => sum + rows, 0);
+}
