@@ -1,125 +1,133 @@
 /**
- * A purge beside one bare DELETE with the same predicates, on a real PostgreSQL of this machine.
+ * A purge of half of all rows beside one bare DELETE with the same predicates, and beside the loops people usually
+ * write, on a real PostgreSQL of this machine. Fence, journal, proof of each batch and a hold are all on.
  *
- * Run: npx tsx bench/purge.bench.ts [rows…]   (default 500000 2000000)
- *
- * Wall time says little on a busy machine; the CPU time of the server's processes and of this one hardly depends
- * on what else runs.
+ *     npx tsx bench/purge.bench.ts [rows] [rounds]
  */
-import { readFile } from 'node:fs/promises';
-import type { Pace, PurgePlan, PurgeRequest, StoreWriter } from '../src/stores/port.ts';
-import { startPostgres } from '../test/support/postgres.ts';
+import pg from 'pg';
+import type { PurgePlan, PurgeRequest } from '../src/stores/port.ts';
+import { request, rule } from '../test/contract/stores/postgres/purge-support.ts';
 import type { TestPostgres } from '../test/support/postgres.ts';
-import { openStore, request, rule } from '../test/contract/stores/postgres/purge-support.ts';
-import type { TestStore } from '../test/contract/stores/postgres/purge-support.ts';
+import { quantile, report } from './support/report.ts';
+import type { Measurement } from './support/report.ts';
+import { costOf, createTemplate, DUE, eventsSql, itemsSql, onCopy, runPurge, startBenchServer } from './support/stores.ts';
+import type { BenchStore, Cost } from './support/stores.ts';
 
-const ROUNDS = 3;
-const pace: Pace = { maxBatchMillis: 50, workers: 1, maxReplicaLagSeconds: 10, lockTimeoutMillis: 500, maxWalMegabytesPerRun: 20_480, maxUnarchivedWalMegabytes: 1_024 };
-const due = `created_at > '-infinity' AND created_at < '2024-01-01Z'`;
+const ROWS = Number(process.argv[2] ?? 2_000_000);
+const ROUNDS = Number(process.argv[3] ?? 3);
+/** Rows of a batch of the loops. */
+const LOOP_ROWS = 5_000;
+
+const ONE_DELETE = [`DELETE FROM events WHERE ${DUE}`];
+/** Set by set, children first: the fastest that deletes no row somebody refers to. */
+const TWO_DELETES = [`DELETE FROM items WHERE ${DUE}`, `DELETE FROM events e WHERE ${DUE} AND NOT EXISTS (SELECT FROM items i WHERE i.event_id = e.id)`];
+
+interface Contestant {
+  readonly name: string;
+  run(server: TestPostgres, store: BenchStore, asked: PurgeRequest, plan: PurgePlan): Promise<number[]>;
+}
+
+const bare = (statements: readonly string[]): Contestant => ({
+  name: 'DELETE',
+  async run(_server, store) {
+    for (const statement of statements) await store.sql(statement);
+    return [];
+  },
+});
+const purge = (name: string, workers: number): Contestant => ({ name, run: (_server, store, asked, plan) => runPurge(store.writer, asked, plan, { workers }) });
+
+/** Deletes in batches until one finds nothing; returns the milliseconds of each. */
+async function loop(server: TestPostgres, store: BenchStore, next: (client: pg.Client) => Promise<number>): Promise<number[]> {
+  const client = new pg.Client(server.connection(undefined, store.database));
+  await client.connect();
+  const batches: number[] = [];
+  try {
+    for (;;) {
+      const started = performance.now();
+      if ((await next(client)) === 0) return batches;
+      batches.push(performance.now() - started);
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+const limitLoop: Contestant = {
+  name: 'id IN (SELECT .. LIMIT) loop',
+  run: (server, store) => loop(server, store, async (client) => (await client.query(`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE ${DUE} LIMIT ${LOOP_ROWS})`)).rowCount ?? 0),
+};
+const keysetLoop: Contestant = {
+  name: 'keyset loop by the index',
+  run(server, store) {
+    let after = '-infinity';
+    return loop(server, store, async (client) => {
+      const { rows } = await client.query<{ count: number; last: string }>(
+        `WITH picked AS (SELECT id, created_at FROM events WHERE ${DUE} AND created_at >= $1 ORDER BY created_at LIMIT ${LOOP_ROWS}),
+              gone AS (DELETE FROM events WHERE id IN (SELECT id FROM picked) RETURNING 1)
+         SELECT (SELECT count(*)::int FROM gone) AS count, (SELECT max(created_at)::text FROM picked) AS last`,
+        [after],
+      );
+      after = rows[0]?.last ?? after;
+      return rows[0]?.count ?? 0;
+    });
+  },
+};
 
 interface Shape {
-  name: string;
-  tables(rows: number): string;
-  bare: string[];
-  collections: string[];
+  readonly name: string;
+  readonly template: string;
+  readonly schema: string;
+  readonly tables: readonly string[];
+  readonly contestants: readonly [Contestant, ...Contestant[]];
+  readonly goals: Readonly<Record<string, number>>;
 }
 
-const events = (rows: number): string => `
-  CREATE TABLE events (id bigint PRIMARY KEY, client_id text, created_at timestamptz NOT NULL, note text);
-  INSERT INTO events SELECT i, 'client-' || (i % 5), timestamptz '2022-01-01Z' + i * (interval '4 years' / ${rows}), repeat('x', 60) FROM generate_series(1, ${rows}) i;
-  CREATE INDEX ON events (created_at); VACUUM ANALYZE events`;
-
-const shapes: Shape[] = [
-  { name: 'one table', tables: events, bare: [`DELETE FROM events WHERE ${due}`], collections: ['events'] },
-  {
-    name: 'parent and half as many children',
-    tables: (rows) => `${events(rows)};
-      CREATE TABLE items (id bigint PRIMARY KEY, event_id bigint REFERENCES events ON DELETE CASCADE, created_at timestamptz NOT NULL);
-      INSERT INTO items SELECT id, id, created_at FROM events WHERE id % 2 = 0;
-      CREATE INDEX ON items (event_id); VACUUM ANALYZE items`,
-    bare: [`DELETE FROM items WHERE ${due}`, `DELETE FROM events e WHERE ${due} AND NOT EXISTS (SELECT FROM items i WHERE i.event_id = e.id)`],
-    collections: ['events', 'items'],
-  },
+const oneTable = { tables: ['events'], contestants: [bare(ONE_DELETE), purge('purge', 1), purge('purge, two workers', 2), limitLoop, keysetLoop], goals: { purge: 1.25, 'purge, two workers': 0.75 } } as const;
+const shapes: readonly Shape[] = [
+  { name: 'times in order', template: 'ordered', schema: eventsSql('ordered', ROWS), ...oneTable },
+  { name: 'times at random', template: 'random', schema: eventsSql('random', ROWS), ...oneTable },
+  { name: 'with a child table', template: 'child', schema: `${eventsSql('ordered', ROWS)}; ${itemsSql()}`, tables: ['events', 'items'], contestants: [bare(TWO_DELETES), purge('purge', 1), purge('purge, two workers', 2)], goals: { purge: 1.5 } },
 ];
 
-interface Cost {
-  wallMs: number;
-  serverCpuMs: number;
-  ownCpuMs: number;
-}
-
-/** CPU of the server: the postmaster's and that of its ended children, in which every session of ours is by then. */
-async function serverCpuMs(server: TestPostgres): Promise<number> {
-  const stat = await readFile(`/proc/${server.pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
-  return fields.slice(11, 15).reduce((sum, ticks) => sum + ticks * 10, 0);
-}
-
-async function measured(server: TestPostgres, work: () => Promise<unknown>): Promise<Cost> {
-  await server.query('CHECKPOINT');
-  const server0 = await serverCpuMs(server);
-  const own0 = process.cpuUsage();
-  const started = performance.now();
-  await work();
-  const wallMs = performance.now() - started;
-  const own = process.cpuUsage(own0);
-  // The postmaster counts a session's time once it has collected it.
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  return { wallMs, serverCpuMs: (await serverCpuMs(server)) - server0, ownCpuMs: (own.user + own.system) / 1000 };
-}
-
-async function fresh(server: TestPostgres, database: string, tables: string): Promise<TestStore> {
-  const store = await openStore(server, database, 'SELECT 1');
-  // One by one: VACUUM cannot run in the transaction of a multi-statement query.
-  for (const statement of tables.split(';')) await store.sql(statement);
-  return store;
-}
-
-async function purge(writer: StoreWriter, asked: PurgeRequest, plan: PurgePlan, workers: number, batches: number[]): Promise<void> {
-  const claim = await writer.claim('bench');
-  for (const step of plan.steps) {
-    for await (const batch of writer.purge({ ...step, method: 'BlockRange' }, { request: asked, claim, pace: { ...pace, workers }, signal: AbortSignal.timeout(600_000) })) batches.push(batch.millis);
-  }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-const server = await startPostgres({ durable: true, settings: { shared_buffers: "'1GB'", max_wal_size: "'4GB'", autovacuum: 'off' } });
-try {
-  for (const rows of process.argv.length > 2 ? process.argv.slice(2).map(Number) : [500_000, 2_000_000]) {
-    for (const shape of shapes) {
-      const costs: Record<'bare' | 'purge' | 'two workers', Cost[]> = { bare: [], purge: [], 'two workers': [] };
-      const batches: number[] = [];
-      for (let round = 0; round < ROUNDS; round += 1) {
-        for (const name of Object.keys(costs) as (keyof typeof costs)[]) {
-          const store = await fresh(server, `bench`, shape.tables(rows));
-          const asked = request(shape.collections.map((collection) => rule(collection)));
-          const plan = await store.writer.planPurge(asked);
-          const cost = await measured(server, async () => {
-            if (name === 'bare') for (const statement of shape.bare) await store.sql(statement);
-            else await purge(store.writer, asked, plan, name === 'purge' ? 1 : 2, name === 'purge' ? batches : []);
-          });
-          costs[name].push(cost);
-          for (const table of shape.collections) {
-            const [left] = await store.sql<{ left: number }>(`SELECT count(*)::int AS left FROM ${table} WHERE ${due}`);
-            if (left?.left !== 0) throw new Error(`${name} left ${left?.left} rows in ${table}`);
-          }
-          await store.close();
-          await server.query('DROP DATABASE bench');
+/** All contestants of a shape, in turns. */
+async function compete(server: TestPostgres, shape: Shape): Promise<Measurement[]> {
+  await createTemplate(server, shape.template, shape.schema, shape.tables);
+  const costs = new Map<string, Cost[]>(shape.contestants.map(({ name }) => [name, []]));
+  const batches = new Map<string, number[]>(shape.contestants.map(({ name }) => [name, []]));
+  const asked = request(shape.tables.map((table) => rule(table, { client: { field: 'client_id' } })));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const contestant of shape.contestants) {
+      await onCopy(server, shape.template, async (store) => {
+        const plan = await store.writer.planPurge({ ...asked, budgetMs: 60_000 });
+        if (plan.refusals.length > 0) throw new Error(plan.refusals.map(({ message }) => message).join('\n'));
+        costs.get(contestant.name)?.push(await costOf(server, async () => batches.get(contestant.name)?.push(...(await contestant.run(server, store, asked, plan)))));
+        for (const table of shape.tables) {
+          const [left] = await store.sql<{ left: number }>(`SELECT count(*)::int AS left FROM ${table} WHERE ${DUE}`);
+          if (left?.left !== 0) throw new Error(`${contestant.name}, ${shape.name}: ${left?.left} rows are left in ${table}`);
         }
-      }
-      const of = (name: keyof typeof costs, what: keyof Cost): number => median(costs[name].map((cost) => cost[what]));
-      const percentile = (share: number): number => Math.round(batches.toSorted((a, b) => a - b)[Math.min(batches.length - 1, Math.floor(batches.length * share))] ?? 0);
-      console.log(`${shape.name}, ${rows} rows, half due (medians of ${ROUNDS})`);
-      for (const name of Object.keys(costs) as (keyof typeof costs)[]) {
-        const ratio = (what: 'wallMs' | 'serverCpuMs'): string => (of(name, what) / of('bare', what)).toFixed(2);
-        console.log(`  ${name.padEnd(12)} wall ${Math.round(of(name, 'wallMs'))} ms (${ratio('wallMs')}x), server CPU ${Math.round(of(name, 'serverCpuMs'))} ms (${ratio('serverCpuMs')}x), own CPU ${Math.round(of(name, 'ownCpuMs'))} ms`);
-      }
-      console.log(`  batches p50 ${percentile(0.5)} p95 ${percentile(0.95)} max ${percentile(1)} ms`);
+      });
     }
   }
+  await server.query(`DROP DATABASE ${shape.template}`);
+  const [reference, ...others] = shape.contestants;
+  const of = (name: string, what: keyof Cost): number[] => (costs.get(name) ?? []).map((cost) => cost[what]);
+  return others.flatMap(({ name }): Measurement[] => {
+    const measure = `${shape.name}: ${name}`;
+    const most = shape.goals[name];
+    const compared = (what: keyof Cost): NonNullable<Measurement['beside']> => ({ what: reference.name, samples: of(reference.name, what) });
+    return [
+      { measure: `${measure}, wall`, unit: 'ms', samples: of(name, 'wallMs'), beside: compared('wallMs'), ...(most === undefined ? {} : { goal: { most } }) },
+      { measure: `${measure}, CPU of the server`, unit: 'ms', samples: of(name, 'serverMs'), beside: compared('serverMs') },
+      { measure: `${measure}, p99 of a batch`, unit: 'ms', samples: [quantile(batches.get(name) ?? [], 0.99)], ...(name.startsWith('purge') ? { goal: { most: 100 } } : {}) },
+    ];
+  });
+}
+
+const server = await startBenchServer();
+try {
+  const measurements: Measurement[] = [];
+  for (const shape of shapes) measurements.push(...(await compete(server, shape)));
+  await report('purge', measurements, { rows: ROWS, due: '1/2', rounds: ROUNDS, server: server.version });
 } finally {
   await server.stop();
 }

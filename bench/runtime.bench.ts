@@ -128,7 +128,7 @@ try {
     { measure: `longest stall, list of ${OBJECTS} stores`, unit: 'ms', samples: of('dataward', 'stallMillis'), goal: { most: 50 } },
     { measure: 'the same beside client-node', unit: 'ms', samples: of('dataward', 'stallMillis'), beside: { what: 'informer', samples: of('informer', 'stallMillis') } },
     { measure: 'until each had its turn', unit: 'ms', samples: of('dataward', 'millis'), beside: { what: 'informer', samples: of('informer', 'millis') } },
-    { measure: 'memory grown by the list', unit: 'MB', samples: of('dataward', 'megabytes'), beside: { what: 'informer', samples: of('informer', 'megabytes') } },
+    { measure: 'heap kept by the list', unit: 'MB', samples: of('dataward', 'megabytes'), beside: { what: 'informer', samples: of('informer', 'megabytes') } },
   ], { objects: OBJECTS, changes: CHANGES, rounds: ROUNDS });
 } finally {
   client.close();

@@ -6,7 +6,7 @@ export interface Listed {
   readonly millis: number;
   /** The longest time the event loop was not there for anything else. */
   readonly stallMillis: number;
-  /** Resident memory now, after a collection, over that before the start. */
+  /** Heap in use now, after a collection, over that before the start. */
   readonly megabytes: number;
 }
 

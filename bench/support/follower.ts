@@ -79,7 +79,7 @@ async function followByInformer(): Promise<void> {
 
 const memory = (): number => {
   globalThis.gc?.();
-  return process.memoryUsage().rss / 2 ** 20;
+  return process.memoryUsage().heapUsed / 2 ** 20;
 };
 
 await delay(500); // what loading the modules left to do is not counted
