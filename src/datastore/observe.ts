@@ -1,4 +1,5 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
+import { semanticFindings } from '../api/validation/semantic.ts';
 import { canonicalDigest } from '../evidence/canonical.ts';
 import { failureOf, type Failure } from '../connect/failures.ts';
 import type { StoreFacts } from '../connect/facts.ts';
@@ -43,6 +44,8 @@ export async function observe(store: DataStore, before: Readings | undefined, co
   // Another generation may mean another server: nothing read before is about it.
   const standing: Readings = before?.generation === generation ? readingsOf(before) : { generation };
   const observation: Observation = { ...standing, installed: false };
+  const [invalid] = semanticFindings(store);
+  if (invalid) return { ...observation, failure: { reason: 'InvalidSpec', message: `${invalid.path}: ${invalid.message}` } };
   const stale = dueReadings(store, lastOf(standing), { now: context.now(), rules: standing.counts?.rules ?? '' });
   if (stale.transport) await probe(store, observation, context);
   try {

@@ -98,10 +98,11 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
   }
 }
 
+/** Where the list of stores was cut off, every store is asked: a release of what does not stand there changes nothing. */
 async function releaseEverywhere(hold: LegalHold, stores: readonly DataStore[], work: HoldContext): Promise<void> {
-  const standing = hold.status?.stores ?? [];
+  const { stores: standing = [], truncated = 0 } = hold.status ?? {};
   for (const store of stores) {
-    if (standing.some((held) => held.namespace === store.metadata.namespace && held.name === store.metadata.name)) await release(hold, store, work);
+    if (truncated > 0 || standing.some((held) => held.namespace === store.metadata.namespace && held.name === store.metadata.name)) await release(hold, store, work);
   }
 }
 

@@ -3,7 +3,7 @@ import type { KubeObject } from '../api/object.ts';
 import { NAMESPACE } from '../api/kinds.ts';
 import type { OperatorConfig } from '../config.ts';
 import { createElection } from '../runtime/lease.ts';
-import { createEventRecorder } from '../runtime/events.ts';
+import { createEventRecorder, type EventRecorder } from '../runtime/events.ts';
 import { createClient, type Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Controller } from '../runtime/controller.ts';
@@ -84,7 +84,7 @@ interface Work {
 function createWork(parts: OperatorParts, client: Client, metrics: Metrics): Work {
   const { config, clock, logger } = parts;
   let evidence: Evidence | undefined;
-  const events = createEventRecorder({ client, controller: 'dataward.io/operator', instance: config.identity, clock, logger });
+  let events: EventRecorder | undefined;
   let running: Promise<unknown> = Promise.resolve();
   const work: Work = {
     controllers: [],
@@ -95,6 +95,7 @@ function createWork(parts: OperatorParts, client: Client, metrics: Metrics): Wor
       const owner = await ownerName(client, config.rootNamespace);
       work.caches = createCaches(client, { logger, metrics: metrics.runtime });
       running = Promise.all(Object.values(work.caches).map((cache) => cache.start(signal)));
+      events = createEventRecorder({ client, controller: 'dataward.io/operator', instance: config.identity, clock, logger });
       work.controllers = createControllers({ ...parts, client, caches: work.caches, evidence, events, metrics, owner, leaving: signal, actor: username });
       await Promise.all(work.controllers.map((controller) => controller.start(signal)));
       keepGauges(work.caches, metrics, clock, signal);
@@ -104,7 +105,7 @@ function createWork(parts: OperatorParts, client: Client, metrics: Metrics): Wor
       await Promise.all(work.controllers.map((controller) => controller.stop()));
       work.controllers = [];
       await running;
-      await events.flush();
+      await events?.stop();
       await evidence?.close();
       evidence = undefined;
     },

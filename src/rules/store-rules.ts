@@ -59,7 +59,10 @@ export function holdsOn(store: DataStore, declarations: Declarations): LegalHold
 /** Holds that are declared for the store but not yet known to stand in it: until they do, nothing is destroyed. */
 export function pendingHolds(store: DataStore, declarations: Declarations): LegalHold[] {
   return holdsOn(store, declarations).filter((hold) => {
+    if (hold.status?.observedGeneration !== hold.metadata.generation) return true;
+    // Active is said only of a hold that stands everywhere it reaches; the list of stores may be cut off.
+    if (hold.status?.state === 'Active' && hold.status.truncated) return false;
     const standing = hold.status?.stores?.find((each) => each.namespace === store.metadata.namespace && each.name === store.metadata.name);
-    return !standing?.enforcedSince || hold.status?.observedGeneration !== hold.metadata.generation;
+    return !standing?.enforcedSince;
   });
 }

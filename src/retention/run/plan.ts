@@ -13,7 +13,7 @@ export type Decision =
   | { next: 'nothing' }
   | { next: 'end'; state: 'Superseded' | 'Expired' | 'Failed'; reason: Reason; why: string }
   | { next: 'wait'; state: 'AwaitingApproval' | 'Waiting' | 'Paused' | 'Verifying'; reason: Reason; why: string; recheckMs: number }
-  | { next: 'purge'; maxRows: number }
+  | { next: 'purge'; maxRows: number; endsAt: number }
   | { next: 'verify' };
 
 /** Everything a decision rests on, read from the API server and the store just now. */
@@ -84,7 +84,7 @@ export function decide(input: RunInput): Decision {
 
   const window = openWindow(policy, input.now);
   if (!window.open) return { next: 'wait', state: hold, reason: 'WaitingForWindow', why: `the next window opens at ${new Date(window.opensAt).toISOString()}`, recheckMs: Math.max(1_000, window.opensAt - input.now) };
-  return { next: 'purge', maxRows: approval.maxRows };
+  return { next: 'purge', maxRows: approval.maxRows, endsAt: window.endsAt };
 }
 
 /** Only approvals of exactly this plan count; one person counts once. */

@@ -83,18 +83,18 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
         await report(run, { ...reportOf(decision), grade }, signal);
         return requeueAfter(decision.recheckMs);
       case 'purge':
-        return purge(run, observation, decision.maxRows, grade, signal);
+        return purge(run, observation, decision, grade, signal);
       case 'verify':
         return verify(run, observation, signal);
     }
   }
 
-  async function purge(run: PurgeRun, { store, policy, request }: RunObservation, maxRows: number, grade: 'Verified' | 'Unverified', signal: AbortSignal): Promise<Result> {
+  async function purge(run: PurgeRun, { store, policy, request }: RunObservation, { maxRows, endsAt }: Extract<Decision, { next: 'purge' }>, grade: 'Verified' | 'Unverified', signal: AbortSignal): Promise<Result> {
     if (!store || !policy || !request) return requeueAfter(RETRY_AFTER_MS);
     const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, request, context.connections, signal));
     await report(run, { state: 'Running', reason: 'Running', why: '', grade, verification: { heldBefore }, progress: { deleted: run.status?.progress?.deleted ?? 0 } }, signal);
     const before = run.status?.progress?.deleted ?? 0;
-    const stop = await watchForStop(run, store, policy, { client: context.client, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen, leaving: context.leaving });
+    const stop = await watchForStop(run, store, policy, { client: context.client, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen, leaving: context.leaving, endsAt, now });
     const stretch = await purgeStretch(
       { run, store, policy, request, maxRows },
       {

@@ -23,6 +23,9 @@ export interface StopContext {
   frozen: boolean;
   /** Aborts when this process stops or no longer leads. */
   leaving: AbortSignal;
+  /** When the window of the schedule closes, milliseconds. */
+  endsAt: number;
+  now: () => number;
 }
 
 /**
@@ -36,6 +39,7 @@ export async function watchForStop(run: PurgeRun, store: DataStore, policy: Rete
 
   return async () => {
     if (context.leaving.aborted) return { reason: 'Progressing', why: 'the operator stops; the next one goes on where this one was' };
+    if (context.now() >= context.endsAt) return { reason: 'WaitingForWindow', why: 'the window of the schedule is over; the run goes on in the next one' };
     const [current, standing, frozen, declarations] = await Promise.all([
       context.client.get<PurgeRun>(PURGE_RUN, { namespace, name: run.metadata.name }),
       context.client.get<RetentionPolicy>(RETENTION_POLICY, ref),

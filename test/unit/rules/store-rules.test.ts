@@ -41,6 +41,8 @@ describe('a hold', () => {
     ['committed in the store at its newest generation', { observedGeneration: 1, stores: [standing] }, false],
     ['committed in an older generation', { observedGeneration: 0, stores: [standing] }, true],
     ['not committed in this store', { observedGeneration: 1, stores: [{ ...standing, name: 'x' }] }, true],
+    ['in force in more stores than its status lists', { observedGeneration: 1, state: 'Active', stores: [{ ...standing, name: 'x' }], truncated: 3 }, false],
+    ['not yet in force in more stores than its status lists', { observedGeneration: 1, state: 'Pending', stores: [{ ...standing, name: 'x' }], truncated: 3 }, true],
     ['tried in this store without success', { observedGeneration: 1, stores: [{ namespace: 'platform-db', name: 'analytics', message: 'unreachable' }] }, true],
   ];
   test.each(pending)('%s', (_, status, isPending) => {
