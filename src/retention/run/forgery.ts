@@ -14,7 +14,7 @@ export async function approvalGrade(client: Client, run: PurgeRun): Promise<'Ver
     await client.mergePatch(PURGE_RUN, { namespace: run.metadata.namespace ?? '', name: run.metadata.name }, patch, { dryRun: true });
     return 'Unverified';
   } catch (error) {
-    // A refusal for another reason - no permission to patch at all - proves nothing about admission.
-    return error instanceof ApiError && (error.status === 422 || /ValidatingAdmissionPolicy/.test(error.message)) ? 'Verified' : 'Unverified';
+    // A refusal for another reason - no permission to patch, a list of approvals that is full - proves nothing about admission.
+    return error instanceof ApiError && /ValidatingAdmissionPolicy/.test(error.message) ? 'Verified' : 'Unverified';
   }
 }

@@ -1,0 +1,120 @@
+import type { DataStore } from '../../src/api/generated/dataStore.ts';
+import type { StoreConnections } from '../../src/connect/stores.ts';
+import type { BatchResult, Claim, FenceState, Inventory, JournalRow, PurgeContext, PurgePlan, PurgeStep, StoreHold, StoreIdentity, StoreWriter } from '../../src/stores/port.ts';
+import { anInventory } from './declared.ts';
+
+/** What a store answers; tests change it while work is under way. */
+export interface StoreScript {
+  identity: StoreIdentity;
+  clock: string;
+  inventory: Inventory;
+  fence: FenceState | undefined;
+  plan: PurgePlan;
+  fingerprint: { rows: number; sum: string };
+  claim: Claim;
+  journal: JournalRow[];
+  /** One entry a batch: rows it deletes, or what happens instead. */
+  batches: (number | Error)[];
+}
+
+/** A store that does what its script says and tells what it was asked, in order. */
+export interface ScriptedStore {
+  script: StoreScript;
+  connections: StoreConnections;
+  /** `enforce:claim`, `verify:planPurge`, `batch 40`, ... */
+  readonly calls: string[];
+  readonly purged: { step: PurgeStep; context: PurgeContext }[];
+  /** Connections that were opened and not closed. */
+  readonly open: () => number;
+}
+
+export const VIEWS = 'platform-db/web/views';
+
+export function aForecast(due: number, changes: Partial<PurgePlan['forecast'][number]> = {}): PurgePlan['forecast'][number] {
+  return { collection: VIEWS, due, held: 0, floored: 0, indeterminate: 0, blocked: 0, exact: true, ...changes };
+}
+
+export function aStep(changes: Partial<PurgeStep> = {}): PurgeStep {
+  return { collection: VIEWS, table: { schema: 'public', name: 'views' }, order: 1, method: 'BlockRange', predicateDigest: 'sha256:p', because: 'selected', ...changes };
+}
+
+/** @param calls shared with other fakes where the order between them matters. */
+export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[] = []): ScriptedStore {
+  const script: StoreScript = {
+    identity: { fingerprint: 'sha256:target', bareFingerprint: 'sha256:bare', server: 'PostgreSQL 15', timeline: 1, replica: false },
+    clock: '2026-03-01T02:00:00Z',
+    inventory: anInventory([]),
+    fence: { owner: 'us', marker: 'm', holdsRevision: 1, holds: [] },
+    plan: { steps: [aStep()], refusals: [], forecast: [aForecast(0)], walMegabytes: 1 },
+    fingerprint: { rows: 0, sum: '0' },
+    claim: { run: 'uid-general-1', epoch: 1, owner: 'us' },
+    journal: [],
+    batches: [],
+    ...changes,
+  };
+  const purged: ScriptedStore['purged'] = [];
+  let opened = 0;
+
+  const open = (identity: string): StoreWriter => {
+    opened += 1;
+    const told = (what: string): void => void calls.push(`${identity}:${what}`);
+    async function* purge(step: PurgeStep, context: PurgeContext): AsyncGenerator<BatchResult> {
+      for (let next = script.batches.shift(); next !== undefined; next = script.batches.shift()) {
+        if (next instanceof Error) throw next;
+        calls.push(`batch ${next}`);
+        const seq = (script.journal.at(-1)?.seq ?? 0) + 1;
+        script.journal.push({ run: context.claim.run, seq, epoch: context.claim.epoch, collection: step.collection, table: step.table, method: step.method, deleted: next, clients: { 'client-a': next }, at: '2026-03-01T02:00:01Z' });
+        yield { seq, collection: step.collection, deleted: next, clients: {}, millis: 1 };
+      }
+    }
+    const known: Partial<StoreWriter> = {
+      identity: async () => script.identity,
+      clock: async () => script.clock,
+      inventory: async () => script.inventory,
+      fence: async () => script.fence,
+      approvedRules: async () => [],
+      async fingerprint() {
+        told('fingerprint');
+        return script.fingerprint;
+      },
+      async planPurge() {
+        told('planPurge');
+        return script.plan;
+      },
+      async claim() {
+        told('claim');
+        return script.claim;
+      },
+      purge(step, context) {
+        purged.push({ step, context });
+        return purge(step, context);
+      },
+      journal: async (_run, after) => script.journal.filter((row) => row.seq > after),
+      async recordApprovedRules(_policy, rules) {
+        told(`recordApprovedRules ${rules.map((rule) => `${rule.collection} ${rule.cutoff}`).join()}`);
+      },
+      async install({ owner, readers }) {
+        told(`install for ${readers.join()}`);
+        script.fence = { owner, marker: 'm', holdsRevision: 0, holds: [] };
+        return script.fence;
+      },
+      async putHold(hold: StoreHold) {
+        told(`putHold ${hold.uid} ${hold.items.map((item) => `${item.table.name} ${item.predicate.op}`).join()}`);
+        return { holdsRevision: 1, since: '2026-03-01T00:00:00Z' };
+      },
+      async releaseHold(uid) {
+        told(`releaseHold ${uid}`);
+      },
+      async close() {
+        opened -= 1;
+      },
+    };
+    return known as StoreWriter;
+  };
+  const connections: Partial<StoreConnections> = {
+    reader: async (_store: DataStore, purpose) => open(purpose),
+    writer: async () => open('enforce'),
+    usernames: async () => ({ observe: 'reader', enforce: 'purger', verify: 'checker' }),
+  };
+  return { script, connections: connections as StoreConnections, calls, purged, open: () => opened };
+}

@@ -1,0 +1,172 @@
+import { describe, expect, test } from '@jest/globals';
+import { openJournal } from '../../../../src/evidence/audit/journal.ts';
+import { readRecord } from '../../../../src/evidence/audit/line.ts';
+import { openAuditLog, AuditUnavailableError } from '../../../../src/evidence/audit/log.ts';
+import type { AuditRecord } from '../../../../src/evidence/audit/record.ts';
+import { purgeStretch, stepsOf, type ApplyContext, type Progress, type Stretch } from '../../../../src/retention/run/apply.ts';
+import type { Stop } from '../../../../src/retention/run/stop.ts';
+import { StoreError, type PurgeRequest } from '../../../../src/stores/port.ts';
+import { NOON, readLines, withFolder } from '../../../support/chain.ts';
+import { aPolicy, aPurge, aStore } from '../../../support/declared.ts';
+import { memoryAudit, silentJournal, type MemoryAudit } from '../../../support/memory-audit.ts';
+import { aStep, scriptedStore, VIEWS, type ScriptedStore, type StoreScript } from '../../../support/scripted-store.ts';
+import { aPlan, aRun } from './declared-run.ts';
+
+const request: PurgeRequest = { rules: [], targets: [VIEWS], nonPersonal: [], now: '2026-03-01T02:00:00Z', budgetMs: 60_000 };
+const work = { run: aRun(), store: aStore(), policy: aPolicy('general', { purge: aPurge() }), request, maxRows: 100 };
+const paused: Stop = { reason: 'Frozen', why: 'by alice' };
+
+interface Stage {
+  store: ScriptedStore;
+  audit: MemoryAudit;
+  context: ApplyContext;
+  seen: Progress[];
+  calls: string[];
+  run(): Promise<Stretch>;
+}
+
+/** @param stopAt the gate, counted from 1, that is found closed. */
+function stage(script: Partial<StoreScript> = {}, changes: Partial<ApplyContext> = {}, stopAt = Infinity): Stage {
+  const calls: string[] = [];
+  const store = scriptedStore(script, calls);
+  const audit = memoryAudit(calls);
+  const seen: Progress[] = [];
+  let gates = 0;
+  const context: ApplyContext = {
+    connections: store.connections,
+    audit,
+    journal: silentJournal,
+    nameClient: (key) => `name of ${key}`,
+    intended: async (seq) => void calls.push(`intended ${seq}`),
+    actor: 'dataward',
+    owner: 'us',
+    now: () => 0,
+    signal: new AbortController().signal,
+    stop: async () => {
+      calls.push('gate');
+      return (gates += 1) >= stopAt ? paused : undefined;
+    },
+    progress: async (progress) => void seen.push(progress),
+    ...changes,
+  };
+  return { store, audit, context, seen, calls, run: () => purgeStretch(work, context) };
+}
+
+const batches = (calls: readonly string[]): string[] => calls.filter((call) => call.startsWith('batch'));
+
+describe('a stretch of work', () => {
+  test('has its intent durable and told before the first row goes, and passes a gate before each batch', async () => {
+    const one = stage({ batches: [40, 20] });
+    expect(await one.run()).toEqual({ end: 'Finished', deleted: 60 });
+    expect(one.calls).toEqual(['enforce:planPurge', 'audit purge.intent', 'intended 1', 'enforce:claim', 'gate', 'batch 40', 'gate', 'batch 20', 'gate']);
+    expect(one.audit.entries[0]).toMatchObject({ outcome: 'Intended', object: { kind: 'PurgeRun', name: 'general-1' }, refs: { planDigest: work.run.spec.planDigest, maxRows: 100, collections: [VIEWS] } });
+    expect(one.store.open()).toBe(0);
+  });
+
+  test('deletes nothing when the intent cannot be recorded', async () => {
+    const one = stage({ batches: [40] });
+    one.audit.broken = new AuditUnavailableError('disk full');
+    await expect(one.run()).rejects.toThrow('disk full');
+    expect(one.store.purged).toEqual([]);
+    expect(batches(one.calls)).toEqual([]);
+    expect(one.store.open()).toBe(0);
+  });
+
+  test('deletes nothing when the place of the intent could not be noted', async () => {
+    const one = stage({ batches: [40] }, { intended: () => Promise.reject(new Error('conflict')) });
+    await expect(one.run()).rejects.toThrow('conflict');
+    expect(batches(one.calls)).toEqual([]);
+  });
+
+  test.each<[string, Partial<StoreScript>, Stretch]>([
+    ['another store answers', { identity: { fingerprint: 'sha256:other', bareFingerprint: 'sha256:target', server: 'x', timeline: 1, replica: false } }, { end: 'Stopped', stop: { reason: 'TargetChanged', why: expect.any(String) as unknown as string }, deleted: 0 }],
+    ['another installation owns the store', { claim: { run: 'uid-general-1', epoch: 1, owner: 'them' } }, { end: 'Stopped', stop: { reason: 'ForeignOwner', why: expect.stringContaining('them') as unknown as string }, deleted: 0 }],
+    ['the driver refuses', { plan: { steps: [], refusals: [{ reason: 'ForeignKeyWithoutIndex', collection: VIEWS, message: 'no index' }], forecast: [], walMegabytes: 0 } }, { end: 'Refused', refusals: [{ reason: 'ForeignKeyWithoutIndex', collection: VIEWS, message: 'no index' }], deleted: 0 }],
+  ])('deletes nothing when %s', async (_, script, end) => {
+    const one = stage({ batches: [40], ...script });
+    expect(await one.run()).toEqual(end);
+    expect(one.store.purged).toEqual([]);
+    expect(one.store.open()).toBe(0);
+  });
+
+  test.each([[1, 0], [2, 1], [3, 2]])('asks for no batch more once gate %i is closed', async (stopAt, done) => {
+    const one = stage({ batches: [40, 20, 10] }, {}, stopAt);
+    expect(await one.run()).toEqual({ end: 'Stopped', stop: paused, deleted: [0, 40, 60][done] });
+    expect(batches(one.calls)).toHaveLength(done);
+  });
+
+  test('ends when its time is over, after the batch under way', async () => {
+    let now = 0;
+    const one = stage({ batches: [40, 20] }, { now: () => (now += 130_000) });
+    expect(await one.run()).toEqual({ end: 'OutOfTime', deleted: 40 });
+  });
+
+  test('hands on what is left of the limit, what earlier stretches deleted counted in', async () => {
+    const one = stage({ batches: [5] });
+    one.store.script.journal.push({ run: 'uid-general-1', seq: 1, epoch: 1, collection: VIEWS, table: { schema: 'public', name: 'views' }, method: 'BlockRange', deleted: 70, clients: {}, at: '' });
+    expect(await one.run()).toEqual({ end: 'Finished', deleted: 75 });
+    expect(one.store.purged.map(({ context }) => context.maxRows)).toEqual([30]);
+  });
+
+  test('ends as LimitReached with what the journal says when the driver refuses a batch for its rows', async () => {
+    const one = stage({ batches: [40, new StoreError('LimitReached', 'too many rows')] });
+    expect(await one.run()).toEqual({ end: 'LimitReached', deleted: 40 });
+    expect(one.store.open()).toBe(0);
+  });
+
+  test.each(['Fenced', 'Frozen', 'Unreachable'] as const)('fails with the store when it says %s, and closes the connection', async (reason) => {
+    const one = stage({ batches: [40, new StoreError(reason, 'no more')] });
+    await expect(one.run()).rejects.toMatchObject({ reason });
+    expect(one.store.open()).toBe(0);
+  });
+
+  test('tells how far it is at most once a second', async () => {
+    const calls: string[] = [];
+    const store = scriptedStore({ batches: [1, 1, 1, 1, 1, 1] }, calls);
+    const one = stage({}, { connections: store.connections, now: () => 10_000 + batches(calls).length * 300 });
+    await one.run();
+    expect(one.seen.map((progress) => progress.deleted)).toEqual([1, 5]);
+  });
+});
+
+describe('what a batch deleted', () => {
+  test('is in the audit log exactly once, although one stretch broke off before and one after its rows were taken over', async () => {
+    await withFolder(async (dir) => {
+      const store = scriptedStore();
+      const stretches: [(number | Error)[], Partial<ApplyContext>, string][] = [
+        [[40], { now: () => 10_000, progress: () => Promise.reject(new Error('killed')) }, 'killed'],
+        [[20, new StoreError('Unreachable', 'gone')], {}, 'gone'],
+        [[10], {}, 'Finished 70'],
+      ];
+      for (const [rows, changes, end] of stretches) {
+        store.script.batches = rows;
+        const audit = await openAuditLog({ dir, clock: () => NOON });
+        const one = stage({}, { audit, journal: await openJournal(audit), connections: store.connections, ...changes });
+        expect(await one.run().then((stretch) => `${stretch.end} ${stretch.deleted}`, (error: Error) => error.message)).toBe(end);
+        await audit.close();
+      }
+      const records = (await readLines(dir)).flatMap(({ lines }) => lines.map((line) => readRecord(Buffer.from(line)) as AuditRecord));
+      const taken = records.filter((record) => record.action === 'journal.batch').map(({ refs }) => refs);
+      expect(taken.map((refs) => refs['row'])).toEqual([1, 2, 3]);
+      expect(taken[0]?.['batch']).toMatchObject({ deleted: 40, clients: { 'name of client-a': 40 } });
+      expect(records.filter((record) => record.action === 'purge.intent')).toHaveLength(3);
+    });
+  });
+});
+
+describe('the steps of a stretch', () => {
+  const [planned] = aPlan().steps;
+
+  test("keep the plan's order and method and the predicate of today, and nothing the plan does not name", () => {
+    const plan = aPlan({ steps: [{ ...planned!, order: 2 }, { ...planned!, order: 1, collection: 'platform-db/web/clicks', method: 'Keyset' }] });
+    const derived = [aStep({ order: 7, method: 'DropPartition', predicateDigest: 'sha256:today' }), aStep({ collection: 'platform-db/web/clicks' }), aStep({ collection: 'platform-db/web/orders' })];
+    expect(stepsOf(aRun({ plan }), derived).map(({ collection, order, method, predicateDigest }) => [collection, order, method, predicateDigest])).toEqual([
+      ['platform-db/web/clicks', 1, 'Keyset', 'sha256:p'],
+      [VIEWS, 2, 'BlockRange', 'sha256:today'],
+    ]);
+  });
+
+  test('leave out what is not to be purged any more', () => {
+    expect(stepsOf(aRun(), [])).toEqual([]);
+  });
+});

@@ -1,0 +1,74 @@
+import { describe, expect, test } from '@jest/globals';
+import { CONFIG_MAP, PURGE_RUN, RETENTION_POLICY } from '../../../../src/api/kinds.ts';
+import type { KubeObject } from '../../../../src/api/object.ts';
+import { watchForStop, type Stop, type StopContext } from '../../../../src/retention/run/stop.ts';
+import type { Declarations } from '../../../../src/rules/store-rules.ts';
+import { aHold, aMap, aPolicy, aPurge, aStore } from '../../../support/declared.ts';
+import { apiError, memoryClient, type MemoryClient } from '../../../support/memory-client.ts';
+import { aRun } from './declared-run.ts';
+
+const run = aRun();
+const policy = aPolicy('general', { purge: aPurge() });
+const freeze = (namespace: string): KubeObject => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'dataward-freeze', namespace }, data: { by: 'alice', reason: 'incident 7' } }) as KubeObject;
+
+interface Stage {
+  client: MemoryClient;
+  declared: Declarations;
+  context: StopContext;
+  leaving: AbortController;
+  clock: { now: number };
+}
+
+/** Begins to watch a run at work, then changes something, then asks. */
+async function askAfter(change: (stage: Stage) => void): Promise<Stop | undefined> {
+  const client = memoryClient([[PURGE_RUN, run], [RETENTION_POLICY, policy]]);
+  const declared: Declarations = { maps: [aMap([{}])], policies: [policy], holds: [], namespaces: new Map(), rootNamespace: 'dataward-system' };
+  const leaving = new AbortController();
+  const clock = { now: 1_000 };
+  const context: StopContext = { client, declarations: { read: async () => structuredClone(declared) }, rootNamespace: 'dataward-system', frozen: false, leaving: leaving.signal, endsAt: 60_000, now: () => clock.now };
+  const ask = await watchForStop(run, aStore(), policy, context);
+  change({ client, declared, context, leaving, clock });
+  return ask();
+}
+
+const putPolicy = (spec: object, metadata: object): ((stage: Stage) => void) => (stage) => stage.client.put(RETENTION_POLICY, { ...policy, spec: { ...policy.spec, ...spec }, metadata: { ...policy.metadata, ...metadata } } as KubeObject);
+const putRun = (metadata: object): ((stage: Stage) => void) => (stage) => stage.client.put(PURGE_RUN, { ...run, metadata: { ...run.metadata, ...metadata } });
+
+describe('before the next batch', () => {
+  test.each<[string, (stage: Stage) => void]>([
+    ['nothing changed', () => {}],
+    ['only statuses changed', ({ declared }) => void (declared.policies[0] = { ...policy, status: { observedGeneration: 9 } } as typeof policy)],
+    ['a hold stands in the store', ({ declared }) => declared.holds.push(aHold([{}], {}, {}, { observedGeneration: 1, state: 'Active', stores: [{ namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-01-01T00:00:00Z' }] }))],
+    ['another namespace is frozen', ({ client }) => client.put(CONFIG_MAP, freeze('shop'))],
+  ])('the run goes on when %s', async (_, change) => {
+    expect(await askAfter(change)).toBeUndefined();
+  });
+
+  test.each<[string, (stage: Stage) => void, Stop['reason'], RegExp]>([
+    ['the process leaves', ({ leaving }) => leaving.abort(), 'Progressing', /operator stops/],
+    ['the window is over', ({ clock }) => void (clock.now = 60_000), 'WaitingForWindow', /window/],
+    ['the root namespace is frozen', ({ client }) => client.put(CONFIG_MAP, freeze('dataward-system')), 'Frozen', /alice in ConfigMap dataward-system\/dataward-freeze: incident 7/],
+    ["the store's namespace is frozen", ({ client }) => client.put(CONFIG_MAP, freeze('platform-db')), 'Frozen', /alice in ConfigMap platform-db/],
+    ['the freeze cannot be read', ({ client }) => void (client.refuse = (_verb, kind) => { if (kind === CONFIG_MAP) throw apiError(403, 'Forbidden'); }), 'Frozen', /cannot be read, which counts as frozen/],
+    ['the operator is frozen by its flag', ({ context }) => void (context.frozen = true), 'Frozen', /--frozen/],
+    ['the run is gone', ({ client }) => client.take(PURGE_RUN, { namespace: 'platform-db', name: run.metadata.name }), 'Superseded', /PurgeRun was deleted/],
+    ['the run is being deleted', putRun({ deletionTimestamp: '2026-03-01T02:00:00Z' }), 'Superseded', /PurgeRun was deleted/],
+    ['another run took its name', putRun({ uid: 'uid-other' }), 'Superseded', /PurgeRun was deleted/],
+    ['the policy is gone', ({ client }) => client.take(RETENTION_POLICY, { namespace: 'platform-db', name: 'general' }), 'Superseded', /policy of this run was deleted/],
+    ['the policy is being deleted', putPolicy({}, { deletionTimestamp: '2026-03-01T02:00:00Z' }), 'Superseded', /policy of this run was deleted/],
+    ['another policy took its name', putPolicy({}, { uid: 'uid-other' }), 'Superseded', /policy of this run was deleted/],
+    ['the policy is suspended', putPolicy({ purge: aPurge({ suspend: true }) }, { generation: 2 }), 'Suspended', /suspend/],
+    ['the policy was changed', putPolicy({ timeZone: 'Europe/Berlin' }, { generation: 2 }), 'Progressing', /policy was changed/],
+    ['a hold is declared that does not stand yet', ({ declared }) => declared.holds.push(aHold([{}])), 'HoldPending', /platform-db\/matter-1/],
+    ['a map was changed', ({ declared }) => void (declared.maps[0] = aMap([{}], {}, { generation: 2 })), 'Progressing', /policy or a map/],
+    ['a map was added', ({ declared }) => declared.maps.push(aMap([{}], {}, { name: 'more', uid: 'uid-more' })), 'Progressing', /policy or a map/],
+    ['a map was deleted', ({ declared }) => void declared.maps.pop(), 'Progressing', /policy or a map/],
+    ['another policy appeared', ({ declared }) => declared.policies.push(aPolicy('keep-longer', {})), 'Progressing', /policy or a map/],
+  ])('the run stops when %s', async (_, change, reason, why) => {
+    expect(await askAfter(change)).toEqual({ reason, why: expect.stringMatching(why) });
+  });
+
+  test('an API server that does not answer is no leave to go on', async () => {
+    await expect(askAfter(({ client }) => void (client.refuse = () => { throw apiError(503, 'ServiceUnavailable'); }))).rejects.toThrow('ServiceUnavailable');
+  });
+});
