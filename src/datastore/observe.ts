@@ -77,19 +77,14 @@ async function look(store: DataStore, observation: Observation, context: Observe
     observation.identity = await reader.identity();
     observation.verdict = judgeTarget(store, observation.identity);
     if (observation.transport) observation.transport = { ...observation.transport, sessions: await reader.sessions() };
-    if ('message' in observation.verdict) {
-      // Tables and counts read before are those of another store, or of another time.
-      delete observation.inventory;
-      delete observation.rules;
-      delete observation.counts;
-      return;
-    }
+    if ('message' in observation.verdict) return forgetTables(observation);
     try {
       await install(store, observation, context);
     } catch (error) {
       // What may not be changed can still be looked at.
       observation.failure = failureOf(error);
     }
+    if ('message' in observation.verdict) return forgetTables(observation);
     await readTables(store, observation, reader, context);
     await readCounts(store, observation, context);
   } finally {
@@ -97,11 +92,22 @@ async function look(store: DataStore, observation: Observation, context: Observe
   }
 }
 
+/** Tables and counts read before are those of another store, or of another time. */
+function forgetTables(observation: Observation): void {
+  delete observation.inventory;
+  delete observation.rules;
+  delete observation.counts;
+}
+
 /** Without an enforcing identity nothing in the store is ever changed, not even a schema of our own added. */
 async function install(store: DataStore, observation: Observation, context: ObserveContext): Promise<void> {
   if (!store.spec.credentials.enforce) return;
   const writer = await context.connections.writer(store, context.signal);
   try {
+    // The name may lead elsewhere since the reader went there: what answers now is judged for itself, and nothing is put into it before.
+    observation.identity = await writer.identity();
+    observation.verdict = judgeTarget(store, observation.identity);
+    if ('message' in observation.verdict) return;
     await ensureFence(store, writer, context.connections, context.owner);
     observation.installed = true;
     observation.identity = await writer.identity();
