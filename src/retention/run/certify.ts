@@ -50,8 +50,10 @@ export interface CertifiedRun {
 export async function certify(certified: CertifiedRun, certifier: Certifier): Promise<CertificateReference> {
   const { run } = certified;
   const name = `${run.metadata.name}-certificate`.slice(0, 253);
+  // Other controllers write to the same chain while the checkpoint is on its way: it anchors what stood before it.
+  const lastSeq = certifier.audit.head().seq;
   const checkpoint = await certifier.anchor();
-  const facts = certificateFacts(certified, certifier, checkpoint);
+  const facts = certificateFacts(certified, certifier, { lastSeq, checkpoint });
   const text = certificateText(signCertificate(buildCertificate(facts), certifier.key));
   const digest = certificateDigest(text);
   await certifier.audit.append({ actor: certifier.actor, action: 'certificate.issued', object: objectOf(run), outcome: 'Done', refs: { certificate: name, digest, keyId: certifier.key.keyId } });
@@ -60,7 +62,7 @@ export async function certify(certified: CertifiedRun, certifier: Certifier): Pr
   return { name, sha256: digest.replace(/^sha256:/, '') };
 }
 
-function certificateFacts({ run, store, policy, request, verdict, rows, firstSeq }: CertifiedRun, certifier: Certifier, checkpoint: Checkpoint | null): CertificateFacts {
+function certificateFacts({ run, store, policy, request, verdict, rows, firstSeq }: CertifiedRun, certifier: Certifier, anchored: { lastSeq: number; checkpoint: Checkpoint | null }): CertificateFacts {
   const { spec } = run;
   const issuedAt = new Date(certifier.now()).toISOString();
   const approvedAt = run.status?.approval?.since ?? run.metadata.creationTimestamp ?? issuedAt;
@@ -81,7 +83,7 @@ function certificateFacts({ run, store, policy, request, verdict, rows, firstSeq
     clients: perClient(rows, certifier.nameClient),
     exclusions: [],
     notCovered: NOT_COVERED,
-    audit: { chainId: certifier.audit.chainId, firstSeq, lastSeq: certifier.audit.head().seq, checkpoint },
+    audit: { chainId: certifier.audit.chainId, firstSeq, ...anchored },
     bundleDigest: certifier.bundleDigest,
   };
 }

@@ -38,7 +38,7 @@ export async function verifyRun(run: PurgeRun, store: DataStore, request: PurgeR
         ...(before ? { heldBefore: before } : {}),
         level: independent ? 'VerifiedLive' : 'Claimed',
         residual,
-        ...(held ? { heldUnchanged: held.unchanged } : {}),
+        ...(held?.unchanged === undefined ? {} : { heldUnchanged: held.unchanged }),
         by: independent ? 'verify' : 'observe',
         at: new Date(context.now()).toISOString(),
       },
@@ -72,17 +72,22 @@ async function heldRows(request: PurgeRequest, reader: StoreReader): Promise<Hel
   return held;
 }
 
-/** Fewer rows is a loss. Other rows may be the application's own work on held data; it is reported, not blamed on the run. */
-function compareHeld(before: readonly HeldFingerprint[], after: readonly HeldFingerprint[]): { unchanged: boolean; missing?: string } {
-  let unchanged = true;
+/**
+ * Fewer rows is a loss. Other rows may be the application's own work on held data; it is reported, not blamed on the
+ * run. Rows that joined, or a hold that was released meanwhile, leave nothing to compare with: then `unchanged` is not
+ * known.
+ */
+function compareHeld(before: readonly HeldFingerprint[], after: readonly HeldFingerprint[]): { unchanged?: boolean; missing?: string } {
+  let changed = false;
+  let known = true;
   for (const entry of before) {
     const now = after.find((candidate) => candidate.collection === entry.collection);
-    // A hold released meanwhile leaves nothing to compare with.
-    if (!now) continue;
-    if (now.rows < entry.rows) return { unchanged: false, missing: `${entry.collection}: ${entry.rows - now.rows} of ${entry.rows} held rows are gone` };
-    if (now.rows === entry.rows && now.sum !== entry.sum) unchanged = false;
+    if (now && now.rows < entry.rows) return { unchanged: false, missing: `${entry.collection}: ${entry.rows - now.rows} of ${entry.rows} held rows are gone` };
+    if (now?.rows !== entry.rows) known = false;
+    else if (now.sum !== entry.sum) changed = true;
   }
-  return { unchanged };
+  if (changed) return { unchanged: false };
+  return known ? { unchanged: true } : {};
 }
 
 function problemOf(counts: readonly StepForecast[], residual: number, held: { missing?: string } | undefined, unseen: string | undefined): Verdict['problem'] {
