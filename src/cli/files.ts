@@ -13,11 +13,17 @@ export interface ManifestFiles {
 export async function readManifests(from: string): Promise<ManifestFiles> {
   const found: ManifestFiles = { objects: [], findings: [] };
   for (const file of await filesOf(from)) {
-    const parsed = parseManifest(await readFile(file, 'utf8'), path.relative('.', file) || file);
+    const parsed = parseManifest(await readFile(file, 'utf8'), shown(file));
     found.objects.push(...parsed.objects);
     found.findings.push(...parsed.findings);
   }
   return found;
+}
+
+/** From here where it lies below; else as it was named, since `../../tmp/x` helps nobody. */
+function shown(file: string): string {
+  const relative = path.relative('.', file);
+  return relative === '' || relative.startsWith('..') ? file : relative;
 }
 
 async function filesOf(from: string): Promise<string[]> {
