@@ -70,14 +70,22 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
 
   /** The object goes, the protection stays: the successor is in force first, then the old entry is taken out. */
   async function leave(hold: LegalHold, signal: AbortSignal): ReturnType<Reconcile> {
-    const successor = await survive(hold, context);
     const waited = context.clock.now() - Date.parse(hold.metadata.deletionTimestamp ?? '');
-    const active = successor?.status?.state === 'Active';
-    // A store that cannot be reached must not keep a namespace from going for ever; its entry then simply stays.
-    if (successor && !active && waited < LEAVE_WITHIN_MS) return requeueAfter(2_000);
-    if (active) {
-      const work: HoldContext = { connections: context.connections, facts: context.facts, owner: context.owner, now: () => context.clock.now(), signal };
-      await releaseEverywhere(hold, await context.client.list<DataStore>(DATA_STORE), work);
+    const work: HoldContext = { connections: context.connections, facts: context.facts, owner: context.owner, now: () => context.clock.now(), signal };
+    const successor = await survive(hold, context);
+    if (successor) {
+      // A successor that two people have released meanwhile speaks for this one too.
+      const settled = successor.status?.state === 'Active' || successor.status?.state === 'Released';
+      // A store that cannot be reached must not keep a namespace from going for ever; its entry then simply stays.
+      if (!settled && waited < LEAVE_WITHIN_MS) return requeueAfter(2_000);
+      if (settled) await releaseEverywhere(hold, await context.client.list<DataStore>(DATA_STORE), work);
+    } else {
+      // Released and deleted in one go: without this its entries would stay in the stores, and no object could lift them.
+      try {
+        await letGo(hold, await context.client.list<DataStore>(DATA_STORE), work);
+      } catch (error) {
+        if (waited < LEAVE_WITHIN_MS) throw error;
+      }
     }
     await removeFinalizer(context.client, LEGAL_HOLD, hold, FINALIZER);
     return done();

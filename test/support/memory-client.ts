@@ -4,7 +4,7 @@ import { ApiError, type Client } from '../../src/runtime/client.ts';
 /** A client over a Map: what controllers write is there to be read, in the order it was written. */
 export interface MemoryClient extends Client {
   /** Puts an object in as somebody else would; a name that is taken is replaced. */
-  put(kind: KindRef, object: KubeObject): void;
+  put<T extends KubeObject>(kind: KindRef, object: T): void;
   take(kind: KindRef, ref: ObjectRef): void;
   /** What is stored now. */
   read<T extends KubeObject>(kind: KindRef, ref: ObjectRef): T | undefined;
@@ -26,7 +26,7 @@ export function memoryClient(objects: readonly (readonly [KindRef, KubeObject])[
   const keyOf = (kind: KindRef, ref: ObjectRef): string => `${kind.kind} ${ref.namespace ?? ''}/${ref.name}`;
   const refOf = (object: KubeObject): ObjectRef => ({ name: object.metadata.name, ...(object.metadata.namespace === undefined ? {} : { namespace: object.metadata.namespace }) });
   const keep = (kind: KindRef, object: KubeObject): KubeObject => {
-    const next = structuredClone({ ...object, metadata: { ...object.metadata, uid: object.metadata.uid ?? `uid-${object.metadata.name}`, resourceVersion: String((versions += 1)) } });
+    const next = structuredClone({ ...object, metadata: { ...object.metadata, uid: object.metadata.uid ?? `uid-${object.metadata.name}`, generation: object.metadata.generation ?? 1, resourceVersion: String((versions += 1)) } });
     stored.set(keyOf(kind, refOf(object)), next);
     return structuredClone(next);
   };

@@ -10,7 +10,7 @@ export interface StoreScript {
   inventory: Inventory;
   fence: FenceState | undefined;
   plan: PurgePlan;
-  fingerprint: { rows: number; sum: string };
+  fingerprint: { rows: number; sum: string } | Error;
   claim: Claim;
   journal: JournalRow[];
   /** One entry a batch: rows it deletes, or what happens instead. */
@@ -75,6 +75,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
       approvedRules: async () => [],
       async fingerprint() {
         told('fingerprint');
+        if (script.fingerprint instanceof Error) throw script.fingerprint;
         return script.fingerprint;
       },
       async planPurge() {

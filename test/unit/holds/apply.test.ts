@@ -1,0 +1,94 @@
+import { describe, expect, test } from '@jest/globals';
+import type { LegalHold } from '../../../src/api/generated/legalHold.ts';
+import type { StoreFacts } from '../../../src/connect/facts.ts';
+import type { StoreConnections } from '../../../src/connect/stores.ts';
+import { enforce, release, type HoldContext, type StoreOutcome } from '../../../src/holds/apply.ts';
+import type { HoldSubjects } from '../../../src/holds/observe.ts';
+import type { Declarations } from '../../../src/rules/store-rules.ts';
+import { StoreError } from '../../../src/stores/port.ts';
+import { aHold, aMap, anInventory, aStore, aTable } from '../../support/declared.ts';
+import { scriptedStore, type ScriptedStore, type StoreScript } from '../../support/scripted-store.ts';
+
+const nobody: HoldSubjects = { bySecret: new Map(), pins: [], unreadable: [] };
+const declared: Declarations = { maps: [aMap([{}])], policies: [], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
+const inventory = anInventory([aTable('views', ['id', 'client'])], { otherDeleters: ['pg_cron job 1'] });
+const NOW = Date.parse('2026-03-01T02:00:00Z');
+
+async function enforced(hold: LegalHold, changes: { script?: Partial<StoreScript>; store?: ReturnType<typeof aStore>; connections?: Partial<StoreConnections>; subjects?: HoldSubjects } = {}): Promise<{ outcome: StoreOutcome; store: ScriptedStore; remembered: number }> {
+  const store = scriptedStore({ inventory, fingerprint: { rows: 12, sum: '1' }, ...changes.script });
+  let remembered = 0;
+  const facts = { remember: () => void (remembered += 1) } as unknown as StoreFacts;
+  const context: HoldContext = { connections: { ...store.connections, ...changes.connections }, facts, owner: 'us', now: () => NOW, signal: new AbortController().signal };
+  const outcome = await enforce(hold, changes.store ?? aStore(), declared, changes.subjects ?? nobody, context);
+  expect(store.open()).toBe(0);
+  return { outcome, store, remembered };
+}
+
+const before = (enforcedSince?: string): LegalHold => aHold([{}], {}, {}, { stores: [{ namespace: 'platform-db', name: 'analytics', ...(enforcedSince ? { enforcedSince } : {}) }] });
+const unreachable = { writer: () => Promise.reject(new StoreError('Unreachable', 'db.example:5432 does not answer')) };
+
+describe('a hold in a store', () => {
+  test('is committed as tables and predicates, counted, and the reading it rests on is kept', async () => {
+    const { outcome, store, remembered } = await enforced(aHold([{}]));
+    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z', items: 12, countExact: true, otherDeleters: ['pg_cron job 1'] }, widened: [], failed: false });
+    expect(store.calls).toEqual(['enforce:putHold uid-matter-1 views true', 'enforce:fingerprint']);
+    expect(remembered).toBe(1);
+  });
+
+  test('keeps the day it first stood', async () => {
+    expect((await enforced(before('2026-01-05T00:00:00Z'))).outcome.store.enforcedSince).toBe('2026-01-05T00:00:00Z');
+  });
+
+  test('does not wait for the first look at a new store: it brings the schema along, readable by the other identities', async () => {
+    const { store } = await enforced(aHold([{}]), { script: { fence: undefined } });
+    expect(store.calls.slice(0, 2)).toEqual(['enforce:install for reader,checker', 'enforce:putHold uid-matter-1 views true']);
+  });
+
+  test('is written into a store that another installation owns: it only protects', async () => {
+    const { outcome, store } = await enforced(aHold([{}]), { script: { fence: { owner: 'them', marker: 'm', holdsRevision: 1, holds: [] } } });
+    expect([outcome.failed, store.calls[0]]).toEqual([false, 'enforce:putHold uid-matter-1 views true']);
+  });
+
+  test('covers the whole block when its Secret cannot be read, and says so', async () => {
+    const { outcome, store } = await enforced(aHold([{ subjects: { secretName: 'people' } }]), { subjects: { ...nobody, bySecret: new Map([['people', 'Unreadable']]) } });
+    expect(store.calls[0]).toBe('enforce:putHold uid-matter-1 views true');
+    expect(outcome.widened).toHaveLength(1);
+  });
+
+  test('has nothing to stop where no identity may delete', async () => {
+    const { outcome, store } = await enforced(aHold([{}]), { store: aStore({ credentials: { observe: { secretName: 'o' } } }) });
+    expect(outcome).toMatchObject({ failed: false, store: { message: expect.stringContaining('deletes nothing here') } });
+    expect(store.calls).toEqual([]);
+  });
+
+  test.each([[undefined], ['2026-01-05T00:00:00Z']])('that stood since %s says so and why it failed when the store cannot be reached', async (since) => {
+    const { outcome } = await enforced(before(since), { connections: unreachable });
+    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', ...(since ? { enforcedSince: since } : {}), message: 'db.example:5432 does not answer' }, widened: [], failed: true });
+  });
+
+  test('fails in words that carry no data when something unforeseen happens', async () => {
+    const { outcome } = await enforced(aHold([{}]), { connections: { writer: () => Promise.reject(new TypeError('reader7@mail.example')) } });
+    expect([outcome.failed, outcome.store.message]).toEqual([true, "unexpected TypeError; the operator's log has the details"]);
+  });
+
+  test('stands all the same when its rows could not be counted', async () => {
+    const { outcome } = await enforced(aHold([{}]), { script: { fingerprint: new StoreError('Failed', 'timeout') } });
+    expect(outcome).toMatchObject({ failed: false, store: { enforcedSince: '2026-03-01T00:00:00Z', items: 0, countExact: false } });
+  });
+});
+
+describe('the end of a hold in a store', () => {
+  const context = (store: ScriptedStore): HoldContext => ({ connections: store.connections, facts: {} as StoreFacts, owner: 'us', now: () => NOW, signal: new AbortController().signal });
+
+  test('takes its entry out', async () => {
+    const store = scriptedStore();
+    await release(aHold([{}]), aStore(), context(store));
+    expect([store.calls, store.open()]).toEqual([['enforce:releaseHold uid-matter-1'], 0]);
+  });
+
+  test('asks nothing of a store where no identity may delete', async () => {
+    const store = scriptedStore();
+    await release(aHold([{}]), aStore({ credentials: { observe: { secretName: 'o' } } }), context(store));
+    expect(store.calls).toEqual([]);
+  });
+});

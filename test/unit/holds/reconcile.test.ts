@@ -1,0 +1,195 @@
+import { describe, expect, test } from '@jest/globals';
+import type { LegalHold } from '../../../src/api/generated/legalHold.ts';
+import { DATA_STORE, LEGAL_HOLD } from '../../../src/api/kinds.ts';
+import type { StoreFacts } from '../../../src/connect/facts.ts';
+import type { DeclarationSource } from '../../../src/connect/declarations.ts';
+import { createLegalHoldReconcile } from '../../../src/holds/reconcile.ts';
+import type { Result } from '../../../src/runtime/result.ts';
+import { StoreError } from '../../../src/stores/port.ts';
+import { aHold, aMap, anInventory, aStore, aTable } from '../../support/declared.ts';
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { memoryAudit, type MemoryAudit } from '../../support/memory-audit.ts';
+import { memoryClient, type MemoryClient } from '../../support/memory-client.ts';
+import { scriptedStore, type ScriptedStore } from '../../support/scripted-store.ts';
+
+const ROOT = 'dataward-system';
+const FINALIZERS = ['dataward.io/protect'];
+const ref = { namespace: 'platform-db', name: 'matter-1' };
+const successorRef = { namespace: ROOT, name: 'matter-1-uid-matt' };
+const standing = { namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-01-01T00:00:00Z' };
+const byTwo = { release: { request: { by: 'alice', at: '2026-01-01T00:00:00Z', reason: 'settled' }, approval: { by: 'bob', at: '2026-01-01T00:00:00Z' } } } as Partial<LegalHold['spec']>;
+const byOne = { release: { request: byTwo.release!.request, approval: { ...byTwo.release!.approval!, by: 'alice' } } } as Partial<LegalHold['spec']>;
+const leaving = { deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: FINALIZERS };
+
+interface Stage {
+  client: MemoryClient;
+  audit: MemoryAudit;
+  store: ScriptedStore;
+  clock: FakeClock;
+  actions(): string[];
+  look(which?: typeof ref): Promise<Result>;
+  hold(which?: typeof ref): LegalHold | undefined;
+}
+
+function stage(hold: LegalHold, options: { unreachable?: boolean; stores?: string[] } = {}): Stage {
+  const names = options.stores ?? ['analytics'];
+  const client = memoryClient([[LEGAL_HOLD, hold], ...names.map((name) => [DATA_STORE, aStore({}, { name, uid: `uid-${name}` })] as const)]);
+  const audit = memoryAudit();
+  const store = scriptedStore({ inventory: anInventory([aTable('views', ['id'])]) });
+  const clock = createFakeClock();
+  const declarations: DeclarationSource = { read: async () => ({ maps: [aMap([{}])], policies: [], holds: [], namespaces: new Map([['platform-db', { 'kubernetes.io/metadata.name': 'platform-db' }]]), rootNamespace: ROOT }) };
+  const reconcile = createLegalHoldReconcile({
+    client,
+    audit,
+    clock,
+    declarations,
+    connections: options.unreachable ? { ...store.connections, writer: () => Promise.reject(new StoreError('Unreachable', 'no answer')) } : store.connections,
+    facts: { remember: () => {} } as unknown as StoreFacts,
+    rootNamespace: ROOT,
+    actor: 'dataward',
+    owner: 'us',
+    barrier: { wrote: () => {}, passed: async () => true },
+    events: { event: () => {}, flush: async () => {}, stop: async () => {} },
+  });
+  return {
+    client,
+    audit,
+    store,
+    clock,
+    actions: () => audit.entries.map((entry) => entry.action),
+    look: (which = ref) => reconcile(which, { signal: new AbortController().signal }),
+    hold: (which = ref) => client.read<LegalHold>(LEGAL_HOLD, which),
+  };
+}
+
+describe('a hold', () => {
+  test('has its finalizer before it is in any store, then stands, and is recorded once', async () => {
+    const one = stage(aHold([{}]));
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 60_000 });
+    expect(one.client.writes).toEqual(['patch LegalHold platform-db/matter-1', 'replaceStatus LegalHold platform-db/matter-1']);
+    expect(one.hold()).toMatchObject({ metadata: { finalizers: FINALIZERS }, status: { state: 'Active', stores: [{ name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z' }] } });
+    await one.look();
+    expect(one.actions()).toEqual(['hold.enforced']);
+  });
+
+  test('is Pending, not recorded, and looked at again soon while a store cannot be reached; where it stood it stands', async () => {
+    const one = stage(aHold([{}], {}, { generation: 2 }, { observedGeneration: 1, state: 'Active', stores: [standing] }), { unreachable: true });
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 5_000 });
+    expect(one.hold()?.status).toMatchObject({ state: 'Pending', observedGeneration: 1, stores: [{ ...standing, message: 'no answer' }] });
+    expect(one.actions()).toEqual([]);
+  });
+
+  test('stays in a store it no longer selects', async () => {
+    const one = stage(aHold([{ stores: { names: ['other'] } }], {}, {}, { stores: [standing] }));
+    await one.look();
+    expect(one.store.calls[0]).toMatch(/^enforce:putHold uid-matter-1/);
+  });
+
+  test('stays in force when one person both asked for the release and approved it', async () => {
+    const one = stage(aHold([{}], byOne, {}, { stores: [standing] }));
+    await one.look();
+    expect([one.hold()?.status?.state, one.store.calls.filter((call) => call.includes('releaseHold'))]).toEqual(['Active', []]);
+  });
+
+  test('that two people released goes from the stores it stands in, is recorded with both names, and only once', async () => {
+    const one = stage(aHold([{}], byTwo, { finalizers: FINALIZERS }, { stores: [standing] }), { stores: ['analytics', 'elsewhere'] });
+    await one.look();
+    await one.look();
+    expect(one.store.calls).toEqual(['enforce:releaseHold uid-matter-1']);
+    expect(one.audit.entries).toMatchObject([{ action: 'hold.released', refs: { requestedBy: 'alice', approvedBy: 'bob', matter: '2026-014' } }]);
+    expect(one.hold()?.status?.state).toBe('Released');
+  });
+
+  test('is not called Released while a store cannot be reached', async () => {
+    const one = stage(aHold([{}], byTwo, { finalizers: FINALIZERS }, { state: 'Active', stores: [standing] }), { unreachable: true });
+    await expect(one.look()).rejects.toThrow('no answer');
+    expect([one.hold()?.status?.state, one.actions()]).toEqual(['Active', []]);
+  });
+
+  test('in more stores than its status names is released in every store', async () => {
+    const stores = Array.from({ length: 60 }, (_, index) => `s${index}`);
+    const one = stage(aHold([{}]), { stores });
+    await one.look();
+    expect(one.hold()?.status).toMatchObject({ storesTotal: 60, truncated: 10 });
+    one.client.put(LEGAL_HOLD, { ...one.hold()!, spec: { ...one.hold()!.spec, ...byTwo } });
+    await one.look();
+    expect(one.store.calls.filter((call) => call.includes('releaseHold'))).toHaveLength(60);
+  });
+});
+
+describe('a hold whose object is deleted', () => {
+  test('is there again in the root namespace, for the same stores, before the old object may go', async () => {
+    const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 2_000 });
+    expect(one.hold(successorRef)).toMatchObject({
+      metadata: { annotations: { 'dataward.io/moved-from': 'platform-db/matter-1' } },
+      spec: { matter: '2026-014', scope: aHold([{}]).spec.scope, namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'platform-db' } } },
+    });
+    expect(one.hold()?.metadata.finalizers).toEqual(FINALIZERS);
+    expect(one.store.calls).toEqual([]);
+  });
+
+  test('goes, and leaves the stores, once its successor stands; the move is recorded once', async () => {
+    const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
+    await one.look();
+    await one.look(successorRef);
+    expect(one.hold(successorRef)?.status?.state).toBe('Active');
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(one.store.calls.filter((call) => /Hold/.test(call))).toEqual(['enforce:putHold uid-matter-1-uid-matt views true', 'enforce:releaseHold uid-matter-1']);
+    expect(one.hold()?.metadata.finalizers).toEqual([]);
+    expect(one.actions()).toEqual(['hold.moved', 'hold.enforced']);
+  });
+
+  test('leaves the stores too when two people released its successor meanwhile', async () => {
+    const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
+    await one.look();
+    one.client.put(LEGAL_HOLD, { ...one.hold(successorRef)!, spec: { ...one.hold(successorRef)!.spec, ...byTwo } });
+    await one.look(successorRef);
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(one.store.calls).toEqual(['enforce:releaseHold uid-matter-1']);
+  });
+
+  test('lets its namespace go after ten minutes, and its entry in the stores stays', async () => {
+    const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
+    await one.look();
+    await one.clock.advance(599_999);
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 2_000 });
+    await one.clock.advance(1);
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect([one.hold()?.metadata.finalizers, one.store.calls]).toEqual([[], []]);
+  });
+
+  test('is created anew in the root namespace too, with the selector it had', async () => {
+    const selector = { namespaceSelector: { matchLabels: { team: 'web' } } };
+    const one = stage(aHold([{}], selector, { ...leaving, namespace: ROOT }, { state: 'Active' }));
+    await one.look({ namespace: ROOT, name: 'matter-1' });
+    expect(one.hold(successorRef)?.spec.namespaceSelector).toEqual(selector.namespaceSelector);
+  });
+
+  test('has no successor when the move cannot be recorded', async () => {
+    const one = stage(aHold([{}], {}, leaving));
+    one.audit.broken = new Error('disk full');
+    await expect(one.look()).rejects.toThrow('disk full');
+    expect([one.hold(successorRef), one.hold()?.metadata.finalizers]).toEqual([undefined, FINALIZERS]);
+  });
+
+  test('right after its release still goes from the stores, because no object could lift it there later', async () => {
+    const one = stage(aHold([{}], byTwo, leaving, { state: 'Active', stores: [standing] }));
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect([one.store.calls, one.actions(), one.hold()?.metadata.finalizers]).toEqual([['enforce:releaseHold uid-matter-1'], ['hold.released'], []]);
+  });
+
+  test('right after its release waits for a store that cannot be reached, ten minutes at most', async () => {
+    const one = stage(aHold([{}], byTwo, leaving, { state: 'Active', stores: [standing] }), { unreachable: true });
+    await expect(one.look()).rejects.toThrow('no answer');
+    expect(one.hold()?.metadata.finalizers).toEqual(FINALIZERS);
+    await one.clock.advance(600_000);
+    expect(await one.look()).toEqual({ kind: 'done' });
+  });
+
+  test('long after its release asks nothing of any store', async () => {
+    const one = stage(aHold([{}], byTwo, leaving, { state: 'Released', stores: [standing] }));
+    await one.look();
+    expect([one.store.calls, one.actions(), one.hold()?.metadata.finalizers]).toEqual([[], [], []]);
+  });
+});
