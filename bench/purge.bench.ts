@@ -24,6 +24,8 @@ const TWO_DELETES = [`DELETE FROM items WHERE ${DUE}`, `DELETE FROM events e WHE
 
 interface Contestant {
   readonly name: string;
+  /** Whom it is compared with; the first one of the shape when left out. */
+  readonly beside?: string;
   run(server: TestPostgres, store: BenchStore, asked: PurgeRequest, plan: PurgePlan): Promise<number[]>;
 }
 
@@ -34,15 +36,17 @@ const bare = (statements: readonly string[]): Contestant => ({
     return [];
   },
 });
-/** The price of the counts per client alone: what a purge writes into its journal and a bare DELETE does not know. */
-const counted: Contestant = {
-  name: 'DELETE counted by client',
+/** What a purge does where rows belong to clients: it writes into its journal whose rows they were. */
+const COUNTED = 'counted by client';
+const countedDelete: Contestant = {
+  name: `DELETE ${COUNTED}`,
   async run(_server, store) {
     await store.sql(`WITH gone AS (${ONE_DELETE[0]} RETURNING client_id) SELECT client_id, count(*) FROM gone GROUP BY client_id`);
     return [];
   },
 };
 const purge = (name: string, workers: number): Contestant => ({ name, run: (_server, store, asked, plan) => runPurge(store.writer, asked, plan, { workers }) });
+const countedPurge: Contestant = { ...purge(`purge ${COUNTED}`, 1), beside: countedDelete.name };
 
 /** Deletes in batches until one finds nothing; returns the milliseconds of each. */
 async function loop(server: TestPostgres, store: BenchStore, next: (client: pg.Client) => Promise<number>): Promise<number[]> {
@@ -90,7 +94,7 @@ interface Shape {
   readonly goals: Readonly<Record<string, number>>;
 }
 
-const oneTable = { tables: ['events'], contestants: [bare(ONE_DELETE), counted, purge('purge', 1), purge('purge, two workers', 2), limitLoop, keysetLoop], goals: { purge: 1.25, 'purge, two workers': 0.75 } } as const;
+const oneTable = { tables: ['events'], contestants: [bare(ONE_DELETE), purge('purge', 1), purge('purge, two workers', 2), countedDelete, countedPurge, limitLoop, keysetLoop], goals: { purge: 1.25, 'purge, two workers': 0.75, [countedPurge.name]: 1.25 } } as const;
 const shapes: readonly Shape[] = [
   { name: 'times in order', template: 'ordered', schema: eventsSql('ordered', ROWS), ...oneTable },
   { name: 'times at random', template: 'random', schema: eventsSql('random', ROWS), ...oneTable },
@@ -102,9 +106,10 @@ async function compete(server: TestPostgres, shape: Shape): Promise<Measurement[
   await createTemplate(server, shape.template, shape.schema, shape.tables);
   const costs = new Map<string, Cost[]>(shape.contestants.map(({ name }) => [name, []]));
   const batches = new Map<string, number[]>(shape.contestants.map(({ name }) => [name, []]));
-  const asked = request(shape.tables.map((table) => rule(table, { client: { field: 'client_id' } })));
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const contestant of shape.contestants) {
+      const client = contestant.name.endsWith(COUNTED) ? { client: { field: 'client_id' } } : {};
+      const asked = request(shape.tables.map((table) => rule(table, client)));
       await onCopy(server, shape.template, async (store) => {
         const plan = await store.writer.planPurge({ ...asked, budgetMs: 60_000 });
         if (plan.refusals.length > 0) throw new Error(plan.refusals.map(({ message }) => message).join('\n'));
@@ -119,10 +124,10 @@ async function compete(server: TestPostgres, shape: Shape): Promise<Measurement[
   await server.query(`DROP DATABASE ${shape.template}`);
   const [reference, ...others] = shape.contestants;
   const of = (name: string, what: keyof Cost): number[] => (costs.get(name) ?? []).map((cost) => cost[what]);
-  return others.flatMap(({ name }): Measurement[] => {
+  return others.flatMap(({ name, beside = reference.name }): Measurement[] => {
     const measure = `${shape.name}: ${name}`;
     const most = shape.goals[name];
-    const compared = (what: keyof Cost): NonNullable<Measurement['beside']> => ({ what: reference.name, samples: of(reference.name, what) });
+    const compared = (what: keyof Cost): NonNullable<Measurement['beside']> => ({ what: beside, samples: of(beside, what) });
     return [
       { measure: `${measure}, wall`, unit: 'ms', samples: of(name, 'wallMs'), beside: compared('wallMs'), ...(most === undefined ? {} : { goal: { most } }) },
       { measure: `${measure}, CPU of the server`, unit: 'ms', samples: of(name, 'serverMs'), beside: compared('serverMs') },
