@@ -48,12 +48,13 @@ async function applyOne(client: DirectoryOptions['client'], { manifest, kind, re
     try {
       const current = await client.get<StoredObject>(kind, ref);
       if (current === undefined) {
-        await client.create(kind, toCreate(manifest.object));
+        // A mistyped field that is dropped silently would be a promise nobody keeps.
+        await client.create(kind, toCreate(manifest.object), { strict: true });
         return 'created';
       }
       const next = toReplace(manifest.object, current);
       if (next === undefined) return 'unchanged';
-      await client.replace(kind, next);
+      await client.replace(kind, next, { strict: true });
       return 'configured';
     } catch (error) {
       if (!isConflict(error) || attempt === MAX_CONFLICTS) throw error;

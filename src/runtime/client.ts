@@ -48,6 +48,8 @@ export interface ListPage<T> {
 export interface WriteOptions extends CallOptions {
   /** The server checks and answers, but stores nothing. */
   dryRun?: boolean | undefined;
+  /** The server refuses a field it does not know instead of dropping it. */
+  strict?: boolean | undefined;
 }
 
 export interface DeleteOptions extends CallOptions {
@@ -124,7 +126,7 @@ export function createClient(config: KubeConfig, options: ClientOptions): Client
     requester.json<T>({
       verb,
       method,
-      path: resourcePath(kind, method === 'POST' ? { namespace: ref.namespace ?? '' } : { ...ref, subresource: how.subresource }) + queryString({ dryRun: how.dryRun === true ? 'All' : undefined, ...how.query }),
+      path: resourcePath(kind, method === 'POST' ? { namespace: ref.namespace ?? '' } : { ...ref, subresource: how.subresource }) + queryString({ dryRun: how.dryRun === true ? 'All' : undefined, fieldValidation: how.strict === true ? 'Strict' : undefined, ...how.query }),
       body: JSON.stringify(body),
       contentType: how.contentType ?? 'application/json',
       description: describeRequest(verb, kind, ref),
