@@ -52,7 +52,9 @@ export function kubernetesCheckpointSink(client: Client, namespace: string): Che
     }
     const standing = found.data?.[key];
     if (standing !== undefined && parseCheckpoint(standing).rootHash !== checkpoint.rootHash) throw new Error(`${key} is there already with another hash: two histories of one chain; verify the audit log`);
-    const kept = Object.entries({ ...found.data, [key]: text }).toSorted(([a], [b]) => a.localeCompare(b)).slice(-KEPT);
+    // By name within a chain, this chain last: many of an earlier one must not push out the newest.
+    const own = (name: string): number => Number(name.startsWith(`${checkpoint.chainId}.`));
+    const kept = Object.entries({ ...found.data, [key]: text }).toSorted(([a], [b]) => own(a) - own(b) || (a < b ? -1 : 1)).slice(-KEPT);
     await client.replace<ConfigMapObject>(CONFIG_MAP, { ...found, data: Object.fromEntries(kept) });
   }
 }

@@ -6,6 +6,7 @@ import { directoryCheckpointSink } from '../evidence/audit/checkpoint-directory.
 import type { Checkpoint, CheckpointSink } from '../evidence/audit/checkpoint.ts';
 import { openJournal, type Journal } from '../evidence/audit/journal.ts';
 import { openAuditLog, type AuditLog } from '../evidence/audit/log.ts';
+import { createWhole, syncFolder } from '../evidence/files.ts';
 import { nameOrPseudonym } from '../evidence/pseudonym.ts';
 import { loadOrCreateSigningKey, loadPublicKeys, publicKeyPem, type SigningKey } from '../evidence/keys.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -71,6 +72,7 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
     };
 
     let cancel = (): void => {};
+    let closed = false;
     const look = async (): Promise<void> => {
       try {
         metrics.auditChainOk.set(audit.healthy().ok ? 1 : 0);
@@ -81,6 +83,8 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
       }
     };
     const schedule = (): void => {
+      // A look that was under way when the log was closed must not lead to another: somebody else may write there by then.
+      if (closed) return;
       cancel = clock.setTimer(LOOK_EVERY_MS, () => void look().then(schedule));
     };
     await look();
@@ -92,8 +96,12 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
       key,
       anchor,
       nameClient: (name) => nameOrPseudonym(name, pseudonymKey),
-      keep: (name, text) => writeFile(join(dir, 'certificates', name), text, { mode: 0o600, flush: true }),
+      async keep(name, text) {
+        await writeFile(join(dir, 'certificates', name), text, { mode: 0o600, flush: true });
+        await syncFolder(join(dir, 'certificates'));
+      },
       async close() {
+        closed = true;
         cancel();
         await anchor().catch((error: unknown) => logger.warn('the audit chain could not be anchored at the end', { error }));
         await audit.close();
@@ -105,12 +113,8 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
   }
 }
 
-/** Thirty-two random bytes of this installation; without them a pseudonym is noise. */
+/** Made of thirty-two random bytes of this installation, the same for ever: else one client would have two pseudonyms. */
 async function loadOrCreateKey(path: string): Promise<Buffer> {
-  try {
-    await writeFile(path, randomBytes(32), { mode: 0o600, flag: 'wx', flush: true });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
+  await createWhole(path, randomBytes(32).toString('base64'));
   return readFile(path);
 }

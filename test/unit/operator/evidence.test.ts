@@ -1,0 +1,139 @@
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { AuditRewoundError } from '../../../src/evidence/audit/anchor.ts';
+import type { Checkpoint, CheckpointSink } from '../../../src/evidence/audit/checkpoint.ts';
+import { openEvidence, type Evidence } from '../../../src/operator/evidence.ts';
+import { silentLogger } from '../../../src/telemetry/logger.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { entry, withFolder } from '../../support/chain.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+
+const clock = createFakeClock();
+const open = (dir: string, sinks: CheckpointSink[] = []): Promise<Evidence> =>
+  openEvidence({ dir, sinks, clock, logger: silentLogger, metrics: createMetrics({ version: '0.1.0', commit: 'test' }).domain, actor: 'dataward', lockWaitMillis: 0 });
+
+/** A second place that remembers in what order it was given what. */
+function memorySink(before: () => Promise<void> = async () => {}): CheckpointSink & { given: Checkpoint[] } {
+  const given: Checkpoint[] = [];
+  return {
+    name: 'memory',
+    given,
+    async put(checkpoint) {
+      await before();
+      given.push(checkpoint);
+    },
+    list: async () => [...given],
+  };
+}
+
+describe('the evidence of an installation', () => {
+  test('keeps its key, its chain and its pseudonyms over a new start', async () => {
+    await withFolder(async (dir) => {
+      const seen = [];
+      for (let start = 0; start < 2; start += 1) {
+        const evidence = await open(dir);
+        seen.push([evidence.key.keyId, evidence.audit.chainId, evidence.nameClient('reader7@mail.example')]);
+        await evidence.close();
+      }
+      expect(seen[1]).toEqual(seen[0]);
+      expect(seen[0]?.[2]).toMatch(/^hmac-sha256:[0-9a-f]{64}$/);
+      expect(statSync(join(dir, 'pseudonym.key')).mode & 0o077).toBe(0);
+    });
+  });
+
+  test('gives the same client another pseudonym in another installation, and a plain name as it is', async () => {
+    await withFolder(async (dir) => {
+      const [one, other] = [await open(join(dir, 'one')), await open(join(dir, 'other'))];
+      expect(one.nameClient('reader7@mail.example')).not.toBe(other.nameClient('reader7@mail.example'));
+      expect(one.nameClient('client-a')).toBe('client-a');
+      await one.close();
+      await other.close();
+    });
+  });
+
+  test('anchors the chain when it is opened, when asked and when it is closed', async () => {
+    await withFolder(async (dir) => {
+      const sink = memorySink();
+      const evidence = await open(dir, [sink]);
+      await evidence.audit.append(entry(1));
+      expect((await evidence.anchor())?.seq).toBe(2);
+      await evidence.audit.append(entry(2));
+      await evidence.close();
+      expect(sink.given.map((checkpoint) => checkpoint.seq)).toEqual([1, 2, 3]);
+      expect(readdirSync(join(dir, 'checkpoints'))).toHaveLength(3);
+    });
+  });
+
+  test('is anchored although the second place fails; the folder alone still counts', async () => {
+    await withFolder(async (dir) => {
+      const evidence = await open(dir, [memorySink(() => Promise.reject(new Error('503')))]);
+      expect((await evidence.anchor())?.seq).toBe(1);
+      await evidence.close();
+    });
+  });
+
+  test('refuses a folder that was put back to an earlier day, gives the lock back and leaves it as it is', async () => {
+    await withFolder(async (dir) => {
+      const first = await open(dir);
+      await first.close();
+      cpSync(join(dir, 'audit'), join(dir, 'backup'), { recursive: true });
+      const second = await open(dir);
+      await second.audit.append(entry(1));
+      await second.close();
+      rmSync(join(dir, 'audit'), { recursive: true });
+      renameSync(join(dir, 'backup'), join(dir, 'audit'));
+      await expect(open(dir)).rejects.toThrow(AuditRewoundError);
+      await expect(open(dir)).rejects.toThrow(AuditRewoundError);
+    });
+  });
+
+  test('refuses a folder whose own checkpoints were put back with it, by the second place', async () => {
+    await withFolder(async (dir) => {
+      const sink = memorySink();
+      await (await open(join(dir, 'now'), [sink])).close();
+      cpSync(join(dir, 'now'), join(dir, 'backup'), { recursive: true });
+      const later = await open(join(dir, 'now'), [sink]);
+      await later.audit.append(entry(1));
+      await later.close();
+      await expect(open(join(dir, 'backup'), [sink])).rejects.toThrow(AuditRewoundError);
+    });
+  });
+
+  test('does not open when a second place cannot be read', async () => {
+    await withFolder(async (dir) => {
+      const blind: CheckpointSink = { ...memorySink(), list: () => Promise.reject(new Error('403')) };
+      await expect(open(dir, [blind])).rejects.toThrow('403');
+    });
+  });
+
+  test('keeps a certificate for nobody else to read', async () => {
+    await withFolder(async (dir) => {
+      const evidence = await open(dir);
+      await evidence.keep('run.json', 'first');
+      await evidence.keep('run.json', 'again');
+      await evidence.close();
+      const path = join(dir, 'certificates', 'run.json');
+      expect([existsSync(path) && readFileSync(path, 'utf8'), statSync(path).mode & 0o777]).toEqual(['again', 0o600]);
+    });
+  });
+
+  test('looks no more after it was closed, not even when a look was under way', async () => {
+    await withFolder(async (dir) => {
+      let block = Promise.resolve();
+      let unblock = (): void => {};
+      const evidence = await open(dir, [memorySink(() => block)]);
+      await evidence.audit.append(entry(1));
+      block = new Promise((resolve) => (unblock = resolve));
+      for (let each = 0; each < 10; each += 1) {
+        await clock.advance(30_000);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      const closing = evidence.close();
+      unblock();
+      await closing;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(clock.timers).toBe(0);
+    });
+  });
+});
