@@ -77,7 +77,7 @@ export function purgeRunFor(policy: RetentionPolicy, store: DataStore, derived: 
       name: runName(policy.metadata.name, store.metadata.name, derived.planDigest),
       namespace: store.metadata.namespace ?? '',
       labels: {
-        [POLICY_LABEL]: policy.metadata.name.slice(0, 63),
+        [POLICY_LABEL]: cut(policy.metadata.name, 63),
         [POLICY_NAMESPACE_LABEL]: policy.metadata.namespace ?? '',
         [POLICY_UID_LABEL]: policy.metadata.uid ?? '',
       },
@@ -89,5 +89,10 @@ export function purgeRunFor(policy: RetentionPolicy, store: DataStore, derived: 
 
 function runName(policy: string, store: string, digest: string): string {
   const suffix = createHash('sha256').update(`${store}\n${digest}`).digest('hex').slice(0, 8);
-  return `${policy.slice(0, 200)}-${suffix}`;
+  return `${cut(policy, 200)}-${suffix}`;
+}
+
+/** A label value or a part of a name may not end in what separates its words; a cut in the wrong place would be refused for ever. */
+function cut(name: string, length: number): string {
+  return name.slice(0, length).replace(/[-.]+$/, '');
 }
