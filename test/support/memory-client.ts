@@ -14,6 +14,9 @@ export interface MemoryClient extends Client {
   refuse: (verb: string, kind: KindRef, ref: ObjectRef) => void;
 }
 
+/** As over the wire. A structured clone would come from another realm in tests, where it is no plain object. */
+const copyOf = <T>(object: T): T => (object === undefined ? object : (JSON.parse(JSON.stringify(object)) as T));
+
 export function apiError(status: number, reason: string, message = reason): ApiError {
   return new ApiError({ status, reason, message });
 }
@@ -26,9 +29,9 @@ export function memoryClient(objects: readonly (readonly [KindRef, KubeObject])[
   const keyOf = (kind: KindRef, ref: ObjectRef): string => `${kind.kind} ${ref.namespace ?? ''}/${ref.name}`;
   const refOf = (object: KubeObject): ObjectRef => ({ name: object.metadata.name, ...(object.metadata.namespace === undefined ? {} : { namespace: object.metadata.namespace }) });
   const keep = (kind: KindRef, object: KubeObject): KubeObject => {
-    const next = structuredClone({ ...object, metadata: { ...object.metadata, uid: object.metadata.uid ?? `uid-${object.metadata.name}`, generation: object.metadata.generation ?? 1, resourceVersion: String((versions += 1)) } });
+    const next = copyOf({ ...object, metadata: { ...object.metadata, uid: object.metadata.uid ?? `uid-${object.metadata.name}`, generation: object.metadata.generation ?? 1, resourceVersion: String((versions += 1)) } });
     stored.set(keyOf(kind, refOf(object)), next);
-    return structuredClone(next);
+    return copyOf(next);
   };
   const asked = (verb: string, kind: KindRef, ref: ObjectRef): void => {
     if (verb !== 'get' && verb !== 'list') writes.push(`${verb} ${keyOf(kind, ref)}`);
@@ -45,14 +48,14 @@ export function memoryClient(objects: readonly (readonly [KindRef, KubeObject])[
     refuse: () => {},
     put: (kind, object) => void keep(kind, object),
     take: (kind, ref) => void stored.delete(keyOf(kind, ref)),
-    read: <T extends KubeObject>(kind: KindRef, ref: ObjectRef) => structuredClone(stored.get(keyOf(kind, ref))) as T | undefined,
+    read: <T extends KubeObject>(kind: KindRef, ref: ObjectRef) => copyOf(stored.get(keyOf(kind, ref))) as T | undefined,
     async get<T extends KubeObject>(kind: KindRef, ref: ObjectRef) {
       asked('get', kind, ref);
-      return structuredClone(stored.get(keyOf(kind, ref))) as T | undefined;
+      return copyOf(stored.get(keyOf(kind, ref))) as T | undefined;
     },
     async list<T extends KubeObject>(kind: KindRef, how: { namespace?: string | undefined } = {}) {
       asked('list', kind, { name: '' });
-      return [...stored].filter(([key]) => key.startsWith(`${kind.kind} ${how.namespace === undefined ? '' : `${how.namespace}/`}`)).map(([, object]) => structuredClone(object) as T);
+      return [...stored].filter(([key]) => key.startsWith(`${kind.kind} ${how.namespace === undefined ? '' : `${how.namespace}/`}`)).map(([, object]) => copyOf(object) as T);
     },
     async create<T extends KubeObject>(kind: KindRef, object: T) {
       asked('create', kind, refOf(object));
