@@ -1,0 +1,134 @@
+import { describe, expect, test } from '@jest/globals';
+import type { DataStore } from '../../../../src/api/generated/dataStore.ts';
+import type { LegalHold } from '../../../../src/api/generated/legalHold.ts';
+import type { PurgeRun } from '../../../../src/api/generated/purgeRun.ts';
+import { CONFIG_MAP, DATA_STORE, PURGE_RUN, RETENTION_POLICY } from '../../../../src/api/kinds.ts';
+import { purgeRunFor } from '../../../../src/retention/apply.ts';
+import { derive } from '../../../../src/retention/derive.ts';
+import { observeRun, type ObserveRunContext, type RunObservation } from '../../../../src/retention/run/observe.ts';
+import type { Declarations } from '../../../../src/rules/store-rules.ts';
+import { aHold, aMap, aMaximum, anInventory, aPolicy, aPurge, aStore, aTable } from '../../../support/declared.ts';
+import { memoryAudit, type MemoryAudit } from '../../../support/memory-audit.ts';
+import { memoryClient, type MemoryClient } from '../../../support/memory-client.ts';
+import { scriptedStore, VIEWS, type ScriptedStore } from '../../../support/scripted-store.ts';
+import { aRun } from './declared-run.ts';
+
+const NOW = Date.parse('2026-03-01T02:00:00Z');
+const times = [{ event: 'Created', field: 'created_at', type: 'TimestampTZ' as const }];
+const views = aMap([{ times }]);
+const policy = aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge() });
+const inventory = anInventory([aTable('views', ['id', 'created_at']), aTable('clicks', ['id', 'created_at'])]);
+const standing: LegalHold['status'] = { observedGeneration: 1, state: 'Active', stores: [{ namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-01-01T00:00:00Z' }] };
+
+interface Stage {
+  client: MemoryClient;
+  declared: Declarations;
+  store: ScriptedStore;
+  audit: MemoryAudit;
+  context: ObserveRunContext;
+}
+
+/** Plans a run, changes something, looks again. */
+async function lookAfter(change: (stage: Stage) => void = () => {}): Promise<RunObservation & { run: PurgeRun; opened: boolean }> {
+  const declared: Declarations = { maps: [views], policies: [policy], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
+  const store = scriptedStore({ inventory });
+  const reader = await store.connections.reader(aStore(), 'observe');
+  const planned = purgeRunFor(policy, aStore(), await derive(aStore(), policy, declared, reader, NOW));
+  await reader.close();
+  const run: PurgeRun = { ...planned, metadata: { ...planned.metadata, uid: 'uid-run' } };
+  const client = memoryClient([[PURGE_RUN, run], [RETENTION_POLICY, policy], [DATA_STORE, aStore()]]);
+  const audit = memoryAudit();
+  const connections = { ...store.connections };
+  let opened = false;
+  connections.reader = (...how) => {
+    opened = true;
+    return store.connections.reader(...how);
+  };
+  const context: ObserveRunContext = { client, connections, declarations: { read: async () => declared }, audit, rootNamespace: 'dataward-system', owner: 'us', frozen: false, now: () => NOW, signal: new AbortController().signal };
+  change({ client, declared, store, audit, context });
+  try {
+    return { ...(await observeRun(run, context)), run, opened };
+  } finally {
+    expect(store.open()).toBe(0);
+  }
+}
+
+const put = (changes: object): ((stage: Stage) => void) => ({ client }) => client.put(RETENTION_POLICY, { ...policy, metadata: { ...policy.metadata, ...changes } });
+const otherRun = (state: string, changes: { store?: string; namespace?: string } = {}): ((stage: Stage) => void) => ({ client }) => {
+  const other = aRun({ store: changes.store ?? 'analytics' }, { state } as PurgeRun['status'], 'other-1');
+  client.put(PURGE_RUN, { ...other, metadata: { ...other.metadata, namespace: changes.namespace ?? 'platform-db' } });
+};
+const inFence = (revision: number): ((stage: Stage) => void) => ({ store }) => void (store.script.fence = { owner: 'us', marker: 'm', holdsRevision: 1, holds: [{ uid: 'uid-matter-1', name: 'platform-db/matter-1', revision, items: [] }] });
+const declareHold = (generation = 1, status: LegalHold['status'] = standing): ((stage: Stage) => void) => ({ declared }) => void declared.holds.push(aHold([{}], {}, { generation }, { ...status, observedGeneration: generation }));
+
+describe('looking again at a run', () => {
+  test('finds nothing in its way when nothing changed', async () => {
+    const { input, request, run } = await lookAfter();
+    expect(input).toMatchObject({ target: run.spec.plan.target, pendingHolds: [], now: NOW });
+    for (const name of ['frozen', 'auditProblem', 'busy', 'targetProblem', 'wider', 'unresolved', 'undue', 'foreignOwner']) expect(input).not.toHaveProperty(name);
+    expect(request).toMatchObject({ targets: [VIEWS], now: run.spec.plan.asOf });
+  });
+
+  test.each<[string, (stage: Stage) => void]>([
+    ['is gone', ({ client }) => client.take(RETENTION_POLICY, { namespace: 'platform-db', name: 'general' })],
+    ['was created again under its name', put({ uid: 'uid-other' })],
+    ['is being deleted', put({ deletionTimestamp: '2026-03-01T00:00:00Z' })],
+  ])('has no policy when it %s, and does not open the store', async (_, change) => {
+    const { input, policy: found, request, opened } = await lookAfter(change);
+    expect([input.policy, found, request, opened]).toEqual([undefined, undefined, undefined, false]);
+  });
+
+  test('has no store when it is gone', async () => {
+    expect((await lookAfter(({ client }) => client.take(DATA_STORE, { namespace: 'platform-db', name: 'analytics' }))).opened).toBe(false);
+  });
+
+  test.each<[string, (stage: Stage) => void, object]>([
+    ['a freeze of the cluster', ({ client }) => client.put(CONFIG_MAP, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'dataward-freeze', namespace: 'platform-db' } }), { frozen: expect.stringContaining('ConfigMap platform-db/dataward-freeze') }],
+    ['a freeze in the store', ({ store }) => void (store.script.fence = { ...store.script.fence!, frozen: { by: 'dba', reason: 'migration', at: '' } }), { frozen: 'frozen in the store by dba: migration' }],
+    ['the flag of the operator', ({ context }) => void (context.frozen = true), { frozen: expect.stringContaining('--frozen') }],
+    ['an audit log that cannot write', ({ audit }) => void (audit.broken = new Error('disk full')), { auditProblem: 'disk full' }],
+    ['another owner', ({ store }) => void (store.script.fence!.owner = 'them'), { foreignOwner: 'them' }],
+    ['another server', ({ store }) => void (store.script.identity.fingerprint = 'sha256:other'), { target: 'sha256:other' }],
+    ['a store that was another before', ({ client }) => client.put(DATA_STORE, { ...aStore(), status: { identity: { fingerprint: 'sha256:before' } } } as DataStore), { targetProblem: expect.stringContaining('another store answers') }],
+    ['a maximum that is shorter now', ({ declared }) => void (declared.policies[0] = { ...policy, spec: { ...policy.spec, maximum: aMaximum('P6M') } }), { wider: expect.stringContaining('P1Y to P6M') }],
+    ['a run at work in the store', otherRun('Running'), { busy: 'other-1' }],
+    ['a run in the store that is verified', otherRun('Verifying'), { busy: 'other-1' }],
+    ['a run in the store that paused', otherRun('Paused'), { busy: 'other-1' }],
+    ['a planned table that is gone', ({ store }) => void (store.script.inventory = anInventory([])), { unresolved: { reason: 'MissingTable', message: expect.stringContaining('views') } }],
+    ['a planned collection that no map declares', ({ declared }) => void declared.maps.pop(), { undue: `no data map of the store declares ${VIEWS} any more` }],
+    ['a policy that selects it no more', ({ declared }) => void (declared.policies[0] = { ...policy, spec: { ...policy.spec, collections: { categories: ['user.contact'] } } }), { undue: `the policy no longer makes ${VIEWS} due` }],
+  ])('finds %s', async (_, change, found) => {
+    expect((await lookAfter(change)).input).toMatchObject(found);
+  });
+
+  test.each<[string, (stage: Stage) => void]>([
+    ['that only waits', otherRun('Waiting')],
+    ['that is over', otherRun('Succeeded')],
+    ['in another store', otherRun('Running', { store: 'other' })],
+    ['in a store of that name elsewhere', otherRun('Running', { namespace: 'shop' })],
+  ])('does not wait for a run %s', async (_, change) => {
+    expect((await lookAfter(change)).input).not.toHaveProperty('busy');
+  });
+
+  test.each<[string, readonly ((stage: Stage) => void)[], string[]]>([
+    ['stands by its status and in the store', [declareHold(), inFence(1)], []],
+    ['stands there in a newer revision', [declareHold(), inFence(2)], []],
+    ['was lost in the store, whatever its status says', [declareHold()], ['platform-db/matter-1']],
+    ['stands there in an older revision', [declareHold(2), inFence(1)], ['platform-db/matter-1']],
+    ['is declared in a store without our schema', [declareHold(), ({ store }) => void (store.script.fence = undefined)], ['platform-db/matter-1']],
+    ['is in the store but not yet in its own status', [declareHold(1, {}), inFence(1)], ['platform-db/matter-1']],
+    ['was lifted by two people', [({ declared }) => void declared.holds.push(aHold([{}], { release: { request: { by: 'a' }, approval: { by: 'b' } } } as never))], []],
+  ])('waits for a hold unless it stands: it %s', async (_, changes, pending) => {
+    expect((await lookAfter((stage) => changes.forEach((change) => change(stage)))).input.pendingHolds).toEqual(pending);
+  });
+
+  test('leaves to a plan of its own what became due since', async () => {
+    const { request } = await lookAfter(({ declared }) => void (declared.maps[0] = aMap([{ times }, { name: 'clicks', table: { schema: 'public', name: 'clicks' }, times }], {}, views.metadata)));
+    expect(request?.targets).toEqual([VIEWS]);
+    expect(request?.rules.map((rule) => [rule.collection, rule.due !== undefined])).toEqual([[VIEWS, true], ['platform-db/web/clicks', false]]);
+  });
+
+  test('decides nothing while the clocks differ, and closes the connection', async () => {
+    await expect(lookAfter(({ context }) => void (context.now = () => NOW + 61_000))).rejects.toMatchObject({ reason: 'ClockSkew' });
+  });
+});
