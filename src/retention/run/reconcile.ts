@@ -63,7 +63,9 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
       return await carryOut(run, observation, decide(observation.input), grade, signal);
     } catch (error) {
       const failure = failureOf(error);
-      const state = ['Running', 'Paused', 'Verifying'].includes(run.status?.state ?? '') ? (run.status?.state ?? 'Paused') : 'Waiting';
+      // As stored by now: a run that began in this very look is at work, and must never count as one that has deleted nothing.
+      const stored = (await context.client.get<PurgeRun>(PURGE_RUN, ref))?.status?.state;
+      const state = stored === 'Running' || stored === 'Paused' || stored === 'Verifying' ? stored : 'Waiting';
       await report(run, { state, reason: failure.reason, why: failure.message, grade }, signal);
       // A fault nobody foresaw goes to the log with its stack; what people can mend is already in the status.
       if (failure.reason === 'InternalError') throw error;

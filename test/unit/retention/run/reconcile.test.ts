@@ -1,0 +1,207 @@
+import { describe, expect, test } from '@jest/globals';
+import type { PurgeRun } from '../../../../src/api/generated/purgeRun.ts';
+import { CONFIG_MAP, DATA_STORE, PURGE_RUN, RETENTION_POLICY } from '../../../../src/api/kinds.ts';
+import { signCheckpoint } from '../../../../src/evidence/audit/checkpoint.ts';
+import { purgeRunFor } from '../../../../src/retention/apply.ts';
+import { derive } from '../../../../src/retention/derive.ts';
+import { createPurgeRunReconcile } from '../../../../src/retention/run/reconcile.ts';
+import type { Declarations } from '../../../../src/rules/store-rules.ts';
+import type { Result } from '../../../../src/runtime/result.ts';
+import { StoreError } from '../../../../src/stores/port.ts';
+import { createMetrics } from '../../../../src/telemetry/metrics.ts';
+import { digest, signer } from '../../../support/certificate.ts';
+import { NOON } from '../../../support/chain.ts';
+import { aMap, aMaximum, anInventory, aPolicy, aPurge, aStore, aTable } from '../../../support/declared.ts';
+import { createFakeClock } from '../../../support/fake-clock.ts';
+import { memoryAudit, silentJournal, type MemoryAudit } from '../../../support/memory-audit.ts';
+import { memoryClient, type MemoryClient } from '../../../support/memory-client.ts';
+import { aForecast, aStep, scriptedStore, type ScriptedStore } from '../../../support/scripted-store.ts';
+
+const NOW = Date.parse('2026-03-01T02:00:00Z');
+const views = aMap([{ times: [{ event: 'Created', field: 'created_at', type: 'TimestampTZ' }] }]);
+/** A person asked for a run just now, so that the window is open. */
+const policy = aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge() }, { annotations: { 'dataward.io/requested-at': '2026-03-01T02:00:00Z' } });
+
+interface Stage {
+  client: MemoryClient;
+  audit: MemoryAudit;
+  store: ScriptedStore;
+  run(): PurgeRun;
+  /** Changes the run as somebody else would. */
+  change(changes: { metadata?: Partial<PurgeRun['metadata']>; spec?: Partial<PurgeRun['spec']>; status?: PurgeRun['status'] }): void;
+  approve(): void;
+  look(): Promise<Result>;
+  actions(): string[];
+}
+
+async function stage(): Promise<Stage> {
+  const declared: Declarations = { maps: [views], policies: [policy], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
+  const store = scriptedStore({ inventory: anInventory([aTable('views', ['id', 'created_at'])]) });
+  store.script.identity.fingerprint = digest('c');
+  store.script.plan = { ...store.script.plan, steps: [aStep({ predicateDigest: digest('d') })] };
+  const reader = await store.connections.reader(aStore(), 'observe');
+  const planned = purgeRunFor(policy, aStore(), await derive(aStore(), policy, declared, reader, NOW));
+  await reader.close();
+  const name = planned.metadata.name;
+  const client = memoryClient([[PURGE_RUN, planned], [RETENTION_POLICY, policy], [DATA_STORE, aStore()]]);
+  const audit = memoryAudit();
+  const clock = createFakeClock(NOW);
+  const source = { read: async () => declared };
+  const certifier = { client, audit, key: signer, keep: async () => {}, anchor: async () => signCheckpoint(audit.chainId, audit.head(), signer, NOON), bundleDigest: null, nameClient: (key: string) => key, version: '0.1.0', actor: 'dataward', now: clock.now };
+  const reconcile = createPurgeRunReconcile({
+    client,
+    audit,
+    clock,
+    certifier,
+    connections: store.connections,
+    declarations: source,
+    cached: source,
+    journal: silentJournal,
+    rootNamespace: 'dataward-system',
+    frozen: false,
+    leaving: new AbortController().signal,
+    actor: 'dataward',
+    owner: 'us',
+    barrier: { wrote: () => {}, passed: async () => true },
+    events: { event: () => {}, flush: async () => {}, stop: async () => {} },
+    metrics: createMetrics({ version: '0.1.0', commit: 'test' }).domain,
+  });
+  const ref = { namespace: 'platform-db', name };
+  const run = (): PurgeRun => client.read<PurgeRun>(PURGE_RUN, ref)!;
+  const change: Stage['change'] = ({ metadata, spec, status }) => client.put<PurgeRun>(PURGE_RUN, { ...run(), metadata: { ...run().metadata, ...metadata }, spec: { ...run().spec, ...spec }, ...(status ? { status: { ...run().status, ...status } } : {}) });
+  return {
+    client,
+    audit,
+    store,
+    run,
+    change,
+    approve: () => change({ spec: { approvals: [{ by: 'alice', planDigest: run().spec.planDigest }] } }),
+    look: async () => {
+      const result = await reconcile(ref, { signal: new AbortController().signal });
+      expect(store.open()).toBe(0);
+      return result;
+    },
+    actions: () => audit.entries.map((entry) => entry.action),
+  };
+}
+
+const batches = (one: Stage): string[] => one.store.calls.filter((call) => call.startsWith('batch'));
+const ended = (one: Stage): unknown[] => [one.run().status?.state, one.run().status?.finishedAt !== undefined, one.run().metadata.finalizers];
+
+describe('a run', () => {
+  test('waits for a person, deletes nothing meanwhile, and says what its approvals are worth', async () => {
+    const one = await stage();
+    one.store.script.batches = [40];
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 30_000 });
+    expect(one.run().status).toMatchObject({ state: 'AwaitingApproval', approval: { grade: 'Unverified' }, why: expect.stringContaining('0 of 1 approvals') });
+    expect([batches(one), one.actions()]).toEqual([[], []]);
+  });
+
+  test('once approved deletes, is verified and certified, and is let go', async () => {
+    const one = await stage();
+    one.approve();
+    one.store.script.batches = [40, 20];
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 0 });
+    expect(one.run().status).toMatchObject({ state: 'Verifying', auditFrom: 1, progress: { deleted: 60 } });
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(one.run().status).toMatchObject({ verification: { level: 'VerifiedLive', residual: 0 }, certificate: { name: `${one.run().metadata.name}-certificate` } });
+    expect(ended(one)).toEqual(['Succeeded', true, []]);
+    expect(one.actions()).toEqual(['purge.intent', 'purge.verified', 'certificate.issued']);
+    const before = one.client.writes.length;
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(one.client.writes).toHaveLength(before);
+  });
+
+  test('that is frozen between two batches pauses, says why, and goes on from there', async () => {
+    const one = await stage();
+    one.approve();
+    one.store.script.batches = [40, 20];
+    const freeze = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'dataward-freeze', namespace: 'platform-db' } };
+    one.client.refuse = () => {
+      if (batches(one).length === 1) one.client.put(CONFIG_MAP, freeze);
+    };
+    await one.look();
+    expect(one.run().status).toMatchObject({ state: 'Paused', why: expect.stringContaining('dataward-freeze'), progress: { deleted: 40 } });
+    await one.look();
+    expect([one.run().status?.state, batches(one)]).toEqual(['Paused', ['batch 40']]);
+    one.client.refuse = () => {};
+    one.client.take(CONFIG_MAP, freeze.metadata);
+    await one.look();
+    expect([one.run().status?.state, one.run().status?.progress?.deleted, batches(one)]).toEqual(['Verifying', 60, ['batch 40', 'batch 20']]);
+    expect(one.actions()).toEqual(['purge.intent', 'purge.paused', 'purge.intent']);
+  });
+
+  test('that reached its limit has failed, is not verified and not certified', async () => {
+    const one = await stage();
+    one.approve();
+    one.store.script.batches = [40, new StoreError('LimitReached', 'too many')];
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(ended(one)).toEqual(['Failed', true, []]);
+    expect(one.run().status).toMatchObject({ progress: { deleted: 40 }, why: expect.stringContaining('limit') });
+    expect(one.actions()).toEqual(['purge.intent', 'purge.failed']);
+  });
+
+  test('that left due rows has failed', async () => {
+    const one = await stage();
+    one.change({ status: { state: 'Verifying' } });
+    one.store.script.plan.forecast = [aForecast(3)];
+    await one.look();
+    expect(ended(one)).toEqual(['Failed', true, []]);
+    expect(one.client.writes.filter((write) => write.startsWith('create'))).toEqual([]);
+  });
+
+  test.each(['Running', 'Paused', 'Verifying'] as const)('stays %s when the store cannot be reached, says so and tries again in half a minute', async (state) => {
+    const one = await stage();
+    one.approve();
+    one.change({ status: { state } });
+    one.store.connections.reader = () => Promise.reject(new StoreError('Unreachable', 'db.example does not answer'));
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 30_000 });
+    expect(one.run().status).toMatchObject({ state, why: 'db.example does not answer' });
+  });
+
+  test('that broke off in its first stretch is at work, so that it cannot expire as one that deleted nothing', async () => {
+    const one = await stage();
+    one.approve();
+    one.store.script.batches = [40, new StoreError('Unreachable', 'db.example does not answer'), 20];
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 30_000 });
+    expect(one.run().status).toMatchObject({ state: 'Running', why: 'db.example does not answer' });
+    await one.look();
+    expect(one.run().status).toMatchObject({ state: 'Verifying', progress: { deleted: 60 } });
+  });
+
+  test('meets what nobody foresaw with an error for the log, and no word of it in the status', async () => {
+    const one = await stage();
+    one.store.connections.reader = () => Promise.reject(new TypeError('reader7@mail.example'));
+    await expect(one.look()).rejects.toThrow(TypeError);
+    expect(one.run().status?.state).toBe('Waiting');
+    expect(JSON.stringify(one.run())).not.toContain('reader7');
+  });
+
+  test('whose policy is gone is superseded; one that had deleted already and cannot be verified has failed', async () => {
+    for (const [state, end, action] of [['Waiting', 'Superseded', 'purge.superseded'], ['Verifying', 'Failed', 'purge.failed']] as const) {
+      const one = await stage();
+      one.change({ status: { state } });
+      one.client.take(RETENTION_POLICY, { namespace: 'platform-db', name: 'general' });
+      await one.look();
+      expect([...ended(one), ...one.actions()]).toEqual([end, true, [], action]);
+      expect(one.store.calls.filter((call) => call.startsWith('enforce'))).toEqual([]);
+    }
+  });
+
+  test.each([['Running', ['purge.withdrawn']], ['Succeeded', []]] as const)('that is deleted while %s is let go without a look at the store', async (state, actions) => {
+    const one = await stage();
+    one.change({ metadata: { deletionTimestamp: '2026-03-01T02:00:00Z' }, status: { state } });
+    const before = one.store.calls.length;
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect([one.run().metadata.finalizers, one.actions(), one.store.calls.length - before]).toEqual([[], actions, 0]);
+  });
+
+  test('deletes nothing while the audit log cannot write', async () => {
+    const one = await stage();
+    one.approve();
+    one.store.script.batches = [40];
+    one.audit.broken = new Error('disk full');
+    await one.look();
+    expect([one.run().status?.state, one.run().status?.why, batches(one)]).toEqual(['Waiting', 'disk full', []]);
+  });
+});
