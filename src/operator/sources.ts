@@ -35,7 +35,7 @@ export function createSources(caches: Caches): Sources {
   return {
     dataStores: [
       source(stores, when<DataStore>(declared, (store) => [refOf(store)])),
-      source(maps, when<DataMap>(declared, (map) => stores.list().filter((store) => pointsAt(map, store)).map(refOf))),
+      source(maps, when<DataMap>(declared, (map) => [storeOf(map)])),
       source(policies, when(declared, allStores)),
       source(holds, when((hold, old) => declared(hold, old) || hold.status?.state !== old?.status?.state, allStores)),
       source(namespaces, when(declared, allStores)),
@@ -87,6 +87,12 @@ export function declared(object: KubeObject, old?: KubeObject): boolean {
     JSON.stringify(now.labels ?? {}) !== JSON.stringify(before.labels ?? {}) ||
     JSON.stringify(now.annotations ?? {}) !== JSON.stringify(before.annotations ?? {})
   );
+}
+
+/** Named, not looked for: with ten thousand of each a search per map would stall the start. */
+function storeOf(map: DataMap): ObjectRef {
+  const { namespace = map.metadata.namespace ?? '', name } = map.spec.storeRef;
+  return { namespace, name };
 }
 
 function refOf(object: KubeObject): ObjectRef {
