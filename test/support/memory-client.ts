@@ -53,9 +53,12 @@ export function memoryClient(objects: readonly (readonly [KindRef, KubeObject])[
       asked('get', kind, ref);
       return copyOf(stored.get(keyOf(kind, ref))) as T | undefined;
     },
-    async list<T extends KubeObject>(kind: KindRef, how: { namespace?: string | undefined } = {}) {
+    async list<T extends KubeObject>(kind: KindRef, how: { namespace?: string | undefined; labelSelector?: string | undefined } = {}) {
       asked('list', kind, { name: '' });
-      return [...stored].filter(([key]) => key.startsWith(`${kind.kind} ${how.namespace === undefined ? '' : `${how.namespace}/`}`)).map(([, object]) => copyOf(object) as T);
+      const [label, value] = how.labelSelector?.split('=') ?? [];
+      return [...stored]
+        .filter(([key, object]) => key.startsWith(`${kind.kind} ${how.namespace === undefined ? '' : `${how.namespace}/`}`) && (label === undefined || object.metadata.labels?.[label] === value))
+        .map(([, object]) => copyOf(object) as T);
     },
     async create<T extends KubeObject>(kind: KindRef, object: T) {
       asked('create', kind, refOf(object));
@@ -78,6 +81,12 @@ export function memoryClient(objects: readonly (readonly [KindRef, KubeObject])[
       const found = standing(kind, ref, metadata?.resourceVersion);
       const next = { ...found, ...rest, metadata: { ...found.metadata, ...metadata } };
       return (how.dryRun ? next : keep(kind, next)) as T;
+    },
+    async delete(kind, ref, how = {}) {
+      asked('delete', kind, ref);
+      const found = stored.get(keyOf(kind, ref));
+      if (found && how.uid !== undefined && how.uid !== found.metadata.uid) throw apiError(409, 'Conflict');
+      stored.delete(keyOf(kind, ref));
     },
   };
   const client = known as MemoryClient;
