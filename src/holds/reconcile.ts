@@ -56,7 +56,7 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     const declarations = await context.declarations.read();
     const stores = await context.client.list<DataStore>(DATA_STORE);
     const work: HoldContext = { connections: context.connections, facts: context.facts, owner: context.owner, now: () => context.clock.now(), signal };
-    if (!isInForce(hold)) return letGo(hold, stores, work);
+    if (!isInForce(hold)) return letGo(hold, mayStandIn(hold, stores, declarations), work);
 
     const subjects = await readSubjects(context.client, hold);
     const outcomes = await Promise.all(reached(hold, stores, declarations).map((store) => enforce(hold, store, declarations, subjects, work)));
@@ -78,11 +78,11 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
       const settled = successor.status?.state === 'Active' || successor.status?.state === 'Released';
       // A store that cannot be reached must not keep a namespace from going for ever; its entry then simply stays.
       if (!settled && waited < LEAVE_WITHIN_MS) return requeueAfter(2_000);
-      if (settled) await releaseEverywhere(hold, await context.client.list<DataStore>(DATA_STORE), work);
+      if (settled) await releaseEverywhere(await concerned(hold), hold, work);
     } else {
       // Released and deleted in one go: without this its entries would stay in the stores, and no object could lift them.
       try {
-        await letGo(hold, await context.client.list<DataStore>(DATA_STORE), work);
+        await letGo(hold, await concerned(hold), work);
       } catch (error) {
         if (waited < LEAVE_WITHIN_MS) throw error;
       }
@@ -91,9 +91,13 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     return done();
   }
 
+  async function concerned(hold: LegalHold): Promise<readonly DataStore[]> {
+    return mayStandIn(hold, await context.client.list<DataStore>(DATA_STORE), await context.declarations.read());
+  }
+
   async function letGo(hold: LegalHold, stores: readonly DataStore[], work: HoldContext): ReturnType<Reconcile> {
     if (hold.status?.state === 'Released') return done();
-    await releaseEverywhere(hold, stores, work);
+    await releaseEverywhere(stores, hold, work);
     await note(hold, 'hold.released', { requestedBy: hold.spec.release?.request.by ?? '', approvedBy: hold.spec.release?.approval?.by ?? '' });
     const now = context.clock.now();
     await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace: hold.metadata.namespace ?? '', name: hold.metadata.name }, (current) => releasedStatus(current, now), { uid: hold.metadata.uid, barrier: context.barrier });
@@ -106,12 +110,19 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
   }
 }
 
-/** Where the list of stores was cut off, every store is asked: a release of what does not stand there changes nothing. */
-async function releaseEverywhere(hold: LegalHold, stores: readonly DataStore[], work: HoldContext): Promise<void> {
-  const { stores: standing = [], truncated = 0 } = hold.status ?? {};
-  for (const store of stores) {
-    if (truncated > 0 || standing.some((held) => held.namespace === store.metadata.namespace && held.name === store.metadata.name)) await release(hold, store, work);
-  }
+/** A store that cannot be reached does not keep the hold in the others; it is tried again, because its failure is thrown. */
+async function releaseEverywhere(stores: readonly DataStore[], hold: LegalHold, work: HoldContext): Promise<void> {
+  const results = await Promise.allSettled(stores.map((store) => release(hold, store, work)));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
+/**
+ * Where a hold that ends is taken out: what was committed just before a crash is in no status yet, and where the list
+ * of stores was cut off every store is asked. A release of what does not stand there changes nothing.
+ */
+function mayStandIn(hold: LegalHold, stores: readonly DataStore[], declarations: Declarations): readonly DataStore[] {
+  return (hold.status?.truncated ?? 0) > 0 ? stores : reached(hold, stores, declarations);
 }
 
 /** Stores a hold selects now, and those it stood in before: relabelling a store lifts nothing. */

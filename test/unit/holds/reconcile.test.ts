@@ -92,12 +92,29 @@ describe('a hold', () => {
   });
 
   test('that two people released goes from the stores it stands in, is recorded with both names, and only once', async () => {
-    const one = stage(aHold([{}], byTwo, { finalizers: FINALIZERS }, { stores: [standing] }), { stores: ['analytics', 'elsewhere'] });
+    const one = stage(aHold([{ stores: { names: ['other'] } }], byTwo, { finalizers: FINALIZERS }, { stores: [standing] }), { stores: ['analytics', 'elsewhere'] });
     await one.look();
     await one.look();
     expect(one.store.calls).toEqual(['enforce:releaseHold uid-matter-1']);
     expect(one.audit.entries).toMatchObject([{ action: 'hold.released', refs: { requestedBy: 'alice', approvedBy: 'bob', matter: '2026-014' } }]);
     expect(one.hold()?.status?.state).toBe('Released');
+  });
+
+  test('that two people released goes from a store it was put into just before a crash, although no status says so', async () => {
+    const one = stage(aHold([{}], byTwo, { finalizers: FINALIZERS }));
+    await one.look();
+    expect(one.store.calls).toEqual(['enforce:releaseHold uid-matter-1']);
+  });
+
+  test('that two people released goes from the stores that can be reached, and is tried again in the others', async () => {
+    const one = stage(aHold([{}], byTwo, { finalizers: FINALIZERS }), { stores: ['a', 'b', 'c'] });
+    const { writer } = one.store.connections;
+    one.store.connections.writer = (store, signal) => (store.metadata.name === 'b' ? Promise.reject(new StoreError('Unreachable', 'b does not answer')) : writer(store, signal));
+    await expect(one.look()).rejects.toThrow('b does not answer');
+    expect([one.store.calls.length, one.hold()?.status?.state]).toEqual([2, undefined]);
+    one.store.connections.writer = writer;
+    await one.look();
+    expect([one.store.calls.length, one.hold()?.status?.state]).toEqual([5, 'Released']);
   });
 
   test('is not called Released while a store cannot be reached', async () => {
@@ -146,7 +163,7 @@ describe('a hold whose object is deleted', () => {
     one.client.put(LEGAL_HOLD, { ...one.hold(successorRef)!, spec: { ...one.hold(successorRef)!.spec, ...byTwo } });
     await one.look(successorRef);
     expect(await one.look()).toEqual({ kind: 'done' });
-    expect(one.store.calls).toEqual(['enforce:releaseHold uid-matter-1']);
+    expect(one.store.calls).toEqual(['enforce:releaseHold uid-matter-1-uid-matt', 'enforce:releaseHold uid-matter-1']);
   });
 
   test('lets its namespace go after ten minutes, and its entry in the stores stays', async () => {
