@@ -56,10 +56,11 @@ export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): P
   const uid = work.run.metadata.uid ?? '';
   const writer = await context.connections.writer(work.store, context.signal);
   try {
+    const earlier = work.run.status?.progress?.deleted ?? 0;
     const identity = await writer.identity();
-    if (identity.fingerprint !== work.run.spec.plan.target) return { end: 'Stopped', stop: { reason: 'TargetChanged', why: 'another store answers the enforcing identity than the plan was made for' }, deleted: 0 };
+    if (identity.fingerprint !== work.run.spec.plan.target) return { end: 'Stopped', stop: { reason: 'TargetChanged', why: 'another store answers the enforcing identity than the plan was made for' }, deleted: earlier };
     const planned = await writer.planPurge({ ...work.request, budgetMs: 0 });
-    if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: work.run.status?.progress?.deleted ?? 0 };
+    if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: earlier };
     await context.intended(await intend(work, context));
     const ledger = await openLedger(work, writer, context);
     const claim = await writer.claim(uid);

@@ -136,7 +136,8 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
         return settle(run);
       case 'Refused': {
         const first = stretch.refusals[0];
-        await report(run, { state: 'Waiting', reason: 'SideEffect', why: `${first?.collection}: ${first?.message}`, progress }, signal);
+        // A run that has deleted rows must not expire as one that has not.
+        await report(run, { state: stretch.deleted > 0 ? 'Paused' : 'Waiting', reason: 'SideEffect', why: `${first?.collection}: ${first?.message}`, progress }, signal);
         return requeueAfter(RETRY_AFTER_MS);
       }
     }

@@ -169,6 +169,31 @@ describe('a run', () => {
     expect(one.run().status).toMatchObject({ state: 'Verifying', progress: { deleted: 60 } });
   });
 
+  test.each<[string, (one: Stage) => void, object]>([
+    ['the driver refuses to go on', (one) => void (one.store.script.plan.refusals = [{ reason: 'TriggerOnDelete', collection: 'views', message: 'a trigger appeared' }]), { state: 'Paused', why: 'views: a trigger appeared' }],
+    ['another store answers the enforcing identity', (one) => {
+      const { writer } = one.store.connections;
+      one.store.connections.writer = async (...how) => ({ ...(await writer(...how)), identity: async () => ({ ...one.store.script.identity, fingerprint: digest('e') }) });
+    }, { state: 'Paused' }],
+  ])('that has deleted rows keeps their count and is paused when %s', async (_, change, status) => {
+    const one = await stage();
+    one.approve();
+    one.change({ status: { state: 'Running', progress: { deleted: 40 } } });
+    change(one);
+    one.store.script.batches = [20];
+    await one.look();
+    expect(one.run().status).toMatchObject({ ...status, progress: { deleted: 40 } });
+    expect(batches(one)).toEqual([]);
+  });
+
+  test('that has deleted nothing waits when the driver refuses', async () => {
+    const one = await stage();
+    one.approve();
+    one.store.script.plan.refusals = [{ reason: 'TriggerOnDelete', collection: 'views', message: 'a trigger appeared' }];
+    await one.look();
+    expect(one.run().status).toMatchObject({ state: 'Waiting', progress: { deleted: 0 } });
+  });
+
   test('meets what nobody foresaw with an error for the log, and no word of it in the status', async () => {
     const one = await stage();
     one.store.connections.reader = () => Promise.reject(new TypeError('reader7@mail.example'));
