@@ -146,7 +146,7 @@ function inBlocks({ from, to }: BlockRange, parameters: Parameters): string {
 }
 
 function countedDelete(what: Deletable, leaf: ResolvedTable, where: string): string {
-  // Without clients the command tag counts; collecting the rows would cost a few per cent.
+  // Without clients the command tag counts; RETURNING makes the same DELETE about twice as slow.
   if (what.client === undefined || 'value' in what.client) return bareDelete(leaf, where);
   return `WITH gone AS (${bareDelete(leaf, where)} RETURNING ${clientSql(what)} AS client) SELECT client, count(*)::text AS deleted FROM gone GROUP BY client`;
 }
