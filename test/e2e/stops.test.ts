@@ -31,6 +31,23 @@ test('a hold applied while batches run: once it is in force, no row it covers go
   expect(atReady[0]?.rows).toBeGreaterThan(0);
 }, 150_000);
 
+test('a hold declared between the plan and its approval: the approved run goes without a single row of it', async () => {
+  stage = await localStage({ sessions: 600, hold: false });
+  const { store, alice, bob } = stage;
+  const dates = holdDates(new Date());
+  const covered = `SELECT count(*)::int AS rows, md5(string_agg(t::text, chr(10) ORDER BY id)) AS sum FROM page_views t WHERE client_id = 'client-a' AND viewed_at >= '${dates.from}' AND viewed_at < '${dates.to}'`;
+  const run = await requestRun(alice);
+  const planned = await store.query<{ rows: number }>(covered);
+  await alice.client.create<LegalHold>(LEGAL_HOLD, holdOf({ namespace: 'platform-db', name: 'late' }, dates) as unknown as LegalHold);
+  const before = await rowsOf(store);
+  await approve(bob, run);
+  const ended = await untilState(alice, run, FINAL, 60_000);
+  expect(ended.status).toMatchObject({ state: 'Succeeded', verification: { level: 'VerifiedLive', residual: 0 } });
+  expect(await store.query(covered)).toEqual(planned);
+  expect(planned[0]?.rows).toBeGreaterThan(0);
+  expect(await rowsOf(store)).toBeLessThan(before);
+}, 120_000);
+
 test('a policy deleted while batches run ends the run, and what it has not deleted stays', async () => {
   stage = await localStage(SLOW);
   const { store, operator, alice } = stage;
