@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { CONDITION_TYPES, setCondition } from '../../src/api/conditions.ts';
 import { DATA_STORE, RETENTION_POLICY } from '../../src/api/kinds.ts';
 import type { KubeObject } from '../../src/api/object.ts';
@@ -9,6 +8,7 @@ import { cronProblem, zoneProblem } from '../../src/api/validation/semantic.ts';
 import { dayBounds } from '../../src/rules/period.ts';
 import { CRDS, acceptedObjects } from './cases.ts';
 import { withValue } from './walk.ts';
+import { fc, runs } from '../support/properties.ts';
 
 const { validator } = loadApi(CRDS);
 const policy = acceptedObjects().find((object) => object.kind === 'RetentionPolicy' && object.metadata.name === 'behaviour-25-months');
@@ -31,7 +31,7 @@ describe('what the schema accepts, the code can use', () => {
         if (!accepts(['spec', 'maximum', 'period'], period)) return;
         expect(dayBounds(period).least).toBeGreaterThanOrEqual(1);
       }),
-      { numRuns: 400, examples: [['P1D'], ['P1M'], ['P999Y'], ['P0Y0M0W1D'], ['P9999W'], ['P99999D']] },
+      { numRuns: runs(400), examples: [['P1D'], ['P1M'], ['P999Y'], ['P0Y0M0W1D'], ['P9999W'], ['P99999D']] },
     );
   });
 
@@ -41,7 +41,7 @@ describe('what the schema accepts, the code can use', () => {
         if (!accepts(['spec', 'purge', 'schedule', 'cron'], cron)) return;
         expect(cronProblem(cron) ?? '').not.toContain('five fields');
       }),
-      { numRuns: 400, examples: [['* * * * *'], ['0 2 * * MON'], ['0 2 * *'], ['']] },
+      { numRuns: runs(400), examples: [['* * * * *'], ['0 2 * * MON'], ['0 2 * *'], ['']] },
     );
   });
 
@@ -51,7 +51,7 @@ describe('what the schema accepts, the code can use', () => {
         const isAccepted = accepts(['spec', 'timeZone'], zone);
         if (!isAccepted) expect(zoneProblem(zone)).toBeDefined();
       }),
-      { numRuns: 400, examples: [['UTC'], ['Europe/Paris'], ['Etc/GMT+1']] },
+      { numRuns: runs(400), examples: [['UTC'], ['Europe/Paris'], ['Etc/GMT+1']] },
     );
   });
 });

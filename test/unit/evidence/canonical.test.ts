@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { canonicalDigest, canonicalJson, CanonicalJsonError, isCanonicalText } from '../../../src/evidence/canonical.ts';
+import { fc } from '../../support/properties.ts';
 
 const json = () => fc.jsonValue({ maxDepth: 5 });
 

@@ -2,13 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { canonicalJson } from '../../../src/evidence/canonical.ts';
 import { buildCertificate, CertificateRefusedError, certificateDigest, certificateText, signCertificate } from '../../../src/evidence/certificate.ts';
 import type { CertificateFacts, CertifiedCollection } from '../../../src/evidence/certificate.ts';
 import { publicKeyPem } from '../../../src/evidence/keys.ts';
 import { facts, signer } from '../../support/certificate.ts';
 import { withFolder } from '../../support/chain.ts';
+import { fc } from '../../support/properties.ts';
 
 const collection = (change: Partial<CertifiedCollection>): CertifiedCollection => ({ ...facts().collections[0]!, ...change });
 const verification = (change: object) => ({ ...facts().collections[0]!.verification, ...change });

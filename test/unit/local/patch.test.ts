@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { StatusError } from '../../../src/local/errors.ts';
 import { jsonPatch, mergePatch } from '../../../src/local/patch.ts';
+import { fc } from '../../support/properties.ts';
 
 describe('merge patch', () => {
   test.each([

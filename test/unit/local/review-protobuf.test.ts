@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { StatusError } from '../../../src/local/errors.ts';
 import { decodeReview } from '../../../src/local/review-protobuf.ts';
+import { fc } from '../../support/properties.ts';
 
 /** One length-delimited field. */
 function field(number: number, content: string | Buffer): Buffer {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { Store } from '../../../src/local/store.ts';
 import type { Change } from '../../../src/local/store.ts';
 import type { StoredObject } from '../../../src/local/object.ts';
+import { fc } from '../../support/properties.ts';
 
 function thing(name: string, value = 0): StoredObject {
   return { apiVersion: 'v1', kind: 'Thing', metadata: { name, namespace: 'ns' }, value };

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { Engine } from '../../../src/policy/engine.ts';
 import { createEngine } from '../../../src/policy/engine.ts';
 import { answerHolds } from '../../../src/policy/horizon.ts';
 import type { PolicyInput } from '../../../src/policy/input.ts';
 import { bundleDir, readExamples, remove } from './examples.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 /** What holds of all controls together, tried on their own examples. */
 
@@ -21,7 +21,7 @@ test('the order of lists does not change an answer', async () => {
     fc.asyncProperty(fc.constantFrom(...examples), fc.integer(), async ({ input }, seed) => {
       expect(await engine.evaluate(shuffled(input, seed))).toEqual(await engine.evaluate(input));
     }),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   );
 });
 

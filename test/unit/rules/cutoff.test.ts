@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { cutoff, daysBetween, dueSince, periodEnd, ROUND_UP, type RoundUp } from '../../../src/rules/cutoff.ts';
 import { parsePeriod } from '../../../src/rules/period.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 const ZONES = ['UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Pacific/Apia', 'America/Sao_Paulo', 'Africa/Cairo', 'Africa/Monrovia', 'Asia/Kathmandu', 'Pacific/Kiritimati'];
 
@@ -52,7 +52,7 @@ describe('the cutoff', () => {
         const near = first.add({ days: offset });
         expect(isDue(near, at, periodText, timeZone, rounding)).toBe(offset < 0);
       }),
-      { numRuns: 250 },
+      { numRuns: runs(250) },
     );
   });
 
@@ -64,7 +64,7 @@ describe('the cutoff', () => {
         expect(Temporal.PlainDate.compare(today(start.toString(), timeZone), localDate)).toBeGreaterThanOrEqual(0);
         expect(Temporal.PlainDate.compare(today(start.subtract({ milliseconds: 1 }).toString(), timeZone), localDate)).toBeLessThan(0);
       }),
-      { numRuns: 250 },
+      { numRuns: runs(250) },
     );
   });
 
@@ -77,7 +77,7 @@ describe('the cutoff', () => {
         const other = new Date(begin + Math.floor((end - begin) * share)).toISOString();
         expect(cutoff(other, periodText, timeZone, rounding)).toEqual(cutoff(at, periodText, timeZone, rounding));
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 
@@ -87,7 +87,7 @@ describe('the cutoff', () => {
         const [early, late] = a < b ? [a, b] : [b, a];
         expect(cutoff(early, periodText, timeZone, rounding).localDate <= cutoff(late, periodText, timeZone, rounding).localDate).toBe(true);
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 
@@ -108,7 +108,7 @@ describe('the cutoff', () => {
         expect(isPast(since)).toBe(true);
         expect(isPast(since.subtract({ milliseconds: 1 }))).toBe(false);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 

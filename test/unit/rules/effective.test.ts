@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { RetentionPolicy } from '../../../src/api/generated/retentionPolicy.ts';
 import { effectiveRules, oldestDueSince, type EffectiveCollection } from '../../../src/rules/effective.ts';
 import type { MappedCollection } from '../../../src/rules/collections.ts';
 import { aCollection, aMaximum, aMinimum, aPolicy } from '../../support/declared.ts';
 import { collection, NOW, policies } from './generated.ts';
+import { fc } from '../../support/properties.ts';
 
 function effective(all: readonly RetentionPolicy[], of: MappedCollection = aCollection(), now = NOW): EffectiveCollection {
   const [one] = effectiveRules([of], all, now);

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import type { Maximum, Minimum, RetentionPolicy, RetentionPolicySpec } from '../../../src/api/generated/retentionPolicy.ts';
 import type { MappedCollection } from '../../../src/rules/collections.ts';
@@ -6,6 +5,7 @@ import { periodEnd, type RoundUp } from '../../../src/rules/cutoff.ts';
 import { parsePeriod } from '../../../src/rules/period.ts';
 import { aCollection, aMaximum, aMinimum, aPolicy, aTime } from '../../support/declared.ts';
 import type { Row } from './truth.ts';
+import { fc } from '../../support/properties.ts';
 
 /** Random policies, collections and rows, and the retention algebra said once more, row by row and without predicates. */
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { HoldBlock } from '../../../src/api/generated/legalHold.ts';
 import type { MappedCollection } from '../../../src/rules/collections.ts';
 import { isInForce, resolveHold, type ResolvedHold, type SubjectIdentifiers } from '../../../src/rules/holds.ts';
 import { aBlock, aCollection, aHold, aTime } from '../../support/declared.ts';
 import { row } from './generated.ts';
 import { truth, type Row } from './truth.ts';
+import { fc } from '../../support/properties.ts';
 
 interface Given {
   block: Partial<HoldBlock>;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { dayBounds, neverShorter, parsePeriod } from '../../../src/rules/period.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 const refused: [string, string][] = [
   ['P', 'is not an ISO 8601 calendar duration'],
@@ -47,7 +47,7 @@ describe('a period', () => {
         expect(length).toBeGreaterThanOrEqual(least);
         expect(length).toBeLessThanOrEqual(most);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });
@@ -80,7 +80,7 @@ describe('that one period is never shorter than another', () => {
         const [left, right] = [parsePeriod(a), parsePeriod(b)];
         expect(starts.filter((start) => Temporal.PlainDate.compare(start.add(left), start.add(right)) < 0).map(String)).toEqual([]);
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 });

@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { RetentionPolicy } from '../../../src/api/generated/retentionPolicy.ts';
 import type { MappedCollection } from '../../../src/rules/collections.ts';
 import { effectiveRules } from '../../../src/rules/effective.ts';
@@ -8,6 +7,7 @@ import type { CollectionRule } from '../../../src/stores/port.ts';
 import { aCollection, aMaximum, aMinimum, aPolicy, aPurge, aTime } from '../../support/declared.ts';
 import { collection, judge, NOW, policies, row } from './generated.ts';
 import { deletable, truth, type Row } from './truth.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 function ruleFor(of: MappedCollection, all: readonly RetentionPolicy[], policyUid?: string, now = NOW): CollectionRule {
   const [rule] = ruleset(effectiveRules([of], all, now), { now, ...(policyUid === undefined ? {} : { policyUid }) });
@@ -26,7 +26,7 @@ describe('a row', () => {
           expect(rule.guards.every((guard) => truth(guard.predicate, item) === false)).toBe(!kept);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 
@@ -37,7 +37,7 @@ describe('a row', () => {
         for (const policy of under) expect(judge(item, of, all, NOW, policy.metadata.uid)).toEqual({ due: true, kept: false });
         expect(under.length > 0).toBe(deletable(ruleFor(of, all), item));
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 

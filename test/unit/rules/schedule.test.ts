@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { nextSlot, nextStart, owedSlot, parseCron, windowMillis, type Schedule } from '../../../src/rules/schedule.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 const at = (text: string): number => Date.parse(text);
 const iso = (millis: number | undefined): string | undefined => (millis === undefined ? undefined : new Date(millis).toISOString());
@@ -76,7 +76,7 @@ describe('the next start', () => {
         const before = owedSlot(schedule, now - 86_400_000, start - 1, uid);
         expect(before === undefined || before.startsAt <= now).toBe(true);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 

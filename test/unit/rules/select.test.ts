@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { coversCollection, coversStore, isCategoryWithin, labelsMatch, matchesPattern, type CollectionSelector, type SelectionScope, type StoreSelector } from '../../../src/rules/select.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 const store = { name: 'analytics', namespace: 'platform-db', labels: { tier: 'gold', region: 'eu' } };
 const own: SelectionScope = { namespace: 'platform-db', rootNamespace: 'dataward-system' };
@@ -73,7 +73,7 @@ describe('a pattern', () => {
         const expected = new RegExp(`^${pattern.split('*').map((part) => part.replaceAll('.', '\\.')).join('.*')}$`).test(name);
         expect(matchesPattern(pattern, name)).toBe(expected);
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 

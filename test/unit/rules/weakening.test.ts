@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { RetentionPolicy, RetentionPolicySpec } from '../../../src/api/generated/retentionPolicy.ts';
 import type { MappedCollection } from '../../../src/rules/collections.ts';
 import { cutoff } from '../../../src/rules/cutoff.ts';
@@ -9,20 +8,22 @@ import { compareCutoffs, compareRules, latestCutoff, normalRule, type NormalRule
 import { aCollection, aMaximum, aMinimum, aPolicy, aTime } from '../../support/declared.ts';
 import { collection, NOW, policies, row, spec } from './generated.ts';
 import { deletable, type Row } from './truth.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 const effective = (of: MappedCollection, all: readonly RetentionPolicy[], now = NOW): EffectiveCollection => effectiveRules([of], all, now)[0] as EffectiveCollection;
-const normal = (of: MappedCollection, all: readonly RetentionPolicy[], uid = 'uid-p0'): NormalRule => normalRule(effective(of, all), uid);
+const normal = (of: MappedCollection, all: readonly RetentionPolicy[], now = NOW): NormalRule => normalRule(effective(of, all, now), 'uid-p0');
+type Rules = [MappedCollection, RetentionPolicy[]];
 const ruled = (name: string, words: Partial<RetentionPolicySpec>): RetentionPolicy => aPolicy(name, words);
 
-/** Something that would go under the second rules and not under the first, on one of several days. */
-function goesEarlier(before: [MappedCollection, RetentionPolicy[]], after: [MappedCollection, RetentionPolicy[]], uid: string, items: readonly Row[]): Row | undefined {
-  for (const now of [NOW, '2026-02-28T09:00:00Z', '2026-12-31T23:30:00Z', '2027-01-01T05:00:00Z']) {
-    const [old] = ruleset([effective(before[0], before[1], now)], { policyUid: uid, now });
-    const [young] = ruleset([effective(after[0], after[1], now)], { policyUid: uid, now });
-    const found = old && young && items.find((item) => deletable(young, item) && !deletable(old, item));
-    if (found) return found;
-  }
-  return undefined;
+const DAYS = [NOW, '2026-02-28T09:00:00Z', '2026-12-31T23:30:00Z', '2027-01-01T05:00:00Z'];
+
+/** The days on which something would go under the second rules and not under the first. */
+function daysGoingEarlier(before: Rules, after: Rules, items: readonly Row[]): string[] {
+  return DAYS.filter((now) => {
+    const [old] = ruleset([effective(...before, now)], { policyUid: 'uid-p0', now });
+    const [young] = ruleset([effective(...after, now)], { policyUid: 'uid-p0', now });
+    return old && young && items.some((item) => deletable(young, item) && !deletable(old, item));
+  });
 }
 
 describe('compared with the rule last approved', () => {
@@ -40,9 +41,9 @@ describe('compared with the rule last approved', () => {
         const index = at % all.length;
         const next = changed ? all.with(index, aPolicy(`p${index}`, changed)) : all.toSpliced(index, 1);
         if (!next.some((policy) => policy.metadata.uid === 'uid-p0')) return;
-        if (goesEarlier([of, all], [of, next], 'uid-p0', items)) expect(compareRules(normal(of, all), normal(of, next), 'views')).toBeDefined();
+        for (const now of daysGoingEarlier([of, all], [of, next], items)) expect(compareRules(normal(of, all, now), normal(of, next, now), 'views')).toBeDefined();
       }),
-      { numRuns: 120 },
+      { numRuns: runs(120) },
     );
   });
 
@@ -50,9 +51,9 @@ describe('compared with the rule last approved', () => {
     fc.assert(
       fc.property(collection, collection, policies, fc.boolean(), fc.array(row, { minLength: 20, maxLength: 20 }), (of, changed, all, swap, items) => {
         const next = swap ? { ...changed, times: { Created: aTime('closed_at'), Closed: aTime('created_at') } } : changed;
-        if (goesEarlier([of, all], [next, all], 'uid-p0', items)) expect(compareRules(normal(of, all), normal(next, all), 'views')).toBeDefined();
+        for (const now of daysGoingEarlier([of, all], [next, all], items)) expect(compareRules(normal(of, all, now), normal(next, all, now), 'views')).toBeDefined();
       }),
-      { numRuns: 80 },
+      { numRuns: runs(80) },
     );
   });
 
@@ -60,7 +61,6 @@ describe('compared with the rule last approved', () => {
   const least = ruled('least', { minimum: aMinimum('P1Y') });
   const of = aCollection();
   const { client: _client, ...withoutClient } = of;
-  type Rules = [MappedCollection, RetentionPolicy[]];
 
   const narrower: [string, Rules, Rules][] = [
     ['a longer maximum', [of, [ruled('p0', one)]], [of, [ruled('p0', { maximum: aMaximum('P26M') })]]],
@@ -103,6 +103,16 @@ describe('compared with the rule last approved', () => {
     const before = normal(of, [ruled('p0', { ...one, clients: { keys: ['a'] } }), least]);
     const after = normal(of, [ruled('p0', { ...one, clients: { keys: ['a'] } }), least, ruled('own', { maximum: aMaximum('P10Y'), clients: { keys: ['b'] } })]);
     expect(compareRules(before, after, 'views')).toBeUndefined();
+  });
+
+  test('thirty days for a month asks for a person on the day they are the shorter ones, though another policy was shorter before', () => {
+    const month = ruled('p1', { maximum: aMaximum('P1M') });
+    const before: Rules = [of, [ruled('p0', { maximum: aMaximum('P1M') }), month]];
+    const after: Rules = [of, [ruled('p0', { maximum: aMaximum('P30D') }), month]];
+    const february = '2026-03-15T12:00:00Z';
+    const august = '2026-08-15T12:00:00Z';
+    expect(compareRules(normal(...before, august), normal(...after, february), 'views')).toBeUndefined();
+    expect(compareRules(normal(...before, august), normal(...after, august), 'views')).toMatchObject({ reason: 'RuleChanged', message: expect.stringContaining('from P1M to P30D') });
   });
 
   test('a first run asks for a person', () => {

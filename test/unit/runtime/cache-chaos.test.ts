@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { createCache } from '../../../src/runtime/cache.ts';
 import { createClient } from '../../../src/runtime/client.ts';
 import { eventually, matching, startFakeApiServer, widget, WIDGET } from '../../support/fake-apiserver.ts';
 import type { FakeApiServer, Widget } from '../../support/fake-apiserver.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 const name = fc.constantFrom('a', 'b', 'c', 'd');
 
@@ -58,6 +58,6 @@ test('whatever changes and breaks, in whatever order: the cache ends up equal to
         await server.stop();
       }
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });

@@ -1,5 +1,4 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { ApiError } from '../../../src/runtime/client.ts';
 import type { Client } from '../../../src/runtime/client.ts';
 import type { Clock } from '../../../src/runtime/clock.ts';
@@ -8,6 +7,7 @@ import type { Lease } from '../../../src/runtime/lease-spec.ts';
 import { silentLogger } from '../../../src/telemetry/logger.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import type { FakeClock } from '../../support/fake-clock.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 /** The one lease, with the version check of a real server. */
 function createLeaseServer() {
@@ -133,6 +133,6 @@ test('with clocks an hour apart, pauses, lost answers and stops at any time: nev
       await Promise.all(running);
       expect(leaders()).toBe(0);
     }),
-    { numRuns: 60, examples: [[PAUSED_WHILE_GIVING_BACK]] },
+    { numRuns: runs(60), examples: [[PAUSED_WHILE_GIVING_BACK]] },
   );
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { createQueue } from '../../../src/runtime/queue.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 const setUp = (options = {}) => {
   const clock = createFakeClock();
@@ -200,6 +200,6 @@ test('whatever the order of adds and work: no key twice at once, every key added
       expect([...owed]).toEqual([]);
       expect(clock.timers).toBe(0);
     }),
-    { numRuns: 150 },
+    { numRuns: runs(150) },
   );
 });

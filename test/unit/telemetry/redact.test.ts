@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { createLogger } from '../../../src/telemetry/logger.ts';
 import { describeError, errorMessage, maskCredentials, redact, REDACTED } from '../../../src/telemetry/redact.ts';
 import { TerminalError } from '../../../src/runtime/result.ts';
+import { fc } from '../../support/properties.ts';
 
 const PEM = '-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import type { CollectionRule } from '../../../../src/stores/port.ts';
 import { guard, oneOf, openStore, purgeAll, request, rule, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
+import { fc, runs } from '../../../support/properties.ts';
 
 let server: TestPostgres;
 let store: TestStore;
@@ -106,6 +106,6 @@ test('whatever the rows, the references and their actions, a purge leaves exactl
       }
       expect((await readBack(suffix)).map(text).toSorted()).toEqual(expected.map(text).toSorted());
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 }, 120_000);

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 import { COMPARE_OPERATORS } from '../../../../src/stores/predicate.ts';
 import type { Cutoff, FieldPath, Predicate, TimeField } from '../../../../src/stores/predicate.ts';
 import type { Row } from './predicate-model.ts';
+import { fc } from '../../../support/properties.ts';
 
 export const facts = { schema: 'public', name: 'facts' };
 export const owners = { schema: 'public', name: 'owners' };

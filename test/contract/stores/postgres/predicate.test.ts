@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { FieldPath, Predicate, TimeField } from '../../../../src/stores/predicate.ts';
 import { resolveTables } from '../../../../src/stores/postgres/catalogue.ts';
 import type { TableLookup } from '../../../../src/stores/postgres/catalogue.ts';
@@ -13,6 +12,7 @@ import { hasUnreadable, truthOf } from './predicate-model.ts';
 import type { Truth } from './predicate-model.ts';
 import { columns, cutoffOn, facts, now, owners, tables, trees, zone } from './predicate-samples.ts';
 import { login } from './support.ts';
+import { fc, runs } from '../../../support/properties.ts';
 
 describe('a compiled predicate', () => {
   let server: TestPostgres;
@@ -48,7 +48,7 @@ describe('a compiled predicate', () => {
       fc.asyncProperty(trees, async (predicate) => {
         expect(await evaluate(predicate)).toEqual(tables.facts.map((row) => truthOf(predicate, row, tables)));
       }),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
   });
 
@@ -65,7 +65,7 @@ describe('a compiled predicate', () => {
         const rule = { collection: 'c', table: facts, due, guards: guarding, times: [], acknowledged: [] };
         expect(await countCollection(connection, { rule, now, budgetMs: 10_000 })).toMatchObject({ ...expected, exact: true });
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { OWN_KINDS } from '../../../../src/api/kinds.ts';
 import type { KubeObject } from '../../../../src/api/object.ts';
 import { loadApi } from '../../../../src/api/validation/load.ts';
 import { pruneAndDefault } from '../../../../src/api/validation/prepare.ts';
 import type { StructuralSchema } from '../../../../src/api/validation/structural.ts';
 import { CRDS, acceptedObjects } from '../../../crds/cases.ts';
+import { fc, runs } from '../../../support/properties.ts';
 
 const text: StructuralSchema = { type: 'string' };
 const schema: StructuralSchema = {
@@ -104,7 +104,7 @@ describe('over the kinds of this project', () => {
         expect(errors.length).toBeGreaterThan(0);
         for (const error of errors) expect(error.message).not.toContain('\n');
       }),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 

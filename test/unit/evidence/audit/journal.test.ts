@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { JournalOrderError, openJournal, type JournalRun } from '../../../../src/evidence/audit/journal.ts';
 import { readRecord } from '../../../../src/evidence/audit/line.ts';
 import { openAuditLog } from '../../../../src/evidence/audit/log.ts';
 import { AuditEntryError, type AuditRecord } from '../../../../src/evidence/audit/record.ts';
 import { entry, NOON, readLines, withFolder } from '../../../support/chain.ts';
+import { fc, runs } from '../../../support/properties.ts';
 
 const run = (store: string, name: string): JournalRun => ({ store, run: name, object: { kind: 'PurgeRun', name }, actor: 'dataward' });
 const rows = (...seqs: number[]) => seqs.map((seq) => ({ seq, deleted: seq * 10, clients: [{ client: 'client-a', deleted: seq }] }));
@@ -94,7 +94,7 @@ describe('takeOver', () => {
           expect(Object.fromEntries(seen)).toEqual(Object.fromEntries([...model].map(([key, upTo]) => [key, Array.from({ length: upTo }, (_, i) => i + 1)])));
         }),
       ),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 });

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { GroupBuffer } from '../../../../src/evidence/audit/group.ts';
 import { readRecord } from '../../../../src/evidence/audit/line.ts';
 import { AUDIT_OUTCOMES, AuditEntryError, encodeEntry, EMPTY_CHAIN, MAX_LINE_BYTES } from '../../../../src/evidence/audit/record.ts';
 import type { AuditEntry, ChainHead } from '../../../../src/evidence/audit/record.ts';
 import { canonicalJson, type Json } from '../../../../src/evidence/canonical.ts';
 import { entry } from '../../../support/chain.ts';
+import { fc } from '../../../support/properties.ts';
 
 const TS = '2026-11-24T12:00:00.000Z';
 const text = () => fc.string({ minLength: 1, unit: 'binary', maxLength: 30 });

@@ -1,12 +1,12 @@
 import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { signCheckpoint, type Checkpoint } from '../../../../src/evidence/audit/checkpoint.ts';
 import { listSegments } from '../../../../src/evidence/audit/segments.ts';
 import { verifyAuditLog, type AuditVerdict } from '../../../../src/evidence/audit/verify.ts';
 import { generateSigningKey, type PublicKeys } from '../../../../src/evidence/keys.ts';
 import { NOON, readLines, rehash, withFolder, writeChain, writeLines } from '../../../support/chain.ts';
+import { fc, runs } from '../../../support/properties.ts';
 
 const key = generateSigningKey();
 const publicKeys: PublicKeys = new Map([[key.keyId, key.publicKey]]);
@@ -153,7 +153,7 @@ test('no way of editing an anchored chain goes unnoticed', async () => {
         const verdict = await verifyAuditLog({ dir, checkpoints, publicKeys });
         expect(verdict.ok).toBe(lines.join() === segment!.lines.join());
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { Pace } from '../../../../src/stores/port.ts';
 import { adaptSize, decidePace, halveSize, remainingRanges, retryDelay } from '../../../../src/stores/postgres/pace.ts';
 import type { BatchSize, PaceSample } from '../../../../src/stores/postgres/pace.ts';
+import { fc } from '../../../support/properties.ts';
 
 const pace: Pace = { maxBatchMillis: 50, workers: 1, maxReplicaLagSeconds: 10, lockTimeoutMillis: 500, maxWalMegabytesPerRun: 100, maxUnarchivedWalMegabytes: 10 };
 const quiet: PaceSample = { lockWaiters: 0, vacuuming: false };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { Predicate, TimeField } from '../../../../src/stores/predicate.ts';
 import { addressesOf, reachable, startEventOf } from '../../../../src/stores/postgres/predicates.ts';
+import { fc } from '../../../support/properties.ts';
 
 const at: TimeField = { path: { via: [], field: 'at' }, type: 'TimestampTZ' };
 const ended: TimeField = { path: { via: [{ field: 'client', table: { schema: 'public', name: 'clients' }, toField: 'id' }], field: 'ended' }, type: 'Date' };

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { StoreError } from '../../../../src/stores/port.ts';
 import type { Cutoff, FieldPath, Predicate, TableAddress, TimeField } from '../../../../src/stores/predicate.ts';
 import { compilePredicate, isFalse, literalsOf, notFalse, Parameters, quoteIdentifier, quoteTable } from '../../../../src/stores/postgres/sql.ts';
 import type { CompileContext, ResolvedTable } from '../../../../src/stores/postgres/sql.ts';
+import { fc } from '../../../support/properties.ts';
 
 const views = tableOf('views', { id: 'bigint', who: 'uuid', client: 'integer', state: '"shop"."state"', mail: 'citext', tags: 'text[]', at: 'timestamp with time zone', local: 'timestamp without time zone', day: 'date', seconds: 'integer', millis: 'numeric', note: 'text' });
 const clients = tableOf('clients', { id: 'integer', ended: 'date', country: 'integer' });
