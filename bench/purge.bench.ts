@@ -5,7 +5,7 @@
  *     npx tsx bench/purge.bench.ts [rows] [rounds]
  */
 import pg from 'pg';
-import type { PurgePlan, PurgeRequest } from '../src/stores/port.ts';
+import type { PurgePlan, PurgeRequest } from '../src/stores/purging.ts';
 import { request, rule } from '../test/contract/stores/postgres/purge-support.ts';
 import type { TestPostgres } from '../test/support/postgres.ts';
 import { quantile, report } from './support/report.ts';

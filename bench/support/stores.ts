@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Pace, PurgePlan, PurgeRequest, StoreHold, StoreWriter } from '../../src/stores/port.ts';
+import type { StoreHold } from '../../src/stores/fence.ts';
+import type { StoreWriter } from '../../src/stores/port.ts';
+import type { Pace, PurgePlan, PurgeRequest } from '../../src/stores/purging.ts';
 import { connect } from '../../src/stores/postgres/connection.ts';
 import type { Connection } from '../../src/stores/postgres/connection.ts';
 import { createReader } from '../../src/stores/postgres/reader.ts';

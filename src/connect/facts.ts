@@ -1,5 +1,5 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
-import type { Inventory } from '../stores/port.ts';
+import type { Inventory } from '../stores/facts.ts';
 import type { StoreConnections } from './stores.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Reason } from '../api/reasons.ts';
 import { ApiError } from '../runtime/client.ts';
 import { TerminalError, WaitingError } from '../runtime/result.ts';
-import { StoreError, type StoreErrorReason } from '../stores/port.ts';
+import { StoreError, type StoreErrorReason } from '../stores/errors.ts';
 import { ConnectionError } from './stores.ts';
 
 const REASON_OF: Record<StoreErrorReason, Reason> = {

@@ -1,5 +1,6 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
-import type { FenceState, StoreWriter } from '../stores/port.ts';
+import type { FenceState } from '../stores/fence.ts';
+import type { StoreWriter } from '../stores/port.ts';
 import type { StoreConnections } from './stores.ts';
 
 /**

@@ -1,5 +1,6 @@
 import type { StoreRules } from '../rules/store-rules.ts';
-import type { CollectionCount, Inventory, SessionFacts, TransportFacts } from '../stores/port.ts';
+import type { CollectionCount } from '../stores/counting.ts';
+import type { Inventory, SessionFacts, TransportFacts } from '../stores/facts.ts';
 
 /**
  * What was read of one store and is still believed, with its times in milliseconds. A new process knows nothing

@@ -3,7 +3,8 @@ import { CONFIG_MAP, HOST_ANNOTATION, SECRET, STORE_ANNOTATION } from '../api/ki
 import type { KubeObject } from '../api/object.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { Client } from '../runtime/client.ts';
-import type { Credential, StoreDriver, StoreEngine, StoreReader, StoreTarget, StoreWriter, TransportFacts } from '../stores/port.ts';
+import type { TransportFacts } from '../stores/facts.ts';
+import type { Credential, StoreDriver, StoreEngine, StoreReader, StoreTarget, StoreWriter } from '../stores/port.ts';
 
 /**
  * Turns DataStore objects into open stores.

@@ -4,7 +4,7 @@ import type { Failure } from '../connect/failures.ts';
 import { attachments } from '../rules/attach.ts';
 import { resolveMaps, type MapProblem } from '../rules/collections.ts';
 import type { Declarations } from '../rules/store-rules.ts';
-import type { Inventory } from '../stores/port.ts';
+import type { Inventory } from '../stores/facts.ts';
 
 /** What can be said of one map against its store. */
 export interface MapVerdict {

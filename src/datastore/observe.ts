@@ -9,7 +9,9 @@ import type { StoreConnections } from '../connect/stores.ts';
 import { ruleset } from '../rules/ruleset.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
 import { normalRule } from '../rules/weakening.ts';
-import type { CollectionCount, StoreIdentity, StoreReader } from '../stores/port.ts';
+import type { CollectionCount } from '../stores/counting.ts';
+import type { StoreIdentity } from '../stores/facts.ts';
+import type { StoreReader } from '../stores/port.ts';
 import { judgeTarget, type TargetVerdict } from '../rules/target.ts';
 import { dueReadings } from './plan.ts';
 

@@ -8,7 +8,8 @@ import type { EffectiveCollection } from '../rules/effective.ts';
 import { oldestDueSince, policyKey } from '../rules/effective.ts';
 import { inertBecause } from '../rules/ruleset.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
-import type { CollectionCount, SessionFacts, StoreIdentity, TransportFacts } from '../stores/port.ts';
+import type { CollectionCount } from '../stores/counting.ts';
+import type { SessionFacts, StoreIdentity, TransportFacts } from '../stores/facts.ts';
 import type { Observation } from './observe.ts';
 
 const WORST = 50;

@@ -7,7 +7,8 @@ import type { StoreConnections } from '../connect/stores.ts';
 import { resolveHold } from '../rules/holds.ts';
 import { anyOf } from '../rules/rows.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
-import type { Inventory, StoreWriter } from '../stores/port.ts';
+import type { Inventory } from '../stores/facts.ts';
+import type { StoreWriter } from '../stores/port.ts';
 import { blocksFor, type HoldSubjects } from './observe.ts';
 
 export interface HoldContext {

@@ -4,7 +4,9 @@ import { pendingHolds, storeRules, type Declarations, type StoreRules } from '..
 import { ruleset } from '../rules/ruleset.ts';
 import { normalRule, type ApprovalReason, type NormalRule } from '../rules/weakening.ts';
 import { WaitingError } from '../runtime/result.ts';
-import type { CollectionRule, PurgeRequest, Refusal, StoreReader } from '../stores/port.ts';
+import type { CollectionRule } from '../stores/counting.ts';
+import type { StoreReader } from '../stores/port.ts';
+import type { PurgeRequest, Refusal } from '../stores/purging.ts';
 import { approvalReasons, draftRun, type DraftRun } from './plan.ts';
 
 /** More than this between the two clocks and no cutoff can be trusted. */

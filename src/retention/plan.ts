@@ -4,7 +4,10 @@ import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import { canonicalDigest, canonicalJson } from '../evidence/canonical.ts';
 import { policyKey, refOf } from '../rules/effective.ts';
 import { compareCutoffs, compareRules, latestCutoff, type ApprovalReason, type NormalRule } from '../rules/weakening.ts';
-import type { ApprovedRule, CollectionRule, Inventory, PurgePlan, StepForecast } from '../stores/port.ts';
+import type { CollectionRule } from '../stores/counting.ts';
+import type { Inventory } from '../stores/facts.ts';
+import type { ApprovedRule } from '../stores/fence.ts';
+import type { PurgePlan, StepForecast } from '../stores/purging.ts';
 import { Temporal } from 'temporal-polyfill';
 
 /** A plan as it goes into a PurgeRun, with what was left out of its hash because looking again may change it. */

@@ -1,5 +1,5 @@
 import type { Collection, DataMap, TimeEvent } from '../api/generated/dataMap.ts';
-import type { Inventory, TableFact } from '../stores/port.ts';
+import type { Inventory, TableFact } from '../stores/facts.ts';
 import type { FieldPath, TableAddress, TimeField } from '../stores/predicate.ts';
 import { matchesPattern, type SelectableCollection } from './select.ts';
 

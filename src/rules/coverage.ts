@@ -1,6 +1,6 @@
 import type { DataMap } from '../api/generated/dataMap.ts';
 import type { Coverage, UnclassifiedTable } from '../api/generated/dataStore.ts';
-import type { Inventory, TableFact } from '../stores/port.ts';
+import type { Inventory, TableFact } from '../stores/facts.ts';
 import { tableKey, type MappedCollection, type ResolvedMaps } from './collections.ts';
 
 /** Status lists show the worst and count the rest: no object grows with the data. */

@@ -1,6 +1,6 @@
 import { Temporal } from 'temporal-polyfill';
 import type { HoldBlock, LegalHold } from '../api/generated/legalHold.ts';
-import type { StoreHold } from '../stores/port.ts';
+import type { StoreHold } from '../stores/fence.ts';
 import type { Cutoff, Predicate, TableAddress } from '../stores/predicate.ts';
 import { groupBy, tableKey, type MappedCollection } from './collections.ts';
 import { allOf, anyOf } from './rows.ts';

@@ -1,4 +1,4 @@
-import type { CollectionRule } from '../stores/port.ts';
+import type { CollectionRule } from '../stores/counting.ts';
 import type { Guard, Predicate, TimeField } from '../stores/predicate.ts';
 import { cutoff } from './cutoff.ts';
 import type { AppliedRule, EffectiveCollection } from './effective.ts';

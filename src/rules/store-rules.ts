@@ -2,7 +2,7 @@ import type { DataMap } from '../api/generated/dataMap.ts';
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { LegalHold } from '../api/generated/legalHold.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
-import type { Inventory } from '../stores/port.ts';
+import type { Inventory } from '../stores/facts.ts';
 import { acceptedMaps, type NamespaceLabels } from './attach.ts';
 import { resolveMaps, type ResolvedMaps } from './collections.ts';
 import { effectiveRules, type EffectiveCollection } from './effective.ts';

@@ -1,6 +1,6 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
 import { CONFIRM_TARGET_ANNOTATION } from '../api/kinds.ts';
-import type { StoreIdentity } from '../stores/port.ts';
+import type { StoreIdentity } from '../stores/facts.ts';
 
 /** Whether the store behind the name is the one it was. */
 export type TargetVerdict = { is: 'Known' | 'New' | 'Confirmed' } | { is: 'TargetChanged' | 'TargetUnexpected' | 'Rewound'; message: string };

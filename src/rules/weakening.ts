@@ -1,4 +1,4 @@
-import type { CollectionRule } from '../stores/port.ts';
+import type { CollectionRule } from '../stores/counting.ts';
 import type { Cutoff } from '../stores/predicate.ts';
 import { daysBetween, type RoundUp } from './cutoff.ts';
 import type { AppliedRule, EffectiveCollection } from './effective.ts';

@@ -4,7 +4,7 @@ import type { HoldBlock, LegalHold, LegalHoldSpec } from '../../src/api/generate
 import type { Maximum, Minimum, Purge, RetentionPolicy, RetentionPolicySpec } from '../../src/api/generated/retentionPolicy.ts';
 import type { ObjectMeta } from '../../src/api/object.ts';
 import type { MappedCollection } from '../../src/rules/collections.ts';
-import type { Inventory, TableFact } from '../../src/stores/port.ts';
+import type { Inventory, TableFact } from '../../src/stores/facts.ts';
 import type { TimeField } from '../../src/stores/predicate.ts';
 
 /** Small whole objects for tests of pure parts; what a test is about it says itself. */

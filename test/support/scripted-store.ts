@@ -1,6 +1,9 @@
 import type { DataStore } from '../../src/api/generated/dataStore.ts';
 import type { StoreConnections } from '../../src/connect/stores.ts';
-import type { BatchResult, Claim, FenceState, Inventory, JournalRow, PurgeContext, PurgePlan, PurgeStep, StoreHold, StoreIdentity, StoreWriter } from '../../src/stores/port.ts';
+import type { Inventory, StoreIdentity } from '../../src/stores/facts.ts';
+import type { Claim, FenceState, StoreHold } from '../../src/stores/fence.ts';
+import type { StoreWriter } from '../../src/stores/port.ts';
+import type { BatchResult, JournalRow, PurgeContext, PurgePlan, PurgeStep } from '../../src/stores/purging.ts';
 import { anInventory } from './declared.ts';
 
 /** What a store answers; tests change it while work is under way. */

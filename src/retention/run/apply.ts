@@ -4,8 +4,9 @@ import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
-import type { JournalRow, PurgeRequest, PurgeStep, Refusal, StoreWriter } from '../../stores/port.ts';
-import { StoreError } from '../../stores/port.ts';
+import type { StoreWriter } from '../../stores/port.ts';
+import type { JournalRow, PurgeRequest, PurgeStep, Refusal } from '../../stores/purging.ts';
+import { StoreError } from '../../stores/errors.ts';
 import type { Stop } from './stop.ts';
 
 export interface PurgeRunWork {

@@ -11,7 +11,7 @@ import { buildCertificate, certificateDigest, certificateText, signCertificate, 
 import type { SigningKey } from '../../evidence/keys.ts';
 import type { Client } from '../../runtime/client.ts';
 import { isAlreadyExists } from '../../runtime/client.ts';
-import type { JournalRow, PurgeRequest } from '../../stores/port.ts';
+import type { JournalRow, PurgeRequest } from '../../stores/purging.ts';
 import { objectOf } from './apply.ts';
 import type { Verdict } from './verify.ts';
 

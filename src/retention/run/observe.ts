@@ -11,7 +11,9 @@ import { holdsOn, pendingHolds, storeRules, type Declarations, type StoreRules }
 import type { NormalRule } from '../../rules/weakening.ts';
 import type { Client } from '../../runtime/client.ts';
 import { judgeTarget } from '../../rules/target.ts';
-import type { FenceState, PurgeRequest, StoreReader } from '../../stores/port.ts';
+import type { FenceState } from '../../stores/fence.ts';
+import type { StoreReader } from '../../stores/port.ts';
+import type { PurgeRequest } from '../../stores/purging.ts';
 import { agreeOnNow, purgeRequest } from '../derive.ts';
 import { approvalReasons, widerThanPlanned } from '../plan.ts';
 import { frozenBy } from './freeze.ts';

@@ -2,7 +2,9 @@ import type { PurgeRun, Verification } from '../../api/generated/purgeRun.ts';
 import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import { anyOf } from '../../rules/rows.ts';
-import type { FenceState, PurgeRequest, StepForecast, StoreReader } from '../../stores/port.ts';
+import type { FenceState } from '../../stores/fence.ts';
+import type { StoreReader } from '../../stores/port.ts';
+import type { PurgeRequest, StepForecast } from '../../stores/purging.ts';
 
 type HeldFingerprint = NonNullable<Verification['heldBefore']>[number];
 

@@ -1,4 +1,4 @@
-import type { ApprovedRule } from '../port.ts';
+import type { ApprovedRule } from '../fence.ts';
 import type { Connection } from './connection.ts';
 import { utcText } from './sql.ts';
 

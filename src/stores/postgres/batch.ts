@@ -1,5 +1,6 @@
-import { StoreError } from '../port.ts';
-import type { CollectionRule, Pace, PurgeMethod } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { CollectionRule } from '../counting.ts';
+import type { Pace, PurgeMethod } from '../purging.ts';
 import type { Allowance } from './allowance.ts';
 import type { Connection } from './connection.ts';
 import { sqlState } from './errors.ts';

@@ -1,5 +1,5 @@
-import { StoreError } from '../port.ts';
-import type { TableFact } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { TableFact } from '../facts.ts';
 import type { TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
 import type { ResolvedColumn, ResolvedTable } from './sql.ts';

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { CertificateFacts } from '../port.ts';
+import type { CertificateFacts } from '../facts.ts';
 
 /**
  * Why a certificate does not prove a name; undefined when it does. A bare common name proves nothing (RFC 9525),

@@ -1,4 +1,4 @@
-import type { ForeignKeyFact, Inventory, TableFact } from '../port.ts';
+import type { ForeignKeyFact, Inventory, TableFact } from '../facts.ts';
 import type { TableAddress } from '../predicate.ts';
 
 /** A foreign key into a table, with partitions folded into the table they belong to. */

@@ -3,7 +3,7 @@ import { isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
-import { StoreError } from '../port.ts';
+import { StoreError } from '../errors.ts';
 import type { Credential, OpenOptions, StoreTarget } from '../port.ts';
 import { certificateNameError } from './certificate.ts';
 import { sqlState, toStoreError } from './errors.ts';

@@ -1,4 +1,5 @@
-import type { CollectionCount, CollectionRule, CountRequest, StoreHold } from '../port.ts';
+import type { CollectionCount, CollectionRule, CountRequest } from '../counting.ts';
+import type { StoreHold } from '../fence.ts';
 import type { Guard, Predicate, TableAddress } from '../predicate.ts';
 import { addressKey, resolveTables } from './catalogue.ts';
 import type { Connection } from './connection.ts';

@@ -1,5 +1,5 @@
-import { StoreError } from '../port.ts';
-import type { StoreErrorReason } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { StoreErrorReason } from '../errors.ts';
 
 /** What of a server's error may be kept: codes and names of catalogue objects, never text that can quote a row. */
 export interface DatabaseFault {

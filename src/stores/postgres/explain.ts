@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { PurgeRequest } from '../port.ts';
+import type { PurgeRequest } from '../purging.ts';
 import { topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { readFence } from './fence.ts';

@@ -1,4 +1,6 @@
-import type { CollectionRule, Inventory, PurgeRequest } from '../port.ts';
+import type { CollectionRule } from '../counting.ts';
+import type { Inventory } from '../facts.ts';
+import type { PurgeRequest } from '../purging.ts';
 import type { Predicate, TableAddress } from '../predicate.ts';
 import { tableKey, topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';

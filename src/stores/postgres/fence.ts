@@ -1,5 +1,5 @@
-import { StoreError } from '../port.ts';
-import type { Claim, FenceState } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { Claim, FenceState } from '../fence.ts';
 import type { Connection } from './connection.ts';
 import { readHolds } from './holds.ts';
 import { utcText } from './sql.ts';

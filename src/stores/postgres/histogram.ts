@@ -1,4 +1,4 @@
-import type { Histogram } from '../port.ts';
+import type { Histogram } from '../counting.ts';
 import type { TableAddress, TimeField } from '../predicate.ts';
 import { resolveTables } from './catalogue.ts';
 import type { Connection } from './connection.ts';

@@ -1,6 +1,6 @@
 import { digestOf } from '../canonical.ts';
-import { StoreError } from '../port.ts';
-import type { StoreHold } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { StoreHold } from '../fence.ts';
 import type { Connection } from './connection.ts';
 import { utcText } from './sql.ts';
 import { changeFence } from './transaction.ts';

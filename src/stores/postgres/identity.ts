@@ -1,5 +1,5 @@
 import { digestOf } from '../canonical.ts';
-import type { SessionFacts, StoreIdentity } from '../port.ts';
+import type { SessionFacts, StoreIdentity } from '../facts.ts';
 import type { Connection } from './connection.ts';
 import { readFence } from './fence.ts';
 import { utcText } from './sql.ts';

@@ -1,5 +1,5 @@
-import { StoreError } from '../port.ts';
-import type { FenceState } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { FenceState } from '../fence.ts';
 import type { Connection } from './connection.ts';
 import { readFence } from './fence.ts';
 import { CREATE_VERSION_1, INSTALL_LOCK, SCHEMA_VERSION } from './schema.ts';

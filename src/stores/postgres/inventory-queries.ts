@@ -1,4 +1,4 @@
-import type { TableFact } from '../port.ts';
+import type { TableFact } from '../facts.ts';
 import { tableKindSql } from './catalogue.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { ForeignKeyFact, Inventory, TableFact } from '../port.ts';
+import type { ForeignKeyFact, Inventory, TableFact } from '../facts.ts';
 import type { Connection } from './connection.ts';
 import { deleterExtensions, foreignKeysSql, parentsSql, primaryKeysSql, rulesSql, tablesSql, triggersSql } from './inventory-queries.ts';
 import type { ForeignKeyRow, KeyRow, ParentRow, RuleRow, SurroundingsRow, TableRow, TriggerRow } from './inventory-queries.ts';

@@ -1,5 +1,6 @@
-import { StoreError } from '../port.ts';
-import type { Claim, JournalRow, PurgeMethod } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { Claim } from '../fence.ts';
+import type { JournalRow, PurgeMethod } from '../purging.ts';
 import type { TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
 import { utcText } from './sql.ts';

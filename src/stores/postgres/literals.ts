@@ -1,6 +1,6 @@
 import type { Predicate, TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
-import { StoreError } from '../port.ts';
+import { StoreError } from '../errors.ts';
 import { sqlState } from './errors.ts';
 import { literalsOf } from './sql.ts';
 import type { ResolvedTable } from './sql.ts';

@@ -1,4 +1,4 @@
-import type { Pace } from '../port.ts';
+import type { Pace } from '../purging.ts';
 import type { Connection } from './connection.ts';
 
 /** What the server says of itself between two batches. Undefined: this login may not see it, or there is none. */

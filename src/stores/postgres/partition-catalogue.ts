@@ -1,4 +1,4 @@
-import type { CollectionRule } from '../port.ts';
+import type { CollectionRule } from '../counting.ts';
 import type { Predicate, TableAddress } from '../predicate.ts';
 import { keysetColumn } from './facts.ts';
 import type { Connection } from './connection.ts';

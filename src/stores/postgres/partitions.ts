@@ -1,5 +1,5 @@
-import { StoreError } from '../port.ts';
-import type { BatchResult } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { BatchResult } from '../purging.ts';
 import { countDeleted, retryReason } from './batch.ts';
 import { resolveTables } from './catalogue.ts';
 import { tableKey } from './closure.ts';

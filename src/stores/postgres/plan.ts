@@ -1,5 +1,7 @@
 import { digestOf } from '../canonical.ts';
-import type { CollectionRule, Inventory, PurgeMethod, PurgeRequest, PurgeStep, Refusal, TableFact } from '../port.ts';
+import type { CollectionRule } from '../counting.ts';
+import type { Inventory, TableFact } from '../facts.ts';
+import type { PurgeMethod, PurgeRequest, PurgeStep, Refusal } from '../purging.ts';
 import type { TableAddress } from '../predicate.ts';
 import { compareText, tableKey, tableName, topologyOf } from './closure.ts';
 import type { Edge, Topology } from './closure.ts';

@@ -1,4 +1,5 @@
-import type { CollectionCount, PurgePlan, PurgeRequest, StepForecast } from '../port.ts';
+import type { CollectionCount } from '../counting.ts';
+import type { PurgePlan, PurgeRequest, StepForecast } from '../purging.ts';
 import { tableKey, topologyOf } from './closure.ts';
 import type { Topology } from './closure.ts';
 import type { Connection } from './connection.ts';

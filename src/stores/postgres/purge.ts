@@ -1,5 +1,5 @@
-import { StoreError } from '../port.ts';
-import type { BatchResult, PurgeContext, PurgeStep } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { BatchResult, PurgeContext, PurgeStep } from '../purging.ts';
 import { Allowance } from './allowance.ts';
 import { topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';

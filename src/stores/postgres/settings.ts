@@ -1,4 +1,4 @@
-import { StoreError } from '../port.ts';
+import { StoreError } from '../errors.ts';
 import type { StoreTarget } from '../port.ts';
 
 /** Older servers lack TID range scans and numeric infinities. */

@@ -1,5 +1,5 @@
-import { StoreError } from '../port.ts';
-import type { TableFact } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { TableFact } from '../facts.ts';
 import type { CompareOperator, FieldPath, Predicate, TableAddress, TimeField } from '../predicate.ts';
 import { beforeSql, determinateSql } from './times.ts';
 import type { TimeColumn } from './times.ts';

@@ -1,5 +1,5 @@
-import { StoreError } from '../port.ts';
-import type { CollectionRule } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { CollectionRule } from '../counting.ts';
 import type { Guard, Predicate } from '../predicate.ts';
 import { tableKey } from './closure.ts';
 import type { Edge } from './closure.ts';

@@ -1,5 +1,6 @@
-import { StoreError } from '../port.ts';
-import type { CollectionRule, StoreHold } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { CollectionRule } from '../counting.ts';
+import type { StoreHold } from '../fence.ts';
 import type { Guard, Predicate, TableAddress } from '../predicate.ts';
 import { resolveTables } from './catalogue.ts';
 import type { TableLookup } from './catalogue.ts';

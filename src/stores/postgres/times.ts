@@ -1,4 +1,4 @@
-import { StoreError } from '../port.ts';
+import { StoreError } from '../errors.ts';
 import type { Cutoff, TimeField, TimeType } from '../predicate.ts';
 
 /** Adds a bound value to the statement and returns its placeholder, cast to a type. */

@@ -1,4 +1,4 @@
-import { StoreError } from '../port.ts';
+import { StoreError } from '../errors.ts';
 import type { Connection } from './connection.ts';
 import { sqlState } from './errors.ts';
 import { LOCK_FENCE } from './schema.ts';

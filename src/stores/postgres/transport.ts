@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import { DEFAULT_CIPHERS } from 'node:tls';
 import type { ConnectionOptions, SecureVersion, TLSSocket } from 'node:tls';
-import { StoreError } from '../port.ts';
-import type { ProbeOptions, StoreTarget, TransportFacts } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { TransportFacts } from '../facts.ts';
+import type { ProbeOptions, StoreTarget } from '../port.ts';
 import { certificateFacts } from './certificate.ts';
 import { errorFacts, toStoreError } from './errors.ts';
 import { requestTls, startPlain, startTls } from './wire.ts';

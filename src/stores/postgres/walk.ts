@@ -1,6 +1,5 @@
-import { StoreError } from '../port.ts';
-import type { BatchResult, PurgeMethod, PurgeStep } from '../port.ts';
-import type { PurgeContext } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import type { BatchResult, PurgeMethod, PurgeStep, PurgeContext } from '../purging.ts';
 import type { Allowance } from './allowance.ts';
 import { deleteBatch, OVER_LIMIT } from './batch.ts';
 import type { Batch, BatchOutcome, DeletedRow } from './batch.ts';

@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import type { DataStore } from '../../../src/api/generated/dataStore.ts';
 import { createStoreFacts } from '../../../src/connect/facts.ts';
 import type { StoreConnections } from '../../../src/connect/stores.ts';
-import type { Inventory, StoreReader } from '../../../src/stores/port.ts';
+import type { Inventory } from '../../../src/stores/facts.ts';
+import type { StoreReader } from '../../../src/stores/port.ts';
 
 const store = (generation: number): DataStore => ({ metadata: { uid: 'u', name: 's', namespace: 'n', generation } }) as DataStore;
 

@@ -3,7 +3,7 @@ import { REASONS } from '../../../src/api/reasons.ts';
 import { failureOf } from '../../../src/connect/failures.ts';
 import { ConnectionError } from '../../../src/connect/stores.ts';
 import { WaitingError } from '../../../src/runtime/result.ts';
-import { STORE_ERROR_REASONS, StoreError } from '../../../src/stores/port.ts';
+import { STORE_ERROR_REASONS, StoreError } from '../../../src/stores/errors.ts';
 
 describe('a failure in words', () => {
   test.each(STORE_ERROR_REASONS)('has a documented reason for the store error %s', (reason) => {

@@ -5,7 +5,8 @@ import type { Observation } from '../../../src/datastore/observe.ts';
 import { dataStoreStatus, retentionStatus, transportStatus } from '../../../src/datastore/status.ts';
 import { effectiveRules } from '../../../src/rules/effective.ts';
 import { storeRules } from '../../../src/rules/store-rules.ts';
-import type { CollectionCount, SessionFacts, TransportFacts } from '../../../src/stores/port.ts';
+import type { CollectionCount } from '../../../src/stores/counting.ts';
+import type { SessionFacts, TransportFacts } from '../../../src/stores/facts.ts';
 import { aCollection, aMap, aMaximum, aMinimum, anInventory, aPolicy, aStore, aTable } from '../../support/declared.ts';
 
 const NOW = Date.parse('2026-03-02T12:00:00Z');

@@ -5,7 +5,7 @@ import type { StoreConnections } from '../../../src/connect/stores.ts';
 import { enforce, release, type HoldContext, type StoreOutcome } from '../../../src/holds/apply.ts';
 import type { HoldSubjects } from '../../../src/holds/observe.ts';
 import type { Declarations } from '../../../src/rules/store-rules.ts';
-import { StoreError } from '../../../src/stores/port.ts';
+import { StoreError } from '../../../src/stores/errors.ts';
 import { aHold, aMap, anInventory, aStore, aTable } from '../../support/declared.ts';
 import { scriptedStore, type ScriptedStore, type StoreScript } from '../../support/scripted-store.ts';
 

@@ -5,7 +5,7 @@ import type { StoreFacts } from '../../../src/connect/facts.ts';
 import type { DeclarationSource } from '../../../src/connect/declarations.ts';
 import { createLegalHoldReconcile } from '../../../src/holds/reconcile.ts';
 import type { Result } from '../../../src/runtime/result.ts';
-import { StoreError } from '../../../src/stores/port.ts';
+import { StoreError } from '../../../src/stores/errors.ts';
 import { aHold, aMap, anInventory, aStore, aTable } from '../../support/declared.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { memoryAudit, type MemoryAudit } from '../../support/memory-audit.ts';

@@ -5,7 +5,8 @@ import { planStore, purgeRunFor, type PlanContext, type PlanOutcome } from '../.
 import { agreeOnNow } from '../../../src/retention/derive.ts';
 import { planDigest } from '../../../src/retention/plan.ts';
 import type { Declarations } from '../../../src/rules/store-rules.ts';
-import { StoreError, type StoreReader } from '../../../src/stores/port.ts';
+import { StoreError } from '../../../src/stores/errors.ts';
+import type { StoreReader } from '../../../src/stores/port.ts';
 import { aMap, aMaximum, anInventory, aPolicy, aPurge, aStore, aTable } from '../../support/declared.ts';
 import { memoryAudit, type MemoryAudit } from '../../support/memory-audit.ts';
 import { apiError, memoryClient, type MemoryClient } from '../../support/memory-client.ts';

@@ -5,7 +5,9 @@ import { agreeOnNow, purgeRequest } from '../../../src/retention/derive.ts';
 import { approvalReasons, draftRun, planDigest, readNormal, widerThanPlanned, type ApprovalInput, type DraftRun } from '../../../src/retention/plan.ts';
 import type { NormalRule } from '../../../src/rules/weakening.ts';
 import { storeRules, type StoreRules } from '../../../src/rules/store-rules.ts';
-import type { Inventory, PurgePlan, StepForecast, StoreReader } from '../../../src/stores/port.ts';
+import type { Inventory } from '../../../src/stores/facts.ts';
+import type { StoreReader } from '../../../src/stores/port.ts';
+import type { PurgePlan, StepForecast } from '../../../src/stores/purging.ts';
 import { aMap, aMaximum, aMinimum, anInventory, aPolicy, aPurge, aStore, aTable } from '../../support/declared.ts';
 
 const AS_OF = '2026-03-01T10:30:00Z';

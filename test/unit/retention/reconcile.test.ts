@@ -5,7 +5,7 @@ import { DATA_STORE, PURGE_RUN, RETENTION_POLICY } from '../../../src/api/kinds.
 import { createStoreFacts } from '../../../src/connect/facts.ts';
 import { createRetentionPolicyReconcile } from '../../../src/retention/reconcile.ts';
 import type { Result } from '../../../src/runtime/result.ts';
-import { StoreError } from '../../../src/stores/port.ts';
+import { StoreError } from '../../../src/stores/errors.ts';
 import { aMap, aMaximum, anInventory, aPolicy, aPurge, aStore, aTable } from '../../support/declared.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { memoryAudit, type MemoryAudit } from '../../support/memory-audit.ts';

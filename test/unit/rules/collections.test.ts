@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Collection, DataMap, DataMapSpec } from '../../../src/api/generated/dataMap.ts';
 import { resolveMaps, type MappedCollection, type ResolvedMaps } from '../../../src/rules/collections.ts';
-import type { TableFact } from '../../../src/stores/port.ts';
+import type { TableFact } from '../../../src/stores/facts.ts';
 import { aMap, anInventory, aTable, refersTo } from '../../support/declared.ts';
 
 const views = aTable('views', ['id', 'viewed_at', 'session_id', 'visitor_id'], { foreignKeys: [refersTo('sessions', 'session_id')] });

@@ -3,7 +3,7 @@ import type { Coverage } from '../../../src/api/generated/dataStore.ts';
 import type { DataMap } from '../../../src/api/generated/dataMap.ts';
 import { resolveMaps } from '../../../src/rules/collections.ts';
 import { coverage, looksLike } from '../../../src/rules/coverage.ts';
-import type { TableFact } from '../../../src/stores/port.ts';
+import type { TableFact } from '../../../src/stores/facts.ts';
 import { aMap, anInventory, aTable, refersTo } from '../../support/declared.ts';
 
 const views = aTable('views', ['id', 'viewed_at', 'session_id', 'visitor_id', 'ip', 'tenant'], { foreignKeys: [refersTo('sessions', 'session_id')] });

@@ -3,7 +3,7 @@ import type { RetentionPolicy } from '../../../src/api/generated/retentionPolicy
 import type { MappedCollection } from '../../../src/rules/collections.ts';
 import { effectiveRules } from '../../../src/rules/effective.ts';
 import { ruleset } from '../../../src/rules/ruleset.ts';
-import type { CollectionRule } from '../../../src/stores/port.ts';
+import type { CollectionRule } from '../../../src/stores/counting.ts';
 import { aCollection, aMaximum, aMinimum, aPolicy, aPurge, aTime } from '../../support/declared.ts';
 import { collection, judge, NOW, policies, row } from './generated.ts';
 import { deletable, truth, type Row } from './truth.ts';

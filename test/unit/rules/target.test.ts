@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { DataStore } from '../../../src/api/generated/dataStore.ts';
 import { judgeTarget } from '../../../src/rules/target.ts';
-import type { StoreIdentity } from '../../../src/stores/port.ts';
+import type { StoreIdentity } from '../../../src/stores/facts.ts';
 import { aStore } from '../../support/declared.ts';
 
 const identity = (changes: Partial<StoreIdentity> = {}): StoreIdentity => ({ fingerprint: 'sha256:a+m', bareFingerprint: 'sha256:a', server: 'PostgreSQL 15', timeline: 3, replica: false, ...changes });

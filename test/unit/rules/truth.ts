@@ -1,4 +1,4 @@
-import type { CollectionRule } from '../../../src/stores/port.ts';
+import type { CollectionRule } from '../../../src/stores/counting.ts';
 import type { Predicate, TimeField } from '../../../src/stores/predicate.ts';
 
 /** Columns of a row; times as RFC 3339 or `infinity`. */

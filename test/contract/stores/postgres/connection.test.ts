@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { StoreError } from '../../../../src/stores/port.ts';
+import { StoreError } from '../../../../src/stores/errors.ts';
 import type { Credential, StoreTarget } from '../../../../src/stores/port.ts';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
 import { sqlState } from '../../../../src/stores/postgres/errors.ts';

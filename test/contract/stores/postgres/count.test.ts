@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { CollectionRule, CountRequest, StoreHold } from '../../../../src/stores/port.ts';
+import type { CollectionRule, CountRequest } from '../../../../src/stores/counting.ts';
+import type { StoreHold } from '../../../../src/stores/fence.ts';
 import type { Cutoff, Predicate, TimeField } from '../../../../src/stores/predicate.ts';
 import type { Connection } from '../../../../src/stores/postgres/connection.ts';
 import { countCollection } from '../../../../src/stores/postgres/count.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import type { StoreHold } from '../../../../src/stores/port.ts';
+import type { StoreHold } from '../../../../src/stores/fence.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import { login } from './support.ts';

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import type { StoreIdentity } from '../../../../src/stores/port.ts';
+import type { StoreIdentity } from '../../../../src/stores/facts.ts';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
 import { readFingerprint } from '../../../../src/stores/postgres/fingerprint.ts';
 import { readClock, readIdentity, readSessions } from '../../../../src/stores/postgres/identity.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Inventory, TableFact } from '../../../../src/stores/port.ts';
+import type { Inventory, TableFact } from '../../../../src/stores/facts.ts';
 import { resolveTables } from '../../../../src/stores/postgres/catalogue.ts';
 import type { Connection } from '../../../../src/stores/postgres/connection.ts';
 import { readInventory } from '../../../../src/stores/postgres/inventory.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
-import type { CollectionRule } from '../../../../src/stores/port.ts';
+import type { CollectionRule } from '../../../../src/stores/counting.ts';
 import { guard, oneOf, openStore, purgeAll, request, rule, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 import { fc, runs } from '../../../support/properties.ts';

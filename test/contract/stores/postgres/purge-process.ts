@@ -2,8 +2,10 @@
  * A purge in a process of its own, so that a test can kill or stop it at any point. Takes what it needs as JSON in
  * its one argument; says `go` before the first batch and `done` at the end; exits with 3 and the reason when refused.
  */
-import { StoreError } from '../../../../src/stores/port.ts';
-import type { Claim, Credential, Pace, PurgeRequest, PurgeStep, StoreTarget } from '../../../../src/stores/port.ts';
+import { StoreError } from '../../../../src/stores/errors.ts';
+import type { Claim } from '../../../../src/stores/fence.ts';
+import type { Credential, StoreTarget } from '../../../../src/stores/port.ts';
+import type { Pace, PurgeRequest, PurgeStep } from '../../../../src/stores/purging.ts';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
 import type { Connection } from '../../../../src/stores/postgres/connection.ts';
 import { createReader } from '../../../../src/stores/postgres/reader.ts';

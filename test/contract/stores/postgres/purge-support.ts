@@ -1,4 +1,6 @@
-import type { BatchResult, CollectionRule, Pace, PurgePlan, PurgeRequest, StoreWriter } from '../../../../src/stores/port.ts';
+import type { CollectionRule } from '../../../../src/stores/counting.ts';
+import type { StoreWriter } from '../../../../src/stores/port.ts';
+import type { BatchResult, Pace, PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
 import type { Guard, Predicate, TableAddress } from '../../../../src/stores/predicate.ts';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
 import type { Connection } from '../../../../src/stores/postgres/connection.ts';

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
-import { StoreError } from '../../../../src/stores/port.ts';
-import type { BatchResult, StoreHold } from '../../../../src/stores/port.ts';
+import { StoreError } from '../../../../src/stores/errors.ts';
+import type { StoreHold } from '../../../../src/stores/fence.ts';
+import type { BatchResult } from '../../../../src/stores/purging.ts';
 import { countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 

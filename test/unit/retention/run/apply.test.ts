@@ -5,7 +5,8 @@ import { openAuditLog, AuditUnavailableError } from '../../../../src/evidence/au
 import type { AuditRecord } from '../../../../src/evidence/audit/record.ts';
 import { purgeStretch, stepsOf, type ApplyContext, type Progress, type Stretch } from '../../../../src/retention/run/apply.ts';
 import type { Stop } from '../../../../src/retention/run/stop.ts';
-import { StoreError, type PurgeRequest } from '../../../../src/stores/port.ts';
+import { StoreError } from '../../../../src/stores/errors.ts';
+import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import { NOON, readLines, withFolder } from '../../../support/chain.ts';
 import { aPolicy, aPurge, aStore } from '../../../support/declared.ts';
 import { memoryAudit, silentJournal, type MemoryAudit } from '../../../support/memory-audit.ts';

@@ -7,7 +7,7 @@ import { certificateDigest, type Certificate } from '../../../../src/evidence/ce
 import { conclude } from '../../../../src/retention/run/conclude.ts';
 import type { RunReport } from '../../../../src/retention/run/status.ts';
 import type { NormalRule } from '../../../../src/rules/weakening.ts';
-import type { PurgeRequest } from '../../../../src/stores/port.ts';
+import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import { digest, signer } from '../../../support/certificate.ts';
 import { NOON } from '../../../support/chain.ts';
 import { aPolicy, aPurge, aStore, aTime } from '../../../support/declared.ts';

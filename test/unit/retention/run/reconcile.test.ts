@@ -7,7 +7,7 @@ import { derive } from '../../../../src/retention/derive.ts';
 import { createPurgeRunReconcile } from '../../../../src/retention/run/reconcile.ts';
 import type { Declarations } from '../../../../src/rules/store-rules.ts';
 import type { Result } from '../../../../src/runtime/result.ts';
-import { StoreError } from '../../../../src/stores/port.ts';
+import { StoreError } from '../../../../src/stores/errors.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { digest, signer } from '../../../support/certificate.ts';
 import { NOON } from '../../../support/chain.ts';

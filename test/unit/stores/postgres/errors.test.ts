@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { StoreError } from '../../../../src/stores/port.ts';
+import { StoreError } from '../../../../src/stores/errors.ts';
 import { faultOf, sqlState, toStoreError } from '../../../../src/stores/postgres/errors.ts';
 
 const context = { store: 'shop/main', host: 'db.example', port: 5432, database: 'shop', username: 'observer' };

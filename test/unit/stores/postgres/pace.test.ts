@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Pace } from '../../../../src/stores/port.ts';
+import type { Pace } from '../../../../src/stores/purging.ts';
 import { adaptSize, decidePace, halveSize, remainingRanges, retryDelay } from '../../../../src/stores/postgres/pace.ts';
 import type { BatchSize, PaceSample } from '../../../../src/stores/postgres/pace.ts';
 import { fc } from '../../../support/properties.ts';

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import type { CollectionRule, ForeignKeyFact, PurgeRequest, TableFact } from '../../../../src/stores/port.ts';
+import type { CollectionRule } from '../../../../src/stores/counting.ts';
+import type { ForeignKeyFact, TableFact } from '../../../../src/stores/facts.ts';
+import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import type { TableAddress } from '../../../../src/stores/predicate.ts';
 import { tableKey } from '../../../../src/stores/postgres/closure.ts';
 import { decidePurge, edgeKey, predicateDigest } from '../../../../src/stores/postgres/plan.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { StoreError } from '../../../../src/stores/port.ts';
+import { StoreError } from '../../../../src/stores/errors.ts';
 import type { Cutoff, FieldPath, Predicate, TableAddress, TimeField } from '../../../../src/stores/predicate.ts';
 import { compilePredicate, isFalse, literalsOf, notFalse, Parameters, quoteIdentifier, quoteTable } from '../../../../src/stores/postgres/sql.ts';
 import type { CompileContext, ResolvedTable } from '../../../../src/stores/postgres/sql.ts';

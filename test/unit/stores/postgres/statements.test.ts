@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
-import { StoreError } from '../../../../src/stores/port.ts';
+import { StoreError } from '../../../../src/stores/errors.ts';
 import type { Guard, Predicate, TableAddress } from '../../../../src/stores/predicate.ts';
 import type { Edge } from '../../../../src/stores/postgres/closure.ts';
 import type { ResolvedTable } from '../../../../src/stores/postgres/sql.ts';

@@ -1,0 +1,47 @@
+import type { Guard, Predicate, TableAddress, TimeField } from './predicate.ts';
+
+/**
+ * What one collection's rows are subject to. The driver adds the holds that stand in the store itself; the
+ * caller passes minimums and client overrides as guards.
+ */
+export interface CollectionRule {
+  /** namespace/map/name; used in plans, journals and reports. */
+  collection: string;
+  table: TableAddress;
+  /** Rows that may go; absent: nothing of this collection may. */
+  due?: Predicate;
+  guards: Guard[];
+  /** Time fields whose indeterminate rows are counted. */
+  times: TimeField[];
+  /** Whose data a row is, for counts per client. */
+  client?: { field: string } | { value: string };
+  /** Triggers and rules whose side effects the owner of the data has stated. */
+  acknowledged: string[];
+}
+
+export interface CountRequest {
+  rule: CollectionRule;
+  now: string;
+  /** Wall time the exact count may take; then estimates are returned. */
+  budgetMs: number;
+}
+
+/** due = selected by the rule and kept by nothing; held, floored, indeterminate are rows that the rule would have reached. */
+export interface CollectionCount {
+  collection: string;
+  due: number;
+  held: number;
+  floored: number;
+  indeterminate: number;
+  /** When the oldest due row started, not when it became due: the driver knows no periods. RFC 3339. */
+  oldestDue?: string;
+  exact: boolean;
+  /** Values of the rule and its guards that their column's type cannot hold; absent when there is none. They match nothing, and a guard with one keeps every row. */
+  unreadable?: number;
+}
+
+export interface Histogram {
+  months: { month: string; rows: number }[];
+  indeterminate: number;
+  exact: boolean;
+}

@@ -1,0 +1,30 @@
+/** Reasons are the condition reasons users see. */
+export const STORE_ERROR_REASONS = [
+  'Unreachable',
+  'TLSRefused',
+  'TLSUntrusted',
+  'AuthenticationFailed',
+  'AuthenticationWeak',
+  'PermissionDenied',
+  'NotFound',
+  'ForeignOwner',
+  'Fenced',
+  'Frozen',
+  'RowsHidden',
+  'UnsupportedVersion',
+  'LimitReached',
+  'Conflict',
+  'Failed',
+] as const;
+export type StoreErrorReason = (typeof STORE_ERROR_REASONS)[number];
+
+/** A failure of the store in words for its owner: object, what was wrong, what to do next. Never carries row values. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly reason: StoreErrorReason;
+
+  constructor(reason: StoreErrorReason, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,98 @@
+import type { CollectionRule } from './counting.ts';
+import type { Claim } from './fence.ts';
+import type { TableAddress } from './predicate.ts';
+
+export interface PurgeRequest {
+  /** All mapped collections of the store: the closure over foreign keys may reach any of them. */
+  rules: CollectionRule[];
+  /** Collections this run is for; others are only steps where a foreign key makes them so and their own rule says due. */
+  targets: string[];
+  /** Tables somebody declared free of personal data; a foreign key from any other unmapped table refuses. */
+  nonPersonal: TableAddress[];
+  now: string;
+  budgetMs: number;
+}
+
+export const PURGE_METHODS = ['DropPartition', 'BlockRange', 'Keyset'] as const;
+export type PurgeMethod = (typeof PURGE_METHODS)[number];
+
+export interface PurgePlan {
+  steps: PurgeStep[];
+  /** Non-empty: nothing may run. */
+  refusals: Refusal[];
+  forecast: StepForecast[];
+  walMegabytes: number;
+}
+
+/** One pass over one collection. Children come before parents. */
+export interface PurgeStep {
+  collection: string;
+  table: TableAddress;
+  order: number;
+  method: PurgeMethod;
+  /** Digest of table, due predicate and guards without the holds (which only ever narrow). */
+  predicateDigest: string;
+  because: string;
+}
+
+export interface StepForecast {
+  collection: string;
+  /** Rows that go. */
+  due: number;
+  held: number;
+  floored: number;
+  indeterminate: number;
+  /** Rows past their time that stay all the same, because a row that refers to them must stay; not in `due`. */
+  blocked: number;
+  exact: boolean;
+}
+
+export interface Refusal {
+  /** Documented reason, e.g. `ForeignKeyWithoutIndex`. */
+  reason: string;
+  collection: string;
+  /** Names the constraint, trigger, table; says what to do. */
+  message: string;
+}
+
+export interface PurgeContext {
+  request: PurgeRequest;
+  claim: Claim;
+  pace: Pace;
+  /** Rows that may still go in this step. A batch that would take more is not committed; then `LimitReached`. Absent: no limit. */
+  maxRows?: number;
+  signal: AbortSignal;
+}
+
+export interface Pace {
+  maxBatchMillis: number;
+  workers: number;
+  maxReplicaLagSeconds: number;
+  lockTimeoutMillis: number;
+  maxWalMegabytesPerRun: number;
+  maxUnarchivedWalMegabytes: number;
+}
+
+export interface BatchResult {
+  /** Journal sequence number within the run; strictly increasing. 0 for a pause report without a commit. */
+  seq: number;
+  collection: string;
+  deleted: number;
+  /** Deleted per client key, where the collection declares one. */
+  clients: Record<string, number>;
+  millis: number;
+  /** Why the driver waited before this batch, e.g. `ReplicaLag`. */
+  throttledBy?: string;
+}
+
+export interface JournalRow {
+  run: string;
+  seq: number;
+  epoch: number;
+  collection: string;
+  table: TableAddress;
+  method: PurgeMethod;
+  deleted: number;
+  clients: Record<string, number>;
+  at: string;
+}
