@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { findCluster } from './cli/cluster.ts';
 import type { CliContext, ExitCode } from './cli/context.ts';
-import { loadKubeConfig } from './cli/kubeconfig.ts';
 import { runCommand } from './cli/run.ts';
 import { createClient } from './runtime/client.ts';
 import { systemClock } from './runtime/clock.ts';
@@ -24,8 +24,8 @@ async function main(): Promise<ExitCode> {
     commit: process.env['DATAWARD_COMMIT'] ?? 'unknown',
     paths: { crds: `${ROOT}crds`, bundle: `${ROOT}policies/bundle` },
     drivers: { PostgreSQL: createPostgresDriver() },
-    kubeConfig: loadKubeConfig,
-    client: (config) => createClient(config, { userAgent: `dataward-cli/${version}`, qps: 0 }),
+    cluster: (wanted) => findCluster(wanted, process.env),
+    client: (access) => createClient(access, { userAgent: `dataward-cli/${version}`, qps: 0 }),
     signal: stopping.signal,
   };
   return runCommand(context, process.argv.slice(2));

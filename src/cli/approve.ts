@@ -16,7 +16,7 @@ export interface ApproveFlags extends ClusterFlags {
  */
 export async function approve(context: CliContext, reference: string, flags: ApproveFlags): Promise<ExitCode> {
   const name = parseReference(reference, 'purgerun');
-  const { client, namespace } = connect(context, flags);
+  const { client, namespace } = await connect(context, flags);
   const ref = { namespace, name };
   const run = await client.get<PurgeRun>(PURGE_RUN, ref);
   if (!run) throw new CliError(`PurgeRun ${namespace}/${ref.name} does not exist; -n names another namespace`);

@@ -1,5 +1,4 @@
-import type { KubeConfig } from '@kubernetes/client-node';
-import type { Client } from '../runtime/client.ts';
+import type { Access, Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { StoreDriver, StoreEngine } from '../stores/port.ts';
 
@@ -31,9 +30,9 @@ export interface CliContext {
   /** Folders of the package: `crds`, `policies/bundle`. */
   paths: { crds: string; bundle: string };
   drivers: Record<StoreEngine, StoreDriver>;
-  /** Loads a kubeconfig as kubectl does; throws `CliError` when there is none. */
-  kubeConfig: (options: { kubeconfig?: string; context?: string }) => KubeConfig;
-  client: (config: KubeConfig) => Client;
+  /** Finds the cluster as kubectl does; rejects with `CliError` when there is none. */
+  cluster: (wanted: { kubeconfig?: string; context?: string }) => Promise<Cluster>;
+  client: (access: Access) => Client;
   /** Aborts on SIGINT and SIGTERM. */
   signal: AbortSignal;
 }
@@ -57,16 +56,17 @@ export interface ClusterFlags {
   output: Output;
 }
 
+/** A way into a cluster. */
 export interface Cluster {
-  client: Client;
-  /** The namespace given, or that of the kubeconfig's context. */
-  namespace: string;
+  access: Access;
+  /** Of the kubeconfig's context, or of the pod. */
+  namespace?: string;
 }
 
-export function connect(context: CliContext, flags: ClusterFlags): Cluster {
-  const config = context.kubeConfig({ ...(flags.kubeconfig ? { kubeconfig: flags.kubeconfig } : {}), ...(flags.context ? { context: flags.context } : {}) });
-  const current = config.getContextObject(config.getCurrentContext());
-  return { client: context.client(config), namespace: flags.namespace ?? current?.namespace ?? 'default' };
+/** A client for the cluster the flags name, and the namespace given, or that of the kubeconfig's context. */
+export async function connect(context: CliContext, flags: ClusterFlags): Promise<{ client: Client; namespace: string }> {
+  const { access, namespace } = await context.cluster({ ...(flags.kubeconfig ? { kubeconfig: flags.kubeconfig } : {}), ...(flags.context ? { context: flags.context } : {}) });
+  return { client: context.client(access), namespace: flags.namespace ?? namespace ?? 'default' };
 }
 
 /** Splits `purgerun/NAME`. Throws `CliError` when it names another kind. */

@@ -16,7 +16,7 @@ export interface FreezeFlags extends ClusterFlags {
 /** `freeze`: stops all destruction before the next batch, everywhere or in one namespace. Measuring goes on. */
 export async function freeze(context: CliContext, flags: FreezeFlags): Promise<ExitCode> {
   if (!flags.reason?.trim()) throw new CliError('--reason is needed: whoever finds the freeze has to know why');
-  const { client } = connect(context, flags);
+  const { client } = await connect(context, flags);
   const namespace = flags.namespace ?? flags.rootNamespace ?? ROOT_NAMESPACE;
   const all = namespace === (flags.rootNamespace ?? ROOT_NAMESPACE);
   const { username } = await client.whoAmI();
@@ -51,7 +51,7 @@ const reasonOf = (map: ConfigMapObject | undefined): string => map?.data?.['reas
 
 /** `thaw`: ends a freeze made through Kubernetes. One made in a store is ended there. */
 export async function thaw(context: CliContext, flags: FreezeFlags): Promise<ExitCode> {
-  const { client } = connect(context, flags);
+  const { client } = await connect(context, flags);
   const namespace = flags.namespace ?? flags.rootNamespace ?? ROOT_NAMESPACE;
   const standing = await client.get<ConfigMapObject>(CONFIG_MAP, { namespace, name: FREEZE_CONFIG_MAP });
   if (!standing) {

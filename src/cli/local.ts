@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node';
 import { NAMESPACE, ROOT_NAMESPACE } from '../api/kinds.ts';
 import type { KubeObject } from '../api/object.ts';
 import { loadApi } from '../api/validation/load.ts';
@@ -12,7 +11,7 @@ import { OPERATOR_USER_NAME, operatorUser, PERSON_USER_NAME, personUser, type Lo
 import { watchDirectory, type ApplyResult, type DirectorySource } from '../local/directory.ts';
 import { createEngine } from '../policy/engine.ts';
 import { startOperator, type Operator } from '../operator/operator.ts';
-import { isAlreadyExists } from '../runtime/client.ts';
+import { isAlreadyExists, type Client } from '../runtime/client.ts';
 import { sleep } from '../runtime/clock.ts';
 import { createLogger, type LogLevel } from '../telemetry/logger.ts';
 import { CliError, EXIT, type CliContext, type ExitCode } from './context.ts';
@@ -55,8 +54,7 @@ export async function local(context: CliContext, flags: LocalFlags): Promise<Exi
 
 async function runOperator(context: CliContext, server: LocalServer, home: string, flags: LocalFlags): Promise<ExitCode> {
   const logger = createLogger({ level: flags.logLevel as LogLevel, stream: context.stderr });
-  const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromString(server.kubeconfig(OPERATOR_USER_NAME));
+  const access = server.access(OPERATOR_USER_NAME);
   const config: OperatorConfig = {
     rootNamespace: ROOT_NAMESPACE,
     evidenceDir: path.join(home, 'evidence'),
@@ -70,11 +68,10 @@ async function runOperator(context: CliContext, server: LocalServer, home: strin
   let operator: Operator | undefined;
   let source: DirectorySource | undefined;
   try {
-    await ensureRootNamespace(context, kubeConfig);
-    operator = await startOperator({ config, kubeConfig, drivers: context.drivers, engine, clock: context.clock, logger, version: context.version, commit: context.commit });
+    await ensureRootNamespace(context.client(access));
+    operator = await startOperator({ config, access, drivers: context.drivers, engine, clock: context.clock, logger, version: context.version, commit: context.commit });
     note(context, `metrics: http://${operator.health.host}:${operator.health.port}/metrics`);
-    const person = new KubeConfig();
-    person.loadFromString(server.kubeconfig(flags.person[0] ?? PERSON_USER_NAME));
+    const person = server.access(flags.person[0] ?? PERSON_USER_NAME);
     source = watchDirectory({ dir: flags.filename, client: context.client(person), kinds: DECLARABLE, onResult: (result) => report(context, result) });
     const first = await source.firstPass;
     note(context, `${first.filter((result) => result.outcome !== 'refused').length} of ${first.length} objects of ${flags.filename} applied; watching it`);
@@ -106,8 +103,7 @@ function asInput(error: unknown): never {
 }
 
 /** The namespace everything else hangs on is there before the controllers ask for it. */
-async function ensureRootNamespace(context: CliContext, kubeConfig: KubeConfig): Promise<void> {
-  const client = context.client(kubeConfig);
+async function ensureRootNamespace(client: Client): Promise<void> {
   try {
     await client.create<KubeObject>(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: ROOT_NAMESPACE } });
   } catch (error) {

@@ -8,10 +8,11 @@ import { EXIT, type CliContext, type ExitCode } from './context.ts';
 export async function operator(context: CliContext, flags: OperatorFlags): Promise<ExitCode> {
   const config = operatorConfig(flags, context.env);
   const logger = createLogger({ level: config.logLevel, stream: context.stderr, fields: { version: context.version } });
+  const { access } = await context.cluster(config.kubeconfig ? { kubeconfig: config.kubeconfig } : {});
   const engine = await createEngine({ bundleDir: context.paths.bundle });
   const running = await startOperator({
     config,
-    kubeConfig: context.kubeConfig(config.kubeconfig ? { kubeconfig: config.kubeconfig } : {}),
+    access,
     drivers: context.drivers,
     engine,
     clock: context.clock,

@@ -1,17 +1,17 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { approve, type ApproveFlags } from './approve.ts';
+import type { ApproveFlags } from './approve.ts';
 import { OUTPUTS, type ClusterFlags, type CliContext, type ExitCode } from './context.ts';
-import { verifyAuditDir, verifyCertificateFile, type EvidenceFlags } from './evidence.ts';
-import { freeze, thaw, type FreezeFlags } from './freeze.ts';
-import { local, type LocalFlags } from './local.ts';
-import { operator } from './operator.ts';
-import { plan, type PlanFlags } from './plan.ts';
-import { status, type StatusFlags } from './status.ts';
-import { validate } from './validate.ts';
+import type { EvidenceFlags } from './evidence.ts';
+import type { FreezeFlags } from './freeze.ts';
+import type { LocalFlags } from './local.ts';
+import type { PlanFlags } from './plan.ts';
+import type { StatusFlags } from './status.ts';
 import type { OperatorFlags } from '../config.ts';
-import { printResult } from './output.ts';
 
-/** The command line: names and flags; each command is a file of its own. `exit` is told the code a command earned. */
+/**
+ * The command line: names and flags; each command is a file of its own, loaded when it is called, so that the operator
+ * does not keep in memory what only other commands need. `exit` is told the code a command earned.
+ */
 export function createProgram(context: CliContext, exit: (code: ExitCode) => void): Command {
   const program = new Command('dataward')
     .description('Keeps personal data in real data stores under the rules that were promised.')
@@ -32,43 +32,43 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
     .description('check manifests by every rule the API server would apply, offline')
     .requiredOption('-f, --filename <path>', 'file or folder')
     .addOption(output())
-    .action(async (flags: { filename: string; output: ClusterFlags['output'] }) => exit(await validate(context, flags)));
+    .action(async (flags: { filename: string; output: ClusterFlags['output'] }) => exit(await (await import('./validate.ts')).validate(context, flags)));
 
   cluster(program.command('plan [retentionpolicy/NAME]'))
     .description('show what a purge would delete and why the rest stays; reads only')
     .option('-f, --filename <dir>', 'folder of declarations instead of a cluster')
     .option('--sql', 'print the read-only SELECTs that show the same rows')
     .option('--root-namespace <name>', 'namespace of the operator')
-    .action(async (policy: string | undefined, flags: PlanFlags) => exit(await plan(context, policy, flags)));
+    .action(async (policy: string | undefined, flags: PlanFlags) => exit(await (await import('./plan.ts')).plan(context, policy, flags)));
 
   cluster(program.command('approve <purgerun/NAME>'))
     .description('approve exactly the plan of a run, in your own name')
     .option('--max-rows <n>', 'the most rows you agree to', positive)
-    .action(async (run: string, flags: ApproveFlags) => exit(await approve(context, run, flags)));
+    .action(async (run: string, flags: ApproveFlags) => exit(await (await import('./approve.ts')).approve(context, run, flags)));
 
   cluster(program.command('freeze'), 'only the stores of this namespace; all when left out')
     .description('stop all destruction before the next batch')
     .requiredOption('--reason <text>', 'why')
     .option('--root-namespace <name>', 'namespace of the operator')
-    .action(async (flags: FreezeFlags) => exit(await freeze(context, flags)));
+    .action(async (flags: FreezeFlags) => exit(await (await import('./freeze.ts')).freeze(context, flags)));
 
   cluster(program.command('thaw'), 'the freeze of this namespace; the one of all stores when left out')
     .description('end a freeze')
     .option('--root-namespace <name>', 'namespace of the operator')
-    .action(async (flags: FreezeFlags) => exit(await thaw(context, flags)));
+    .action(async (flags: FreezeFlags) => exit(await (await import('./freeze.ts')).thaw(context, flags)));
 
   cluster(program.command('status'))
     .description('stores, policies, holds and runs on one page')
     .option('-A, --all-namespaces', 'in every namespace')
-    .action(async (flags: StatusFlags) => exit(await status(context, flags)));
+    .action(async (flags: StatusFlags) => exit(await (await import('./status.ts')).status(context, flags)));
 
   const evidence = (command: Command): Command => command.option('--keys <dir>', 'folder of public keys; the one beside the evidence when left out').option('--checkpoints <dir>', 'folder of checkpoints kept apart from the log').addOption(output());
   evidence(program.command('certificate').description('deletion certificates').command('verify <file>'))
     .description('check a certificate offline')
-    .action(async (file: string, flags: EvidenceFlags) => exit(await verifyCertificateFile(context, file, flags)));
+    .action(async (file: string, flags: EvidenceFlags) => exit(await (await import('./evidence.ts')).verifyCertificateFile(context, file, flags)));
   evidence(program.command('audit').description('the audit log').command('verify <dir>'))
     .description('check an audit log offline: integrity and completeness')
-    .action(async (dir: string, flags: EvidenceFlags) => exit(await verifyAuditDir(context, dir, flags)));
+    .action(async (dir: string, flags: EvidenceFlags) => exit(await (await import('./evidence.ts')).verifyAuditDir(context, dir, flags)));
 
   program
     .command('local')
@@ -82,7 +82,7 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
     .option('--until-idle', 'end when nothing is left to do without people and time')
     .option('--frozen', 'measure everything, destroy nothing')
     .addOption(new Option('--log-level <level>', 'detail of the log').choices(['error', 'warn', 'info', 'debug']).default('warn'))
-    .action(async (flags: LocalFlags) => exit(await local(context, flags)));
+    .action(async (flags: LocalFlags) => exit(await (await import('./local.ts')).local(context, flags)));
 
   program
     .command('operator')
@@ -94,17 +94,13 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
     .option('--frozen', 'measure everything, destroy nothing')
     .option('--no-leader-election', 'for a single process')
     .option('--log-level <level>', 'error, warn, info or debug')
-    .action(async (flags: OperatorFlags) => exit(await operator(context, flags)));
+    .action(async (flags: OperatorFlags) => exit(await (await import('./operator.ts')).operator(context, flags)));
 
   program
     .command('version')
     .description('version of this program')
     .addOption(output())
-    .action((flags: { output: ClusterFlags['output'] }) => {
-      const version = { version: context.version, commit: context.commit, node: process.version };
-      printResult(context, flags.output, version, () => `dataward ${context.version} (${context.commit}), Node ${process.version}`);
-      exit(0);
-    });
+    .action(async (flags: { output: ClusterFlags['output'] }) => exit((await import('./version.ts')).version(context, flags)));
 
   return program;
 }

@@ -18,7 +18,7 @@ export interface StatusFlags extends ClusterFlags {
  * showing what a dead operator last wrote.
  */
 export async function status(context: CliContext, flags: StatusFlags): Promise<ExitCode> {
-  const { client, namespace } = connect(context, flags);
+  const { client, namespace } = await connect(context, flags);
   const scope = flags.allNamespaces ? {} : { namespace };
   const [stores, policies, holds, runs] = await Promise.all([
     client.list<DataStore>(DATA_STORE, scope),

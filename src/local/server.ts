@@ -1,6 +1,8 @@
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { ObjectValidator } from '../api/validation/validator.ts';
+import type { Authenticator } from '../runtime/auth.ts';
+import { tokenAccess } from '../runtime/service-account.ts';
 import { createCertificate, keptCertificate } from './certificate.ts';
 import { startCleanup } from './cleanup.ts';
 import { CORE_KINDS } from './core-kinds.ts';
@@ -41,6 +43,8 @@ export interface LocalServer {
   caPem: string;
   /** A kubeconfig in YAML for one of the users. Throws when there is no such user. */
   kubeconfig(userName: string): string;
+  /** What a client in this process needs to be let in as one of the users. Throws when there is no such user. */
+  access(userName: string): Authenticator;
   /** Ends all watches and connections. */
   close(): Promise<void>;
 }
@@ -95,14 +99,17 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
     const stopCleanup = startCleanup(store, kinds, context.now);
     const { port } = server.address() as AddressInfo;
     const url = `https://${listen.host === '::1' ? '[::1]' : listen.host}:${port}`;
+    const caPem = certificate.certificatePem;
+    const tokenOf = (userName: string): string => {
+      const user = users.byName(userName);
+      if (user === undefined) throw new Error(`there is no user ${userName}; the users are ${options.users.map(({ name }) => name).join(', ')}`);
+      return user.token;
+    };
     return {
       url,
-      caPem: certificate.certificatePem,
-      kubeconfig(userName) {
-        const user = users.byName(userName);
-        if (user === undefined) throw new Error(`there is no user ${userName}; the users are ${options.users.map(({ name }) => name).join(', ')}`);
-        return renderKubeconfig({ url, caPem: certificate.certificatePem, userName, token: user.token });
-      },
+      caPem,
+      kubeconfig: (userName) => renderKubeconfig({ url, caPem, userName, token: tokenOf(userName) }),
+      access: (userName) => tokenAccess({ server: url, caPem, token: tokenOf(userName) }),
       async close() {
         stopCleanup();
         for (const end of context.watches) end();

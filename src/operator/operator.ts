@@ -1,10 +1,9 @@
-import type { KubeConfig } from '@kubernetes/client-node';
 import type { KubeObject } from '../api/object.ts';
 import { NAMESPACE } from '../api/kinds.ts';
 import type { OperatorConfig } from '../config.ts';
 import { createElection } from '../runtime/lease.ts';
 import { createEventRecorder, type EventRecorder } from '../runtime/events.ts';
-import { createClient, type Client } from '../runtime/client.ts';
+import { createClient, type Access, type Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Controller } from '../runtime/controller.ts';
 import type { StoreDriver, StoreEngine } from '../stores/port.ts';
@@ -20,7 +19,7 @@ import { refreshGauges } from './gauges.ts';
 
 export interface OperatorParts {
   config: OperatorConfig;
-  kubeConfig: KubeConfig;
+  access: Access;
   drivers: Record<StoreEngine, StoreDriver>;
   engine: Engine;
   clock: Clock;
@@ -45,7 +44,7 @@ export interface Operator {
 export async function startOperator(parts: OperatorParts): Promise<Operator> {
   const { config, logger } = parts;
   const metrics = createMetrics({ version: parts.version, commit: parts.commit, processMetrics: true });
-  const client = createClient(parts.kubeConfig, { userAgent: `dataward/${parts.version}`, metrics: metrics.runtime, qps: 0 });
+  const client = createClient(parts.access, { userAgent: `dataward/${parts.version}`, metrics: metrics.runtime, qps: 0 });
   const stopping = new AbortController();
   const work = createWork(parts, client, metrics);
   const health = await startHealthServer({

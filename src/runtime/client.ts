@@ -3,6 +3,7 @@ import type { KindRef, KubeObject, ObjectRef } from '../api/object.ts';
 import type { RuntimeMetrics } from '../telemetry/runtime-metrics.ts';
 import { describeRequest, isGone, isNotFound } from './api-error.ts';
 import { createAuthenticator } from './auth.ts';
+import type { Authenticator } from './auth.ts';
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 import { apiVersionOf, queryString, resourcePath } from './paths.ts';
@@ -106,14 +107,17 @@ export interface ClientOptions {
 
 const PAGE_SIZE = 500;
 
+/** A kubeconfig with its current context, or whatever else lets us in. */
+export type Access = KubeConfig | Authenticator;
+
 /**
- * A client for the current context of a kubeconfig, over one agent with kept-alive connections.
+ * A client for one API server, over one agent with kept-alive connections.
  * client-node is asked only for the server, TLS material and credentials: its own requests each make an agent, and its
  * watch has no timeout, so a silent connection would stop a controller for ever.
  */
-export function createClient(config: KubeConfig, options: ClientOptions): Client {
+export function createClient(access: Access, options: ClientOptions): Client {
   const clock = options.clock ?? systemClock;
-  const transport = createTransport(createAuthenticator(config, clock), options.userAgent);
+  const transport = createTransport('credentials' in access ? access : createAuthenticator(access, clock), options.userAgent);
   const requester = createRequester(transport, {
     clock,
     random: options.random ?? Math.random,

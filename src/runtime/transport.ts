@@ -83,7 +83,7 @@ export function createTransport(auth: Authenticator, userAgent: string): Transpo
   const open = async (request: HttpRequest & { idleMs?: number }): Promise<Exchange> => {
     const credentials = await auth.credentials().catch((error: unknown) => {
       // A missing token file or a failing exec plugin; its words may quote the credentials, so they are masked.
-      throw new ApiError({ status: 0, reason: 'NoCredentials', message: `${request.description}: cannot get the credentials of the kubeconfig: ${errorMessage(error)}` });
+      throw new ApiError({ status: 0, reason: 'NoCredentials', message: `${request.description}: cannot get the credentials: ${errorMessage(error)}` });
     });
     const options: https.RequestOptions = {
       ...credentials.tls,

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { findCluster } from '../../src/cli/cluster.ts';
 import type { CliContext } from '../../src/cli/context.ts';
-import { loadKubeConfig } from '../../src/cli/kubeconfig.ts';
 import { runCommand } from '../../src/cli/run.ts';
 import { createClient } from '../../src/runtime/client.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -33,8 +33,8 @@ export async function runCli(args: readonly string[], overrides: Partial<CliCont
       commit: 'abcdef0',
       paths: { crds: `${root}crds`, bundle: `${root}policies/bundle` },
       drivers: { PostgreSQL: createPostgresDriver() },
-      kubeConfig: loadKubeConfig,
-      client: (config) => createClient(config, { userAgent: 'dataward-cli-test', qps: 0 }),
+      cluster: (wanted) => findCluster(wanted, process.env),
+      client: (access) => createClient(access, { userAgent: 'dataward-cli-test', qps: 0 }),
       signal: new AbortController().signal,
       ...overrides,
     },

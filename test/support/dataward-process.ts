@@ -50,6 +50,26 @@ export async function startClusterOperator(kubeconfig: string, options: { eviden
   return { ...running, evidence, metrics: async () => (await fetch(`http://${listen}/metrics`)).text() };
 }
 
+/**
+ * `dataward operator` as it runs in a pod: told by the environment where the API server is, let in by the token and the
+ * authority in `serviceAccount`, without any kubeconfig. Resolves when it works.
+ */
+export async function startPodOperator(server: URL, serviceAccount: string, nodeFlags: readonly string[] = []): Promise<PodOperator> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'dataward-operator-'));
+  const evidence = path.join(folder, 'evidence');
+  const listen = `127.0.0.1:${await freePort()}`;
+  const env = { PATH: process.env['PATH'], KUBERNETES_SERVICE_HOST: server.hostname, KUBERNETES_SERVICE_PORT: server.port, DATAWARD_SERVICE_ACCOUNT_DIR: serviceAccount };
+  const running = launch(['operator', '--evidence-dir', evidence, '--listen', listen], folder, { env, nodeFlags });
+  await running.says(/the operator works/);
+  return { ...running, evidence, listen, metrics: async () => (await fetch(`http://${listen}/metrics`)).text() };
+}
+
+export interface PodOperator extends OperatorProcess {
+  readonly pid: number;
+  /** Where health and metrics answer. */
+  readonly listen: string;
+}
+
 export interface LocalProcess extends OperatorProcess {
   /** Path of the kubeconfig of one of the people. */
   kubeconfig(person: string): string;
@@ -70,13 +90,15 @@ export async function startLocal(manifests: string, people: readonly [string, ..
 }
 
 interface Launched extends Omit<OperatorProcess, 'evidence' | 'metrics'> {
+  readonly pid: number;
   /** Resolves when the pattern stands in the log, at once without one. @throws with the log when the process ends first */
   says(pattern: RegExp | undefined): Promise<void>;
 }
 
-function launch(args: readonly string[], folder: string): Launched {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const callOff = endWithThisProcess(child.pid as number, 'KILL', folder);
+function launch(args: readonly string[], folder: string, how: { env?: NodeJS.ProcessEnv; nodeFlags?: readonly string[] } = {}): Launched {
+  const child = spawn(process.execPath, [...(how.nodeFlags ?? []), MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...(how.env ? { env: how.env } : {}) });
+  const pid = child.pid as number;
+  const callOff = endWithThisProcess(pid, 'KILL', folder);
   let log = '';
   let code: number | null | undefined;
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (log += text));
@@ -90,6 +112,7 @@ function launch(args: readonly string[], folder: string): Launched {
     if (name === 'SIGKILL' || name === 'SIGTERM') await ended;
   };
   return {
+    pid,
     log: () => log,
     code: () => code,
     signal,
