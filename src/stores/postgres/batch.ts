@@ -69,7 +69,8 @@ export async function deleteBatch(connection: Connection, batch: Batch, pace: Pa
 }
 
 function begin({ target }: Batch, pace: Pace): string {
-  const limits = beginChanging({ lockTimeoutMs: pace.lockTimeoutMillis, statementTimeoutMs: BATCH_STATEMENT_TIMEOUT_MS });
+  // Otherwise a deferred constraint would fail the COMMIT, after the journal was written.
+  const limits = `${beginChanging({ lockTimeoutMs: pace.lockTimeoutMillis, statementTimeoutMs: BATCH_STATEMENT_TIMEOUT_MS })}; SET CONSTRAINTS ALL IMMEDIATE`;
   // A hash join would read the whole referring table for every batch; the index every edge has makes the loop cheap.
   return target.what.edges.length === 0 ? limits : `${limits}; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off`;
 }
@@ -82,8 +83,6 @@ async function work(connection: Connection, batch: Batch, reserved: { rows: numb
   if (deleted === 0) return { kind: 'nothing due', rows: result.rows };
   if (!batch.allowance.reserve(deleted)) throw new OverLimit('LimitReached', `${nameOf(batch.target)}: the next batch would delete more rows than this run may. The rest is for the next run, or for one approved for more.`);
   reserved.rows = deleted;
-  // Otherwise a deferred constraint would fail the COMMIT, after the journal was written.
-  await connection.query('SET CONSTRAINTS ALL IMMEDIATE');
   const after = await readCounters(connection, batch);
   // From the DELETE on nobody can add a foreign key or trigger, so what is seen now was in force for it.
   if (after.shape !== batch.shapes.get(batch.leaf.oid)) throw new ShapeChanged('Conflict', `The foreign keys or triggers of ${nameOf(batch.target)} changed.`);
@@ -136,6 +135,7 @@ async function readCounters(connection: Connection, { leaf, target }: Batch): Pr
             ${shapeSql('$2::oid')} AS shape
      FROM unnest($1::oid[]) o`,
     [target.referringOids, leaf.oid],
+    'counters',
   );
   const counters = rows[0];
   if (counters === undefined) throw new StoreError('Failed', 'The server did not answer how many rows this session touched.');

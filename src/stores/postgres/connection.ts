@@ -25,9 +25,11 @@ export interface Connection {
   /**
    * One statement with bound values. `bigint` and `numeric` come as strings, times as the server's text.
    *
+   * @param prepared a name under which the server keeps the statement for this login; for a text that never changes
+   *   and is sent again and again, of which parsing and planning are most of the cost
    * @throws StoreError; `sqlState(error)` gives the server's code
    */
-  query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number }>;
+  query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[], prepared?: string): Promise<{ rows: Row[]; rowCount: number }>;
   /** Runs the work in one transaction; rolls back, and throws, when it throws or a statement of it failed. `begin` e.g. `BEGIN ISOLATION LEVEL REPEATABLE READ`. */
   transaction<T>(work: () => Promise<T>, begin?: string): Promise<T>;
   /** Runs one piece of work after the other, in the order asked for. Not to be nested. */
@@ -95,18 +97,19 @@ export async function connect(target: StoreTarget, credential: Credential, optio
   };
   options.signal?.addEventListener('abort', destroy, { once: true });
 
-  const run = async <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<pg.QueryResult<Row>> => {
+  const run = async <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[], prepared?: string): Promise<pg.QueryResult<Row>> => {
     const guard = setTimeout(destroy, hardLimitMs);
     try {
-      return await client.query<Row>(text, values === undefined ? undefined : [...values]);
+      const bound = values === undefined ? undefined : [...values];
+      return await (prepared === undefined ? client.query<Row>(text, bound) : client.query<Row>({ name: prepared, text, values: bound ?? [] }));
     } catch (error) {
       throw toStoreError(error, context);
     } finally {
       clearTimeout(guard);
     }
   };
-  const query: Connection['query'] = async <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => {
-    const { rows, rowCount } = await run<Row>(text, values);
+  const query: Connection['query'] = async <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[], prepared?: string) => {
+    const { rows, rowCount } = await run<Row>(text, values, prepared);
     return { rows, rowCount: rowCount ?? 0 };
   };
   let last: Promise<unknown> = Promise.resolve();

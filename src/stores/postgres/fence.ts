@@ -93,6 +93,8 @@ export type Admission = 'admitted' | 'holds changed';
 export async function admit(connection: Connection, ticket: Ticket): Promise<Admission> {
   const fence = await connection.query<{ owner: string; holds_revision: string; frozen: boolean; frozen_by: string | null; frozen_reason: string | null }>(
     'SELECT owner, holds_revision, frozen_at IS NOT NULL OR frozen_by IS NOT NULL AS frozen, frozen_by, frozen_reason FROM dataward.fence FOR SHARE',
+    [],
+    'fence',
   );
   const row = fence.rows[0];
   if (row === undefined) throw new StoreError('Fenced', 'dataward.fence has no row, so nobody may delete. Let the operator install the schema again.');
@@ -100,7 +102,7 @@ export async function admit(connection: Connection, ticket: Ticket): Promise<Adm
   if (row.owner !== held.owner) throw new StoreError('ForeignOwner', `The store now belongs to ${row.owner}; run ${held.run} was claimed for ${held.owner}. Only one cluster may purge a store.`);
   if (row.frozen) throw new StoreError('Frozen', `The store is frozen by ${row.frozen_by ?? 'somebody'}: ${row.frozen_reason ?? ''}. It goes on after the thaw.`);
   // A statement of its own: after the lock it sees what was committed while the lock was waited for.
-  const claims = await connection.query<{ epoch: string }>('SELECT epoch FROM dataward.claim WHERE run = $1', [held.run]);
+  const claims = await connection.query<{ epoch: string }>('SELECT epoch FROM dataward.claim WHERE run = $1', [held.run], 'epoch');
   const epoch = claims.rows[0]?.epoch;
   if (Number(epoch ?? 0) !== held.epoch) throw new StoreError('Fenced', `Run ${held.run} was taken over (epoch ${epoch ?? 'none'}, ours ${held.epoch}). This process stops; the newer one goes on.`);
   return Number(row.holds_revision) === ticket.holdsRevision ? 'admitted' : 'holds changed';

@@ -49,6 +49,7 @@ export async function appendJournal(connection: Connection, claim: Claim, entry:
      INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients, wal_bytes)
      SELECT $1, last_seq, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, $11 FROM claimed RETURNING seq`,
     [claim.run, claim.epoch, entry.collection, entry.table.schema, entry.table.name, entry.method, entry.kind, JSON.stringify(entry.position), entry.deleted, JSON.stringify(entry.clients), entry.walBytes],
+    'journal',
   );
   const seq = rows[0]?.seq;
   if (seq === undefined) throw new StoreError('Fenced', `Run ${claim.run} was taken over; epoch ${claim.epoch} is no longer the newest.`);

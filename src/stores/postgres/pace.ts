@@ -56,10 +56,10 @@ export async function samplePace(connection: Connection, leaf: string): Promise<
   };
 }
 
-/** Size of the next batch, in heap pages or rows, and the smoothed cost it was chosen by. */
+/** Size of the next batch, in heap pages or rows, and what a batch of that size is expected to cost. */
 export interface BatchSize {
   size: number;
-  /** Milliseconds, exponential moving average; undefined before the first batch. */
+  /** Milliseconds, exponential moving average of the cost of a page or row, times the size; undefined before the first batch. */
   smoothedMs?: number;
 }
 
@@ -69,16 +69,19 @@ export interface SizeBounds {
 }
 
 const SMOOTHING = 0.4;
+/** Below this part of the limit twice as much still fits with room to spare. */
+const FAR_BELOW = 0.4;
 /** Aim a little under the limit, so that the usual variance stays under it. */
 const TARGET = 0.9;
 
-/** The size after a batch that took `millis`: a fifth more where that still fits, a fifth less above the limit. */
+/** The size after a batch that took `millis`: twice as much far below the limit, a fifth more where that still fits, a fifth less above it. */
 export function adaptSize(current: BatchSize, millis: number, maxBatchMillis: number, bounds: SizeBounds): BatchSize {
   const smoothedMs = current.smoothedMs === undefined ? millis : SMOOTHING * millis + (1 - SMOOTHING) * current.smoothedMs;
   // Rounded up, or a batch of one page would stay one page for ever.
-  const larger = Math.ceil(current.size * 1.2);
-  if (smoothedMs > maxBatchMillis) return { size: clamp(Math.floor(current.size * 0.8), bounds), smoothedMs };
-  if ((smoothedMs * larger) / current.size <= TARGET * maxBatchMillis) return { size: clamp(larger, bounds), smoothedMs };
+  const larger = Math.ceil(current.size * (smoothedMs <= FAR_BELOW * maxBatchMillis ? 2 : 1.2));
+  const resized = (size: number): BatchSize => ({ size: clamp(size, bounds), smoothedMs: (smoothedMs * clamp(size, bounds)) / current.size });
+  if (smoothedMs > maxBatchMillis) return resized(Math.floor(current.size * 0.8));
+  if ((smoothedMs * larger) / current.size <= TARGET * maxBatchMillis) return resized(larger);
   return { size: current.size, smoothedMs };
 }
 
@@ -97,8 +100,8 @@ export function retryDelay(attempt: number, random: () => number): number {
   return full / 2 + (full / 2) * random();
 }
 
-/** Heap pages that no pass has visited yet, cut into about equal parts for the workers. */
-export function remainingRanges(pages: number, visited: readonly { from: number; to: number }[], workers: number): { from: number; to: number }[] {
+/** Heap pages that no pass has visited yet, cut into about equal parts. */
+export function remainingRanges(pages: number, visited: readonly { from: number; to: number }[], parts: number): { from: number; to: number }[] {
   const gaps: { from: number; to: number }[] = [];
   let next = 0;
   for (const range of [...visited].toSorted((a, b) => a.from - b.from)) {
@@ -107,7 +110,7 @@ export function remainingRanges(pages: number, visited: readonly { from: number;
   }
   if (next < pages) gaps.push({ from: next, to: pages });
   const total = gaps.reduce((sum, gap) => sum + gap.to - gap.from, 0);
-  const part = Math.max(1, Math.ceil(total / workers));
+  const part = Math.max(1, Math.ceil(total / parts));
   return gaps.flatMap((gap) => cut(gap, part));
 }
 

@@ -7,20 +7,21 @@ import { keysetColumn, readPlanFacts } from './facts.ts';
 import { readFence } from './fence.ts';
 import { readInventory } from './inventory.ts';
 import { readProgress } from './journal.ts';
+import { firstPage, pagesOf } from './look.ts';
 import { merge } from './merge.ts';
 import { remainingRanges } from './pace.ts';
 import { dropPartitions } from './partitions.ts';
 import { decidePurge } from './plan.ts';
-import type { ResolvedTable } from './sql.ts';
-import { firstDeletable } from './statements.ts';
 import { readShapes, resolveTargets, targetOf } from './target.ts';
 import type { Shapes } from './target.ts';
 import { notInstalled } from './transaction.ts';
 import { Walker } from './walk.ts';
 import type { Compiled, StepWork, Surroundings, Unit } from './walk.ts';
 
-/** Heap pages read by one look for rows that are left, so that no single snapshot is held for long. */
-const PROBE_PAGES = 65_536;
+/** Runs of pages for each of several workers, so that none has all the due rows of a table in the order of its times. */
+const UNITS_PER_WORKER = 6;
+/** Shorter ones would only make more and smaller batches. */
+const UNIT_PAGES = 1_500;
 /** Passes after the first: they catch rows that moved, came late or were locked. Whatever is left then is for the next run. */
 const PASSES = 5;
 /** In a table that refers to itself each pass takes the rows nothing refers to any more. */
@@ -54,7 +55,8 @@ export async function* purge(connect: () => Promise<Connection>, surroundings: S
       const units: Unit[] = [];
       for (const table of compiled.target.leaves) {
         const visited = progress.visited.get(table.oid) ?? [];
-        units.push(...remainingRanges(await pagesOf(first, table), visited, walkers.length).map((range) => ({ leaf: table, range, pass: 1 })));
+        const pages = await pagesOf(first, table);
+        units.push(...remainingRanges(pages, visited, partsFor(pages, walkers.length)).map((range) => ({ leaf: table, range, pass: 1 })));
       }
       yield* merge(walkers.map((walker) => drain(walker, units)));
     }
@@ -72,7 +74,10 @@ async function* finish(connection: Connection, walkers: readonly Walker[], work:
     const limit = compiled.target.what.edges.some((edge) => edge.self) ? SELF_REFERENCE_PASSES : PASSES;
     if (pass > limit + 1) return;
     const units: Unit[] = [];
-    for (const leaf of compiled.target.leaves) units.push(...(await probe(connection, compiled, leaf, pass, work.context.signal)));
+    for (const leaf of compiled.target.leaves) {
+      const found = await firstPage(connection, compiled, leaf, work.context.signal);
+      if (found !== undefined) units.push({ leaf, range: { from: found.page, to: found.pages }, pass });
+    }
     if (units.length === 0) return;
     let deleted = 0;
     for await (const result of merge(walkers.map((walker) => drain(walker, units)))) {
@@ -83,26 +88,12 @@ async function* finish(connection: Connection, walkers: readonly Walker[], work:
   }
 }
 
-/** Looks for the first page with a row that could go now. */
-async function probe(connection: Connection, compiled: Compiled, leaf: ResolvedTable, pass: number, signal: AbortSignal): Promise<Unit[]> {
-  const pages = await pagesOf(connection, leaf);
-  for (let from = 0; from < pages; from += PROBE_PAGES) {
-    signal.throwIfAborted();
-    const statement = firstDeletable(compiled.target.what, leaf, { from, to: Math.min(pages, from + PROBE_PAGES) }, compiled.resolver);
-    const { rows } = await connection.query<{ ctid: string }>(statement.text, statement.values);
-    const block = /^\((\d+),/.exec(rows[0]?.ctid ?? '')?.[1];
-    if (block !== undefined) return [{ leaf, range: { from: Number(block), to: pages }, pass }];
-  }
-  return [];
+function partsFor(pages: number, workers: number): number {
+  return workers === 1 ? 1 : Math.max(workers, Math.min(workers * UNITS_PER_WORKER, Math.ceil(pages / UNIT_PAGES)));
 }
 
 async function* drain(walker: Walker, queue: Unit[]): AsyncGenerator<BatchResult> {
   for (let unit = queue.shift(); unit !== undefined; unit = queue.shift()) yield* walker.blocks(unit);
-}
-
-async function pagesOf(connection: Connection, leaf: ResolvedTable): Promise<number> {
-  const { rows } = await connection.query<{ pages: string }>(`SELECT (pg_relation_size($1::oid) / current_setting('block_size')::bigint)::text AS pages`, [leaf.oid]);
-  return Number(rows[0]?.pages ?? 0);
 }
 
 /**

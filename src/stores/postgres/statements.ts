@@ -133,11 +133,13 @@ export function countForDrop(what: Deletable, leaf: ResolvedTable, resolver: Res
   };
 }
 
-/** The first heap page in a run that still has a deletable row. */
-export function firstDeletable(what: Deletable, leaf: ResolvedTable, range: BlockRange, resolver: Resolver): Statement {
+/** The first row, in the order of the heap, that is deletable in a run of pages; no range: in the whole table, which the server may then read with several workers. */
+export function firstDeletable(what: Deletable, leaf: ResolvedTable, range: BlockRange | undefined, resolver: Resolver): Statement {
   const parameters = new Parameters();
-  const where = `${inBlocks(range, parameters)} AND ${deletableSql(what, leaf, resolver, parameters)}`;
-  return { text: `SELECT ${quoteIdentifier(ROW)}.ctid::text AS ctid FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)} WHERE ${where} LIMIT 1`, values: parameters.values };
+  const within = range === undefined ? '' : `${inBlocks(range, parameters)} AND `;
+  const where = `${within}${deletableSql(what, leaf, resolver, parameters)}`;
+  // With LIMIT the server might take an index, and the first row it finds there is not the first of the heap.
+  return { text: `SELECT min(${quoteIdentifier(ROW)}.ctid)::text AS ctid FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)} WHERE ${where}`, values: parameters.values };
 }
 
 function inBlocks({ from, to }: BlockRange, parameters: Parameters): string {

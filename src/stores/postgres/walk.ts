@@ -4,6 +4,7 @@ import type { Allowance } from './allowance.ts';
 import { deleteBatch, OVER_LIMIT } from './batch.ts';
 import type { Batch, BatchOutcome, DeletedRow } from './batch.ts';
 import type { Connection } from './connection.ts';
+import { nextPage } from './look.ts';
 import { adaptSize, decidePace, halveSize, retryDelay, samplePace } from './pace.ts';
 import type { BatchSize, SizeBounds } from './pace.ts';
 import type { ResolvedTable } from './sql.ts';
@@ -102,6 +103,7 @@ export class Walker {
       next = range.to;
       this.pages = adaptSize(this.pages, millis, this.work.context.pace.maxBatchMillis, PAGES);
       if (outcome.kind === 'committed') yield this.result(outcome, millis);
+      else next = await nextPage(this.connection, this.compiled, unit.leaf, { from: next, to: unit.range.to }, this.pages.size, this.work.context.signal);
     }
   }
 

@@ -33,7 +33,8 @@ const bounds = { min: 1, max: 1_500 };
 
 describe('the size of a batch', () => {
   test.each<[string, BatchSize, number, number]>([
-    ['grows by a fifth while there is room', { size: 100 }, 20, 120],
+    ['doubles far below the limit', { size: 100 }, 20, 200],
+    ['grows by a fifth while there is room', { size: 100 }, 30, 120],
     ['shrinks by a fifth above the limit', { size: 100 }, 60, 80],
     ['stays a little under the limit', { size: 100 }, 45, 100],
     ['does not jump at one slow batch', { size: 100, smoothedMs: 20 }, 80, 100],
