@@ -27,10 +27,10 @@ const ATTEMPTS = 4;
  * A drop cannot be one transaction, because a concurrent detach cannot run inside one. So the intent is
  * committed first; whoever comes next finds it and either finishes the drop or attaches the partition again.
  */
-export async function* dropPartitions(connection: Connection, work: StepWork): AsyncGenerator<BatchResult> {
+export async function* dropPartitions(connection: Connection, work: StepWork, compiled: Compiled): AsyncGenerator<BatchResult> {
+  const known: Known = { compiled };
   // A concurrent detach is no transaction of ours, so its patience is set for the login.
   await connection.query(`SET lock_timeout = ${Math.max(1, Math.round(work.context.pace.lockTimeoutMillis))}`);
-  const known = { compiled: await work.compile(connection) };
   const root = known.compiled.target.table;
   const attached = await readPartitions(connection, root);
   for (const open of (await readOpenDrops(connection)).filter((drop) => belongs(drop, root, attached))) {
@@ -167,7 +167,9 @@ async function finish(connection: Connection, work: StepWork, compiled: Compiled
 async function wholeIsDue(connection: Connection, work: StepWork, compiled: Compiled, name: { schema: string; name: string }): Promise<boolean> {
   // It may have been attached again a moment ago, after the others were resolved.
   const leaf = (await resolveTables(connection, [name]))(name);
-  const statement = countForDrop(compiled.target.what, leaf, compiled.resolver);
+  // Whose the rows are is counted once, under the lock.
+  const { client: _client, ...what } = compiled.target.what;
+  const statement = countForDrop(what, leaf, compiled.resolver);
   let rows: { rows: string; kept: string }[];
   try {
     rows = await connection.transaction(async () => (await connection.query<{ rows: string; kept: string }>(statement.text, statement.values)).rows, `BEGIN READ ONLY; SET LOCAL statement_timeout = ${COUNT_TIMEOUT_MS}`);
@@ -178,7 +180,7 @@ async function wholeIsDue(connection: Connection, work: StepWork, compiled: Comp
   }
   // An empty partition of the past costs nothing and may be waited for by a late import.
   const total = rows.reduce((sum, row) => sum + Number(row.rows), 0);
-  return rows.length > 0 && rows.every((row) => row.kept === '0') && work.allowance.covers(total);
+  return total > 0 && rows.every((row) => row.kept === '0') && work.allowance.covers(total);
 }
 
 /** Puts a detached partition back, so that its rows are seen, held and purged like all others. */

@@ -123,12 +123,12 @@ function keysetCursor(key: string, type: string, after: KeysetPosition, paramete
   return ` AND ${key} >= ${time} AND (${key} > ${time} OR "k".ctid > ${parameters.add(after.ctid, 'tid')})`;
 }
 
-/** Rows of a whole table by client, and how many of them must stay: a partition may be dropped where none must. */
+/** Rows of a whole table by client, and how many of them must stay: a partition may be dropped where none must. One row where nobody declared whose they are. */
 export function countForDrop(what: Deletable, leaf: ResolvedTable, resolver: Resolver): Statement {
   const parameters = new Parameters();
   const deletable = deletableSql(what, leaf, resolver, parameters);
   return {
-    text: `SELECT ${clientSql(what)} AS client, count(*)::text AS rows, count(*) FILTER (WHERE (${deletable}) IS NOT TRUE)::text AS kept FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)} GROUP BY 1`,
+    text: `SELECT ${clientSql(what)} AS client, count(*)::text AS rows, count(*) FILTER (WHERE (${deletable}) IS NOT TRUE)::text AS kept FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)}${countsByClient(what) ? ' GROUP BY 1' : ''}`,
     values: parameters.values,
   };
 }
@@ -149,13 +149,17 @@ function inBlocks({ from, to }: BlockRange, parameters: Parameters): string {
 
 function countedDelete(what: Deletable, leaf: ResolvedTable, where: string): string {
   // Without clients the command tag counts; RETURNING makes the same DELETE about twice as slow.
-  if (what.client === undefined || 'value' in what.client) return bareDelete(leaf, where);
+  if (!countsByClient(what)) return bareDelete(leaf, where);
   return `WITH gone AS (${bareDelete(leaf, where)} RETURNING ${clientSql(what)} AS client) SELECT client, count(*)::text AS deleted FROM gone GROUP BY client`;
 }
 
 /** The only place that writes DELETE. ONLY: a ctid means nothing outside its own table. */
 function bareDelete(leaf: ResolvedTable, where: string): string {
   return `DELETE FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)} WHERE ${where}`;
+}
+
+function countsByClient({ client }: Deletable): boolean {
+  return client !== undefined && 'field' in client;
 }
 
 function clientSql({ client }: Deletable): string {

@@ -48,7 +48,7 @@ export interface Unit {
 /** To start with: 150 pages, about 10,000 rows of 120 bytes, took 18 ms; 50 ms is the default limit. */
 const PAGES_PER_MS = 3;
 /** More would outrun the statement timeout when a sparse stretch of the heap ends. */
-const PAGES: SizeBounds = { min: 1, max: 1_500 };
+const PAGES: SizeBounds = { min: 1, max: 3_000 };
 const ROWS_PER_MS = 40;
 const ROWS: SizeBounds = { min: 1, max: 20_000 };
 /** Of the smallest batch; the larger ones before it were attempts too. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
+import { until } from '../../../support/until.ts';
 import type { PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
 import { countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
@@ -50,6 +51,21 @@ describe('partitions that are due as a whole', () => {
     expect(await partitionsOf(store)).toEqual(extra === '' ? kept : [...kept, 'views_rest']);
     expect(await methodsOf(store, 'run-1')).toEqual(months.slice(0, 3).map((month) => `DropPartition views_${month} 100`));
     expect(await store.sql(`SELECT FROM pg_class WHERE relname LIKE 'views_2023%'`)).toEqual([]);
+  });
+
+  test('leave those whose bounds lie after the cutoff unread', async () => {
+    const store = await storeWith(views);
+    const planner = await store.another();
+    const plan = await planner.planPurge(rules);
+    await planner.close();
+    const logins = async (): Promise<number> => (await store.sql(`SELECT FROM pg_stat_activity WHERE datname = '${store.database}' AND application_name LIKE 'dataward/%'`)).length;
+    // A login hands in what it read when it ends; only the store's own writer is left then.
+    await until('the login is over', async () => (await logins()) === 1);
+    await store.sql('SELECT pg_stat_reset()');
+    await runPlan(store.writer, plan, rules);
+    await until('the login is over', async () => (await logins()) === 1);
+    expect(await store.sql(`SELECT relname AS name, (seq_tup_read + coalesce(idx_tup_fetch, 0))::int AS rows FROM pg_stat_user_tables WHERE relname LIKE 'views_2024%' ORDER BY 1`)).toEqual(kept.map((name) => ({ name, rows: 0 })));
+    expect(await countRows(store, 'views')).toBe(300);
   });
 
   test('with children go after the children’s partitions', async () => {
