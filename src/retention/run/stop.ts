@@ -1,9 +1,11 @@
 import type { PurgeRun } from '../../api/generated/purgeRun.ts';
 import type { DataStore } from '../../api/generated/dataStore.ts';
+import type { LegalHold } from '../../api/generated/legalHold.ts';
 import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
-import { PURGE_RUN, RETENTION_POLICY } from '../../api/kinds.ts';
+import { DATA_STORE, LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY } from '../../api/kinds.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { DeclarationSource } from '../../connect/declarations.ts';
+import { failureOf } from '../../connect/failures.ts';
 import { pendingHolds, type Declarations } from '../../rules/store-rules.ts';
 import type { Client } from '../../runtime/client.ts';
 import { frozenBy } from './freeze.ts';
@@ -28,21 +30,27 @@ export interface StopContext {
   now: () => number;
 }
 
+/** A cache whose watch is broken goes on showing the holds of before: so often at least they are read themselves. */
+const READ_HOLDS_EVERY_MS = 5_000;
+
 /**
- * Makes the question that is asked before each batch. Run, policy and freeze are read at the API server itself.
+ * Makes the question that is asked before each batch. Run, policy, store and freeze are read at the API server itself,
+ * every few seconds the holds too: while those cannot be read, nobody knows what must stay.
  * Any change of a policy, map or hold ends the stretch, so that the next one is decided on what is declared then.
  */
 export async function watchForStop(run: PurgeRun, store: DataStore, policy: RetentionPolicy, context: StopContext): Promise<() => Promise<Stop | undefined>> {
   const namespace = run.metadata.namespace ?? '';
   const begun = versionOf(await context.declarations.read());
   const ref = policyRef(run) ?? { namespace: policy.metadata.namespace ?? '', name: policy.metadata.name };
+  let heldAt = Number.NEGATIVE_INFINITY;
 
   return async () => {
     if (context.leaving.aborted) return { reason: 'Progressing', why: 'the operator stops; the next one goes on where this one was' };
     if (context.now() >= context.endsAt) return { reason: 'WaitingForWindow', why: 'the window of the schedule is over; the run goes on in the next one' };
-    const [current, standing, frozen, declarations] = await Promise.all([
+    const [current, standing, there, frozen, declarations] = await Promise.all([
       context.client.get<PurgeRun>(PURGE_RUN, { namespace, name: run.metadata.name }),
       context.client.get<RetentionPolicy>(RETENTION_POLICY, ref),
+      context.client.get<DataStore>(DATA_STORE, { namespace, name: store.metadata.name }),
       frozenBy(context.client, { rootNamespace: context.rootNamespace, namespace, flag: context.frozen }),
       context.declarations.read(),
     ]);
@@ -51,7 +59,16 @@ export async function watchForStop(run: PurgeRun, store: DataStore, policy: Rete
     if (!standing || standing.metadata.uid !== policy.metadata.uid || standing.metadata.deletionTimestamp) return { reason: 'Superseded', why: 'the policy of this run was deleted' };
     if (standing.spec.purge?.suspend) return { reason: 'Suspended', why: 'spec.purge.suspend of the policy was set' };
     if (standing.metadata.generation !== policy.metadata.generation) return { reason: 'Progressing', why: 'the policy was changed; the run is decided anew' };
-    const [pending] = pendingHolds(store, declarations);
+    if (!there || there.metadata.uid !== store.metadata.uid || there.metadata.deletionTimestamp) return { reason: 'Superseded', why: 'the DataStore of this run was deleted' };
+    if (there.metadata.generation !== store.metadata.generation) return { reason: 'Progressing', why: 'the DataStore was changed; the run is decided anew' };
+    let { holds } = declarations;
+    if (context.now() - heldAt >= READ_HOLDS_EVERY_MS) {
+      const read = await context.client.list<LegalHold>(LEGAL_HOLD).catch(failureOf);
+      if (!Array.isArray(read)) return { reason: read.reason, why: read.message };
+      holds = [...holds, ...read];
+      heldAt = context.now();
+    }
+    const [pending] = pendingHolds(store, { ...declarations, holds });
     if (pending) return { reason: 'HoldPending', why: `LegalHold ${pending.metadata.namespace}/${pending.metadata.name} is being brought into force` };
     if (versionOf(declarations) !== begun) return { reason: 'Progressing', why: 'a policy or a map was changed; the run is decided anew' };
     return undefined;

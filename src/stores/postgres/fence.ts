@@ -21,7 +21,7 @@ export async function readFence(connection: Connection): Promise<FenceState | un
   const schema = found.rows[0];
   if (schema === undefined || !schema.installed) return undefined;
   if (!schema.readable) {
-    throw new StoreError('PermissionDenied', 'The schema dataward exists but this login may not read it, so its holds are unknown. Let the enforce login install it with this login among its readers.');
+    throw new StoreError('PermissionDenied', `DataStore ${connection.target.name}: ${connection.username} may not read the schema dataward, so its holds are unknown and nothing is deleted; let its owner or a superuser grant it USAGE on the schema and SELECT on its tables.`);
   }
   const state = await connection.query<{ owner: string; marker: string; holds_revision: string; frozen_by: string | null; frozen_reason: string | null; frozen_at: string | null }>(
     `SELECT f.owner, i.marker, f.holds_revision, f.frozen_by, f.frozen_reason, ${utcText('f.frozen_at')} AS frozen_at

@@ -94,7 +94,7 @@ describe('planning a store', () => {
     const reader = (): Promise<never> => Promise.reject(new StoreError('AuthenticationFailed', 'db.example refused the password'));
     expect((await plan({}, { context: { connections: { reader } as unknown as PlanContext['connections'] } })).outcome).toMatchObject({ made: 'Failure', failure: { reason: 'AuthenticationFailed' } });
     const refused = await plan(withPlan(12), { before: ({ client }) => void (client.refuse = (verb) => { if (verb === 'create') throw apiError(403, 'Forbidden', 'may not create'); }) });
-    expect(refused.outcome).toMatchObject({ made: 'Failure', failure: { reason: 'ReadFailed', message: 'may not create' } });
+    expect(refused.outcome).toMatchObject({ made: 'Failure', failure: { reason: 'ReadFailed', message: 'may not create; grant this right, deploy/rbac.yaml has those of the operator' } });
   });
 });
 

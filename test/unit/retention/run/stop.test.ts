@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { CONFIG_MAP, PURGE_RUN, RETENTION_POLICY } from '../../../../src/api/kinds.ts';
+import { CONFIG_MAP, DATA_STORE, LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY } from '../../../../src/api/kinds.ts';
 import type { KubeObject } from '../../../../src/api/object.ts';
 import { watchForStop, type Stop, type StopContext } from '../../../../src/retention/run/stop.ts';
 import type { Declarations } from '../../../../src/rules/store-rules.ts';
@@ -21,7 +21,7 @@ interface Stage {
 
 /** Begins to watch a run at work, then changes something, then asks. */
 async function askAfter(change: (stage: Stage) => void): Promise<Stop | undefined> {
-  const client = memoryClient([[PURGE_RUN, run], [RETENTION_POLICY, policy]]);
+  const client = memoryClient([[PURGE_RUN, run], [RETENTION_POLICY, policy], [DATA_STORE, aStore()]]);
   const declared: Declarations = { maps: [aMap([{}])], policies: [policy], holds: [], namespaces: new Map(), rootNamespace: 'dataward-system' };
   const leaving = new AbortController();
   const clock = { now: 1_000 };
@@ -60,6 +60,11 @@ describe('before the next batch', () => {
     ['the policy is suspended', putPolicy({ purge: aPurge({ suspend: true }) }, { generation: 2 }), 'Suspended', /suspend/],
     ['the policy was changed', putPolicy({ timeZone: 'Europe/Berlin' }, { generation: 2 }), 'Progressing', /policy was changed/],
     ['a hold is declared that does not stand yet', ({ declared }) => declared.holds.push(aHold([{}])), 'HoldPending', /platform-db\/matter-1/],
+    ['a hold is declared that the cache has not heard of', ({ client }) => client.put(LEGAL_HOLD, aHold([{}])), 'HoldPending', /platform-db\/matter-1/],
+    ['the holds cannot be read', ({ client }) => void (client.refuse = (_verb, kind) => { if (kind === LEGAL_HOLD) throw apiError(403, 'Forbidden', 'list legalholds: forbidden'); }), 'ReadFailed', /list legalholds: forbidden/],
+    ['the store is gone', ({ client }) => client.take(DATA_STORE, { namespace: 'platform-db', name: 'analytics' }), 'Superseded', /DataStore of this run was deleted/],
+    ['another store took its name', ({ client }) => client.put(DATA_STORE, { ...aStore(), metadata: { ...aStore().metadata, uid: 'uid-other' } }), 'Superseded', /DataStore of this run was deleted/],
+    ['the store was changed', ({ client }) => client.put(DATA_STORE, { ...aStore(), metadata: { ...aStore().metadata, generation: 7 } }), 'Progressing', /DataStore was changed/],
     ['a map was changed', ({ declared }) => void (declared.maps[0] = aMap([{}], {}, { generation: 2 })), 'Progressing', /policy or a map/],
     ['a map was added', ({ declared }) => declared.maps.push(aMap([{}], {}, { name: 'more', uid: 'uid-more' })), 'Progressing', /policy or a map/],
     ['a map was deleted', ({ declared }) => void declared.maps.pop(), 'Progressing', /policy or a map/],
