@@ -78,7 +78,7 @@ export interface BatchResult {
   seq: number;
   collection: string;
   deleted: number;
-  /** Deleted per client key, where the collection declares one. */
+  /** Deleted per client key, where the collection declares one; of a row that changed hands at that moment, the one it had when the batch began. */
   clients: Record<string, number>;
   millis: number;
   /** Why the driver waited before this batch, e.g. `ReplicaLag`. */

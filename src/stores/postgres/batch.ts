@@ -44,6 +44,8 @@ export type BatchOutcome =
 
 /** Why a batch was rolled back that would have taken more rows than the run may delete. */
 export const OVER_LIMIT = 'OverLimit';
+/** Why a batch was rolled back that counted rows beforehand and did not delete them all. */
+export const ROWS_CHANGED = 'RowsChanged';
 
 /** Longest run of one statement of a batch; bounds how long a new hold waits. */
 export const BATCH_STATEMENT_TIMEOUT_MS = 8_000;
@@ -146,6 +148,7 @@ async function readCounters(connection: Connection, { leaf, target }: Batch): Pr
 class ForeignWork extends StoreError {}
 class ShapeChanged extends StoreError {}
 class OverLimit extends StoreError {}
+class RowsChanged extends StoreError {}
 
 /**
  * A row that began to refer to one of ours after the statement's snapshot is unknown to its NOT EXISTS; the
@@ -154,6 +157,7 @@ class OverLimit extends StoreError {}
 function refuseForeignWork(batch: Batch, deleted: number, before: Counters, after: Counters): void {
   const grown = (name: Exclude<keyof Counters, 'lsn' | 'shape'>): number => Number(after[name]) - Number(before[name]);
   const reached = grown('referring_deleted') + grown('referring_updated');
+  if (grown('own_deleted') < deleted) throw new RowsChanged('Conflict', `${nameOf(batch.target)}: rows were changed while they were counted.`);
   const own = grown('own_deleted') + grown('own_updated') - deleted;
   if (reached === 0 && own === 0) return;
   const where = reached > 0 ? `${reached} rows of the tables that refer to ${nameOf(batch.target)}` : `${own} more rows of ${nameOf(batch.target)} than the statement named`;
@@ -164,6 +168,7 @@ function refuseForeignWork(batch: Batch, deleted: number, before: Counters, afte
 export function retryReason(error: unknown): string | undefined {
   if (error instanceof ForeignWork) return 'CascadeReached';
   if (error instanceof OverLimit) return OVER_LIMIT;
+  if (error instanceof RowsChanged) return ROWS_CHANGED;
   const reasons: Record<string, string> = {
     '55P03': 'RowLocked',
     '40P01': 'Deadlock',

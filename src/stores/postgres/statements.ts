@@ -90,11 +90,24 @@ function referringSql(edge: Edge, alias: string, resolver: Resolver): string {
   return `SELECT FROM ${quoteTable(edge.child)} AS ${child} WHERE ${pairs.join(' AND ')}${other}`;
 }
 
-/** Deletes the deletable rows of a run of heap pages. */
+/**
+ * Deletes the deletable rows of a run of heap pages. Where rows belong to clients they are counted in the snapshot
+ * of the same statement, before they go: RETURNING would make the DELETE about twice as slow. The count is true
+ * when as many rows were deleted; fewer are where somebody changed one meanwhile.
+ */
 export function deleteBlocks(what: Deletable, leaf: ResolvedTable, range: BlockRange, resolver: Resolver): Statement {
   const parameters = new Parameters();
   const where = `${inBlocks(range, parameters)} AND ${deletableSql(what, leaf, resolver, parameters)}`;
-  return { text: countedDelete(what, leaf, where), values: parameters.values };
+  if (!countsByClient(what)) return { text: bareDelete(leaf, where), values: parameters.values };
+  const counted = `SELECT ${clientSql(what)} AS client, count(*)::text AS deleted FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)} WHERE ${where} GROUP BY 1`;
+  return { text: `WITH counted AS MATERIALIZED (${counted}), gone AS (${bareDelete(leaf, where)}) SELECT client, deleted FROM counted`, values: parameters.values };
+}
+
+/** The same, counting the rows as they go, whatever else changes them. */
+export function deleteBlocksReturning(what: Deletable, leaf: ResolvedTable, range: BlockRange, resolver: Resolver): Statement {
+  const parameters = new Parameters();
+  const where = `${inBlocks(range, parameters)} AND ${deletableSql(what, leaf, resolver, parameters)}`;
+  return { text: `WITH gone AS (${bareDelete(leaf, where)} RETURNING ${clientSql(what)} AS client) SELECT client, count(*)::text AS deleted FROM gone GROUP BY client`, values: parameters.values };
 }
 
 /**
@@ -147,12 +160,6 @@ function inBlocks({ from, to }: BlockRange, parameters: Parameters): string {
   return `${ctid} >= ${parameters.add(`(${from},0)`, 'tid')} AND ${ctid} < ${parameters.add(`(${to},0)`, 'tid')}`;
 }
 
-function countedDelete(what: Deletable, leaf: ResolvedTable, where: string): string {
-  // Without clients the command tag counts; RETURNING makes the same DELETE about twice as slow.
-  if (!countsByClient(what)) return bareDelete(leaf, where);
-  return `WITH gone AS (${bareDelete(leaf, where)} RETURNING ${clientSql(what)} AS client) SELECT client, count(*)::text AS deleted FROM gone GROUP BY client`;
-}
-
 /** The only place that writes DELETE. ONLY: a ctid means nothing outside its own table. */
 function bareDelete(leaf: ResolvedTable, where: string): string {
   return `DELETE FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)} WHERE ${where}`;
@@ -172,8 +179,9 @@ export type DestructiveStatement = (what: Deletable, leaf: ResolvedTable, resolv
  * Every statement that destroys rows or decides that a partition may be dropped, with sample positions. A test
  * walks them all; a new one that is missing here, or lacks a condition, fails it.
  */
-export const DESTRUCTIVE_STATEMENTS: Readonly<Record<'deleteBlocks' | 'deleteKeyset' | 'countForDrop', (column: string) => DestructiveStatement>> = {
+export const DESTRUCTIVE_STATEMENTS: Readonly<Record<'deleteBlocks' | 'deleteBlocksReturning' | 'deleteKeyset' | 'countForDrop', (column: string) => DestructiveStatement>> = {
   deleteBlocks: () => (what, leaf, resolver) => deleteBlocks(what, leaf, { from: 0, to: 150 }, resolver),
+  deleteBlocksReturning: () => (what, leaf, resolver) => deleteBlocksReturning(what, leaf, { from: 0, to: 150 }, resolver),
   deleteKeyset: (column) => (what, leaf, resolver) => deleteKeyset(what, leaf, column, { time: '2020-01-01', ctid: '(0,0)' }, 100, resolver),
   countForDrop: () => (what, leaf, resolver) => countForDrop(what, leaf, resolver),
 };

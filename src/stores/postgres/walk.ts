@@ -1,14 +1,14 @@
 import { StoreError } from '../errors.ts';
 import type { BatchResult, PurgeMethod, PurgeStep, PurgeContext } from '../purging.ts';
 import type { Allowance } from './allowance.ts';
-import { deleteBatch, OVER_LIMIT } from './batch.ts';
+import { deleteBatch, OVER_LIMIT, ROWS_CHANGED } from './batch.ts';
 import type { Batch, BatchOutcome, DeletedRow } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { nextPage } from './look.ts';
 import { adaptSize, decidePace, halveSize, retryDelay, samplePace } from './pace.ts';
 import type { BatchSize, SizeBounds } from './pace.ts';
 import type { ResolvedTable } from './sql.ts';
-import { deleteBlocks, deleteKeyset } from './statements.ts';
+import { deleteBlocks, deleteBlocksReturning, deleteKeyset } from './statements.ts';
 import type { BlockRange, KeysetPosition, Resolver, Statement } from './statements.ts';
 import { nameOf } from './target.ts';
 import type { Shapes, Target } from './target.ts';
@@ -83,11 +83,16 @@ export class Walker {
   async *blocks(unit: Unit): AsyncGenerator<BatchResult> {
     let next = unit.range.from;
     let attempt = 0;
+    let write = deleteBlocks;
     while (next < unit.range.to) {
       yield* this.paced(unit.leaf);
       const range = { from: next, to: Math.min(unit.range.to, next + this.pages.size) };
       const position = { leaf: unit.leaf.oid, pass: unit.pass, from: unit.range.from, next: range.to };
-      const { outcome, millis } = await this.attempt('BlockRange', unit.leaf, () => this.blockStatement(unit.leaf, range), position);
+      const { outcome, millis } = await this.attempt('BlockRange', unit.leaf, () => this.blockStatement(write, unit.leaf, range), position);
+      if (outcome.kind === 'rolled back' && outcome.why === ROWS_CHANGED && write !== deleteBlocksReturning) {
+        write = deleteBlocksReturning;
+        continue;
+      }
       if (outcome.kind === 'rolled back') {
         const givenUp = await this.backOff(outcome, attempt);
         attempt = this.pages.size === PAGES.min ? attempt + 1 : 0;
@@ -100,6 +105,7 @@ export class Walker {
         continue;
       }
       attempt = 0;
+      write = deleteBlocks;
       next = range.to;
       this.pages = adaptSize(this.pages, millis, this.work.context.pace.maxBatchMillis, PAGES);
       if (outcome.kind === 'committed') yield this.result(outcome, millis);
@@ -152,9 +158,10 @@ export class Walker {
   }
 
   /** Compiled once per table and hold revision: only the page numbers, its first two values, differ. */
-  private blockStatement(leaf: ResolvedTable, range: BlockRange): Statement {
-    const known = this.statements.get(leaf.oid) ?? deleteBlocks(this.compiled.target.what, leaf, range, this.compiled.resolver);
-    this.statements.set(leaf.oid, known);
+  private blockStatement(write: typeof deleteBlocks, leaf: ResolvedTable, range: BlockRange): Statement {
+    const name = `${write.name} ${leaf.oid}`;
+    const known = this.statements.get(name) ?? write(this.compiled.target.what, leaf, range, this.compiled.resolver);
+    this.statements.set(name, known);
     return { text: known.text, values: [`(${range.from},0)`, `(${range.to},0)`, ...known.values.slice(2)] };
   }
 

@@ -276,6 +276,31 @@ describe('a batch that waits for a row somebody else has locked', () => {
   });
 });
 
+describe('the count by client of a batch', () => {
+  const counted = request([rule('events', { client: { field: 'client_id' } })]);
+
+  test.each<[string, string, number, Record<string, number>]>([
+    ['leaves out a row that goes on living, since it was changed meanwhile', `UPDATE events SET created_at = now() WHERE id = 5000`, 4_999, { 'client-0': 2_499, 'client-2': 2_500 }],
+    ['leaves out a row that somebody else deletes meanwhile', 'DELETE FROM events WHERE id = 5000', 4_999, { 'client-0': 2_499, 'client-2': 2_500 }],
+    ['names the client a row belonged to when the batch began', `UPDATE events SET client_id = 'client-2' WHERE id = 5000`, 5_000, { 'client-0': 2_500, 'client-2': 2_500 }],
+  ])('%s', async (_name, change, deleted, clients) => {
+    // Room on the page keeps the changed row in the batch's range.
+    const store = await storeWith(events.replace('note text)', 'note text) WITH (fillfactor = 70)'));
+    const blocker = await lockRow(store, 'events', 5_000, change);
+    const running = purgeAll(store, counted, { pace: { lockTimeoutMillis: 5_000 } });
+    await untilWaiting(store, 'WITH counted');
+    await blocker.release();
+    const { batches } = await running;
+    const total: Record<string, number> = {};
+    for (const batch of batches) for (const [client, rows] of Object.entries(batch.clients)) total[client] = (total[client] ?? 0) + rows;
+    expect(total).toEqual(clients);
+    expect(deletedBy(batches)).toEqual({ events: deleted });
+    const journal = await store.writer.journal('run-1', 0);
+    expect(journal.reduce((sum, row) => sum + row.deleted, 0)).toBe(deleted);
+    expect(await left(store, 'events')).toBe(5_000 + (change.startsWith('UPDATE events SET created_at') ? 1 : 0));
+  });
+});
+
 describe('a table that somebody keeps locked as a whole', () => {
   test('ends the purge soon, instead of being tried page by page', async () => {
     const store = await storeWith(events);
