@@ -36,7 +36,7 @@ export async function localStage(options: Omit<SampleOptions, 'now'>): Promise<L
 }
 
 /** A run that has begun to delete and is far from its end. */
-export async function midway({ store, alice, bob }: LocalStage): Promise<PurgeRun> {
+export async function midway({ store, alice, bob }: Pick<LocalStage, 'store' | 'alice' | 'bob'>): Promise<PurgeRun> {
   const run = await requestRun(alice);
   const before = await rowsOf(store);
   await approve(bob, run);

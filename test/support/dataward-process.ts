@@ -26,6 +26,7 @@ export async function dataward(args: readonly string[]): Promise<CommandResult> 
 
 /** A running operator, in a process of its own. */
 export interface OperatorProcess {
+  readonly pid: number;
   /** Folder of audit log, certificates, checkpoints and keys. */
   readonly evidence: string;
   /** Everything it has written so far. */
@@ -40,12 +41,12 @@ export interface OperatorProcess {
 }
 
 /** `dataward operator` against an API server, as in a cluster. Resolves when it works, or waits for the lease. */
-export async function startClusterOperator(kubeconfig: string, options: { evidence?: string; leaderElection?: boolean; standby?: boolean } = {}): Promise<OperatorProcess> {
+export async function startClusterOperator(kubeconfig: string, options: { evidence?: string; leaderElection?: boolean; standby?: boolean; nodeFlags?: readonly string[] } = {}): Promise<OperatorProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), 'dataward-operator-'));
   const evidence = options.evidence ?? path.join(folder, 'evidence');
   const listen = `127.0.0.1:${await freePort()}`;
   const election = options.leaderElection === false ? ['--no-leader-election'] : [];
-  const running = launch(['operator', '--kubeconfig', kubeconfig, '--evidence-dir', evidence, '--listen', listen, ...election], folder);
+  const running = launch(['operator', '--kubeconfig', kubeconfig, '--evidence-dir', evidence, '--listen', listen, ...election], folder, { nodeFlags: options.nodeFlags ?? [] });
   await running.says(options.standby ? undefined : /the operator works/);
   return { ...running, evidence, metrics: async () => (await fetch(`http://${listen}/metrics`)).text() };
 }
@@ -65,7 +66,6 @@ export async function startPodOperator(server: URL, serviceAccount: string, node
 }
 
 export interface PodOperator extends OperatorProcess {
-  readonly pid: number;
   /** Where health and metrics answer. */
   readonly listen: string;
 }
@@ -90,7 +90,6 @@ export async function startLocal(manifests: string, people: readonly [string, ..
 }
 
 interface Launched extends Omit<OperatorProcess, 'evidence' | 'metrics'> {
-  readonly pid: number;
   /** Resolves when the pattern stands in the log, at once without one. @throws with the log when the process ends first */
   says(pattern: RegExp | undefined): Promise<void>;
 }
