@@ -8,12 +8,13 @@ import { sqlState } from './errors.ts';
 import { admit } from './fence.ts';
 import { appendJournal, readOpenDrops } from './journal.ts';
 import type { DropPosition, JournalKind } from './journal.ts';
-import { retryDelay } from './pace.ts';
+import { retryDelay } from './size.ts';
 import { findByOid, liesBeforeCutoff, readPartitions } from './partition-catalogue.ts';
 import type { PartitionState } from './partition-catalogue.ts';
 import { quoteTable } from './sql.ts';
 import { countForDrop } from './statements.ts';
 import { beginChanging } from './transaction.ts';
+import { pause } from './throttle.ts';
 import type { Compiled, StepWork } from './walk.ts';
 
 /** Counting a partition may take long; the fence is taken after it, so that no hold waits for it. */
@@ -130,7 +131,7 @@ async function* finishDetached(connection: Connection, work: StepWork, known: Kn
       // The server will not drop it: a view depends on it, an event trigger forbids it. Then its rows go one by one.
       if (why === undefined) return reattach(connection, work, intent);
       if (attempt >= ATTEMPTS) {
-        yield { seq: 0, collection: work.step.collection, deleted: 0, clients: {}, millis: 0, throttledBy: why };
+        yield pause(work.step.collection, why);
         return reattach(connection, work, intent);
       }
       await work.sleep(retryDelay(attempt, work.random), work.context.signal);

@@ -9,7 +9,7 @@ import { readInventory } from './inventory.ts';
 import { readProgress } from './journal.ts';
 import { firstPage, pagesOf } from './look.ts';
 import { merge } from './merge.ts';
-import { remainingRanges } from './pace.ts';
+import { remainingRanges } from './size.ts';
 import { dropPartitions } from './partitions.ts';
 import { decidePurge } from './plan.ts';
 import { readShapes, resolveTargets, targetOf } from './target.ts';
@@ -43,7 +43,7 @@ export async function* purge(connect: () => Promise<Connection>, surroundings: S
     await requireCountersAndTriggers(first);
     let compiled = await compile(first, step, context);
     const progress = await readProgress(first, context.claim.run, step.collection);
-    const work: StepWork = { ...surroundings, step, context, wal: { bytes: progress.walBytes }, allowance: new Allowance(context.maxRows ?? Number.POSITIVE_INFINITY), compile: (connection) => compile(connection, step, context) };
+    const work: StepWork = { ...surroundings, step, context, history: { walBytes: progress.walBytes, snapshotWaitMs: 0 }, allowance: new Allowance(context.maxRows ?? Number.POSITIVE_INFINITY), compile: (connection) => compile(connection, step, context) };
     if (step.method === 'DropPartition') {
       yield* dropPartitions(first, work, compiled);
       compiled = await work.compile(first);

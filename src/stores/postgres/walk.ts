@@ -5,13 +5,14 @@ import { deleteBatch, OVER_LIMIT, ROWS_CHANGED } from './batch.ts';
 import type { Batch, BatchOutcome, DeletedRow } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { nextPage } from './look.ts';
-import { adaptSize, decidePace, halveSize, retryDelay, samplePace } from './pace.ts';
-import type { BatchSize, SizeBounds } from './pace.ts';
+import { adaptSize, halveSize, retryDelay } from './size.ts';
+import type { BatchSize, SizeBounds } from './size.ts';
 import type { ResolvedTable } from './sql.ts';
 import { deleteBlocks, deleteBlocksReturning, deleteKeyset } from './statements.ts';
 import type { BlockRange, KeysetPosition, Resolver, Statement } from './statements.ts';
 import { nameOf } from './target.ts';
 import type { Shapes, Target } from './target.ts';
+import { pause, Throttle } from './throttle.ts';
 
 /** What a worker's batches are compiled from; made anew whenever a hold, a foreign key or a trigger came or went. */
 export interface Compiled {
@@ -33,8 +34,7 @@ export interface StepWork extends Surroundings {
   step: PurgeStep;
   context: PurgeContext;
   compile(connection: Connection): Promise<Compiled>;
-  /** WAL bytes of the whole run. */
-  wal: { bytes: number };
+  history: { walBytes: number; snapshotWaitMs: number };
   allowance: Allowance;
 }
 
@@ -55,7 +55,6 @@ const ROWS: SizeBounds = { min: 1, max: 20_000 };
 const ATTEMPTS = 3;
 /** Runs of pages given up one after the other: then it is not rows that are locked, but the table or the fence. */
 const GIVE_UPS = 5;
-const SAMPLE_EVERY_MS = 1_000;
 
 /** One login working through units; a step has `pace.workers` of them. */
 export class Walker {
@@ -64,13 +63,14 @@ export class Walker {
   private compiled: Compiled;
   private statements = new Map<string, Statement>();
   private pages: BatchSize;
-  private sampledAt: number | undefined;
+  private readonly throttle: Throttle;
   private givenUp = 0;
 
   constructor(work: StepWork, connection: Connection, compiled: Compiled) {
     this.work = work;
     this.connection = connection;
     this.compiled = compiled;
+    this.throttle = new Throttle(work, connection);
     this.pages = firstSize(PAGES_PER_MS, work, PAGES);
   }
 
@@ -85,7 +85,7 @@ export class Walker {
     let attempt = 0;
     let write = deleteBlocks;
     while (next < unit.range.to) {
-      yield* this.paced(unit.leaf);
+      yield* this.throttle.ready(unit.leaf);
       const range = { from: next, to: Math.min(unit.range.to, next + this.pages.size) };
       const position = { leaf: unit.leaf.oid, pass: unit.pass, from: unit.range.from, next: range.to };
       const { outcome, millis } = await this.attempt('BlockRange', unit.leaf, () => this.blockStatement(write, unit.leaf, range), position);
@@ -98,7 +98,7 @@ export class Walker {
         attempt = this.pages.size === PAGES.min ? attempt + 1 : 0;
         this.pages = halveSize(this.pages, PAGES);
         if (givenUp) {
-          yield this.pause(outcome.why);
+          yield pause(this.work.step.collection, outcome.why);
           next = range.to;
           attempt = 0;
         }
@@ -119,7 +119,7 @@ export class Walker {
     let after: KeysetPosition | undefined;
     let attempt = 0;
     for (;;) {
-      yield* this.paced(leaf);
+      yield* this.throttle.ready(leaf);
       const limit = rows.size;
       const statement = (): Statement => deleteKeyset(this.compiled.target.what, leaf, column, after, limit, this.compiled.resolver);
       // No position is kept: the time of a row does not belong into the journal, and a resumed run starts at the oldest row left.
@@ -148,7 +148,11 @@ export class Walker {
       const started = this.work.monotonicMs();
       const outcome = await deleteBatch(this.connection, batch, this.work.context.pace);
       if (outcome.kind === 'committed' || outcome.kind === 'nothing due') this.givenUp = 0;
-      if (outcome.kind !== 'outdated') return { outcome, millis: this.work.monotonicMs() - started };
+      const millis = this.work.monotonicMs() - started;
+      if (outcome.kind !== 'outdated') {
+        this.throttle.took(millis);
+        return { outcome, millis };
+      }
       this.compiled = await this.work.compile(this.connection);
       this.statements = new Map();
       if (!this.compiled.target.leaves.some(({ oid }) => oid === leaf.oid)) {
@@ -163,24 +167,6 @@ export class Walker {
     const known = this.statements.get(name) ?? write(this.compiled.target.what, leaf, range, this.compiled.resolver);
     this.statements.set(name, known);
     return { text: known.text, values: [`(${range.from},0)`, `(${range.to},0)`, ...known.values.slice(2)] };
-  }
-
-  /** Waits while the server has no room for a batch, saying why. @throws StoreError `LimitReached` */
-  private async *paced(leaf: ResolvedTable): AsyncGenerator<BatchResult> {
-    const { context, step } = this.work;
-    for (;;) {
-      context.signal.throwIfAborted();
-      if (this.sampledAt !== undefined && this.work.monotonicMs() - this.sampledAt < SAMPLE_EVERY_MS) return;
-      const decision = decidePace(await samplePace(this.connection, leaf.oid), this.work.wal.bytes, context.pace);
-      if ('stop' in decision) throw new StoreError('LimitReached', `${step.collection}: ${decision.stop}. The rest is done by the next run; raise pace.maxWalMegabytesPerRun for larger ones.`);
-      if (decision.go) {
-        this.sampledAt = this.work.monotonicMs();
-        return;
-      }
-      yield this.pause(decision.reason);
-      await this.work.sleep(decision.waitMs, context.signal);
-      this.sampledAt = undefined;
-    }
   }
 
   /** Waits before the next attempt. `attempt`: of the smallest size. @returns true when these rows are to be left for later */
@@ -200,12 +186,8 @@ export class Walker {
   }
 
   private result(outcome: Extract<BatchOutcome, { kind: 'committed' }>, millis: number): BatchResult {
-    this.work.wal.bytes += outcome.walBytes;
+    this.work.history.walBytes += outcome.walBytes;
     return { seq: outcome.seq, collection: this.work.step.collection, deleted: outcome.deleted, clients: outcome.clients, millis };
-  }
-
-  private pause(why: string): BatchResult {
-    return { seq: 0, collection: this.work.step.collection, deleted: 0, clients: {}, millis: 0, throttledBy: why };
   }
 }
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Pace } from '../../../../src/stores/purging.ts';
-import { adaptSize, decidePace, halveSize, remainingRanges, retryDelay } from '../../../../src/stores/postgres/pace.ts';
-import type { BatchSize, PaceSample } from '../../../../src/stores/postgres/pace.ts';
-import { fc } from '../../../support/properties.ts';
+import { decidePace } from '../../../../src/stores/postgres/pace.ts';
+import type { PaceHistory, PaceSample } from '../../../../src/stores/postgres/pace.ts';
 
 const pace: Pace = { maxBatchMillis: 50, workers: 1, maxReplicaLagSeconds: 10, lockTimeoutMillis: 500, maxWalMegabytesPerRun: 100, maxUnarchivedWalMegabytes: 10 };
 const quiet: PaceSample = { lockWaiters: 0, vacuuming: false };
+const fresh: PaceHistory = { walBytes: 0, snapshotWaitMs: 0, batches: [] };
 const megabyte = 1024 * 1024;
 
 describe('the next batch', () => {
@@ -17,75 +17,30 @@ describe('the next batch', () => {
     ['waits for a replication slot', { slotWalBytes: 10 * megabyte + 1 }, 'ReplicationSlot'],
     ['lets others have their lock', { lockWaiters: 1 }, 'LockWaiters'],
     ['lets a vacuum finish', { vacuuming: true }, 'Vacuum'],
+    ['starts beside a snapshot of ten minutes', { oldestSnapshotSeconds: 600 }, undefined],
+    ['waits for an older snapshot, which keeps every deleted row in its place', { oldestSnapshotSeconds: 601 }, 'LongSnapshot'],
     ['says the most serious reason', { vacuuming: true, replicaLagSeconds: 99 }, 'ReplicaLag'],
   ])('%s', (_name, sample, reason) => {
-    const decision = decidePace({ ...quiet, ...sample }, 0, pace);
+    const decision = decidePace({ ...quiet, ...sample }, fresh, pace);
     expect('reason' in decision ? decision.reason : undefined).toBe(reason);
   });
 
   test('never starts when the run has written its WAL', () => {
-    expect(decidePace(quiet, 100 * megabyte, pace)).toEqual({ stop: 'the run wrote 100 MB of WAL, maxWalMegabytesPerRun is 100' });
-    expect(decidePace(quiet, 100 * megabyte - 1, pace)).toEqual({ go: true });
-  });
-});
-
-const bounds = { min: 1, max: 1_500 };
-
-describe('the size of a batch', () => {
-  test.each<[string, BatchSize, number, number]>([
-    ['doubles far below the limit', { size: 100 }, 20, 200],
-    ['grows by a fifth while there is room', { size: 100 }, 30, 120],
-    ['shrinks by a fifth above the limit', { size: 100 }, 60, 80],
-    ['stays a little under the limit', { size: 100 }, 45, 100],
-    ['does not jump at one slow batch', { size: 100, smoothedMs: 20 }, 80, 100],
-    ['has an upper bound', { size: 1_400 }, 1, 1_500],
-    ['has a lower bound', { size: 1 }, 1_000, 1],
-    ['grows again from a single page', { size: 1 }, 1, 2],
-  ])('%s', (_name, size, millis, expected) => {
-    expect(adaptSize(size, millis, 50, bounds).size).toBe(expected);
+    expect(decidePace(quiet, { ...fresh, walBytes: 100 * megabyte }, pace)).toEqual({ stop: 'the run wrote 100 MB of WAL, maxWalMegabytesPerRun is 100' });
+    expect(decidePace(quiet, { ...fresh, walBytes: 100 * megabyte - 1 }, pace)).toEqual({ go: true });
   });
 
-  test('is halved by a roll back and starts to learn anew', () => {
-    expect(halveSize({ size: 100, smoothedMs: 40 }, bounds)).toEqual({ size: 50 });
-    expect(halveSize({ size: 1 }, bounds)).toEqual({ size: 1 });
+  test('does not wait for a forgotten transaction for ever', () => {
+    expect(decidePace({ ...quiet, oldestSnapshotSeconds: 90_000 }, { ...fresh, snapshotWaitMs: 298_000 }, pace)).toMatchObject({ go: false });
+    expect(decidePace({ ...quiet, oldestSnapshotSeconds: 90_000 }, { ...fresh, snapshotWaitMs: 300_000 }, pace)).toEqual({ go: true });
   });
 
-  test('settles under the limit for any steady cost per page', () => {
-    fc.assert(
-      fc.property(fc.double({ min: 0.05, max: 20, noNaN: true }), (msPerPage) => {
-        let size: BatchSize = { size: 150 };
-        for (let batch = 0; batch < 200; batch += 1) size = adaptSize(size, size.size * msPerPage, 50, bounds);
-        expect(size.size * msPerPage).toBeLessThanOrEqual(Math.max(50, msPerPage));
-        expect(size.size === bounds.max || (size.size + 1) * msPerPage * 1.2 >= 45).toBe(true);
-      }),
-    );
-  });
-});
-
-test('retries wait longer each time, up to 1.6 s, and not all equally long', () => {
-  expect([0, 1, 2, 6, 50].map((attempt) => [retryDelay(attempt, () => 0), retryDelay(attempt, () => 1)])).toEqual([[12.5, 25], [25, 50], [50, 100], [800, 1600], [800, 1600]]);
-});
-
-describe('the pages that are left', () => {
-  test.each<[string, number, { from: number; to: number }[], number, { from: number; to: number }[]]>([
-    ['are all of them at the start', 10, [], 1, [{ from: 0, to: 10 }]],
-    ['are shared among the workers', 10, [], 2, [{ from: 0, to: 5 }, { from: 5, to: 10 }]],
-    ['leave out what was visited', 10, [{ from: 0, to: 4 }], 1, [{ from: 4, to: 10 }]],
-    ['leave out what several workers visited', 10, [{ from: 5, to: 7 }, { from: 0, to: 2 }], 1, [{ from: 2, to: 5 }, { from: 7, to: 10 }]],
-    ['are none after all were visited', 10, [{ from: 0, to: 12 }], 2, []],
-    ['are none in an empty table', 0, [], 2, []],
-  ])('%s', (_name, pages, visited, workers, expected) => {
-    expect(remainingRanges(pages, visited, workers)).toEqual(expected);
-  });
-
-  test('are each given out once, whatever was visited by however many workers', () => {
-    const range = fc.tuple(fc.nat(120), fc.nat(40)).map(([from, length]) => ({ from, to: from + length }));
-    fc.assert(
-      fc.property(fc.nat(100), fc.array(range, { maxLength: 6 }), fc.integer({ min: 1, max: 5 }), (pages, visited, workers) => {
-        const given = remainingRanges(pages, visited, workers).flatMap(({ from, to }) => Array.from({ length: to - from }, (_, index) => from + index));
-        const wanted = Array.from({ length: pages }, (_, page) => page).filter((page) => !visited.some(({ from, to }) => page >= from && page < to));
-        expect(given).toEqual(wanted);
-      }),
-    );
+  test.each<[string, number[], boolean]>([
+    ['goes on after nineteen slow batches, which say little', Array.from({ length: 19 }, () => 1_000), true],
+    ['goes on when one in twenty was slow', [...Array.from({ length: 19 }, () => 50), 1_000], true],
+    ['waits when two in twenty took more than three times the limit', [...Array.from({ length: 18 }, () => 50), 151, 151], false],
+    ['goes on at three times the limit', Array.from({ length: 20 }, () => 150), true],
+  ])('%s', (_name, batches, go) => {
+    expect(decidePace(quiet, { ...fresh, batches }, pace)).toMatchObject(go ? { go } : { go, reason: 'SlowBatches' });
   });
 });
