@@ -5,16 +5,19 @@ import type { LegalHold } from '../api/generated/legalHold.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import { COMPLIANCE_PROFILE, DATA_MAP, DATA_STORE, LEGAL_HOLD, NAMESPACE, PURGE_RUN, RETENTION_POLICY } from '../api/kinds.ts';
-import type { KubeObject } from '../api/object.ts';
+import type { KubeObject, ObjectRef } from '../api/object.ts';
 import { createCache, type Cache } from '../runtime/cache.ts';
 import type { Client } from '../runtime/client.ts';
+import { keyOf } from '../runtime/keys.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RuntimeMetrics } from '../telemetry/runtime-metrics.ts';
 
 /** What the operator follows. Secrets are not among them: they are read by name at the moment of use and kept nowhere. */
 export interface Caches {
   stores: Cache<DataStore>;
+  /** Found by the store they point at, see `MAPS_BY_STORE`. */
   maps: Cache<DataMap>;
+  /** Found by uid, see `POLICIES_BY_UID`. */
   policies: Cache<RetentionPolicy>;
   holds: Cache<LegalHold>;
   runs: Cache<PurgeRun>;
@@ -22,14 +25,24 @@ export interface Caches {
   namespaces: Cache<KubeObject>;
 }
 
+/** Index of the maps by the store they point at, `namespace/name`. */
+export const MAPS_BY_STORE = 'store';
+export const POLICIES_BY_UID = 'uid';
+
 export function createCaches(client: Client, options: { logger: Logger; metrics: RuntimeMetrics }): Caches {
   return {
     stores: createCache<DataStore>(client, DATA_STORE, options),
-    maps: createCache<DataMap>(client, DATA_MAP, options),
-    policies: createCache<RetentionPolicy>(client, RETENTION_POLICY, options),
+    maps: createCache<DataMap>(client, DATA_MAP, { ...options, indexers: { [MAPS_BY_STORE]: (map) => [keyOf(storeOfMap(map))] } }),
+    policies: createCache<RetentionPolicy>(client, RETENTION_POLICY, { ...options, indexers: { [POLICIES_BY_UID]: (policy) => [policy.metadata.uid ?? ''] } }),
     holds: createCache<LegalHold>(client, LEGAL_HOLD, options),
     runs: createCache<PurgeRun>(client, PURGE_RUN, options),
     profiles: createCache<ComplianceProfile>(client, COMPLIANCE_PROFILE, options),
     namespaces: createCache<KubeObject>(client, NAMESPACE, options),
   };
+}
+
+/** The store a map points at, whether there is one of that name or not. */
+export function storeOfMap(map: DataMap): ObjectRef {
+  const { namespace = map.metadata.namespace ?? '', name } = map.spec.storeRef;
+  return { namespace, name };
 }

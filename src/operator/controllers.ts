@@ -49,6 +49,12 @@ const PURGE_DEADLINE_MS = 900_000;
 /** Counting a large store may take its whole budget. */
 const OBSERVE_DEADLINE_MS = 900_000;
 
+/**
+ * One profile judges every store in one reconciliation, tens of milliseconds each. Aborted sooner it would begin again
+ * from the first store, and never say anything about ten thousand.
+ */
+const JUDGE_DEADLINE_MS = 1_800_000;
+
 /** The list of controllers: one line each says what it watches over. */
 export function createControllers(parts: ControllerParts): Controller[] {
   const { client, caches, evidence, clock, config, actor } = parts;
@@ -73,6 +79,6 @@ export function createControllers(parts: ControllerParts): Controller[] {
     controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, owner: parts.owner, declarations: live, barrier })),
     controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), OBSERVE_DEADLINE_MS),
     controller('purgerun', sources.purgeRuns, caches.runs, (barrier) => createPurgeRunReconcile({ ...base, declarations: live, cached, journal: evidence.journal, certifier, frozen: config.frozen, owner: parts.owner, leaving: parts.leaving, barrier }), PURGE_DEADLINE_MS),
-    controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, engine: parts.engine, declarations: cached, barrier }), 120_000, 1),
+    controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, engine: parts.engine, declarations: cached, barrier }), JUDGE_DEADLINE_MS, 1),
   ];
 }

@@ -1,6 +1,7 @@
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import { isInForce } from '../rules/holds.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
+import type { Labels } from '../telemetry/object-gauge.ts';
 import type { Caches } from './caches.ts';
 
 /**
@@ -23,16 +24,33 @@ export function refreshGauges(metrics: DomainMetrics, caches: Pick<Caches, 'runs
     metrics.holdsReviewOverdue.inc(labels, Date.parse(hold.spec.reviewAt) <= now ? 1 : 0);
   }
 
+  const open = openByStore(runs);
+  const blocked: [Labels, number][] = [];
+  const pending: [Labels, number][] = [];
   for (const store of caches.stores.list()) {
+    const here = open.get(`${store.metadata.namespace}/${store.metadata.name}`);
+    if (here === undefined) continue;
     const labels = { resource_namespace: store.metadata.namespace ?? '', name: store.metadata.name };
-    const here = runs.filter((run) => run.metadata.namespace === store.metadata.namespace && run.spec.store === store.metadata.name);
-    metrics.purgeBlocked.remove(labels);
-    for (const reason of blockedBy(here)) metrics.purgeBlocked.set({ ...labels, reason }, 1);
+    for (const reason of blockedBy(here)) blocked.push([{ ...labels, reason }, 1]);
     const waiting = here.filter((run) => run.status?.state === 'AwaitingApproval').map((run) => now - Date.parse(run.metadata.creationTimestamp ?? ''));
-    if (waiting.length > 0) metrics.planPending.set(labels, Math.max(...waiting) / 1000);
-    else metrics.planPending.remove(labels);
+    if (waiting.length > 0) pending.push([labels, Math.max(...waiting) / 1000]);
   }
+  metrics.purgeBlocked.replace(blocked);
+  metrics.planPending.replace(pending);
 }
+
+/** Runs that wait, by their store. Gathered once: to look through all runs for each store would stall a large installation. */
+function openByStore(runs: readonly PurgeRun[]): Map<string, PurgeRun[]> {
+  const open = runs.filter((run) => WAITING.includes(run.status?.state ?? ''));
+  const stores = new Map<string, PurgeRun[]>();
+  for (const run of open) {
+    const key = `${run.metadata.namespace}/${run.spec.store}`;
+    stores.set(key, [...(stores.get(key) ?? []), run]);
+  }
+  return stores;
+}
+
+const WAITING: readonly string[] = ['Waiting', 'Paused', 'AwaitingApproval'];
 
 /** Reasons of runs that wait for something else than people. */
 function blockedBy(runs: readonly PurgeRun[]): string[] {

@@ -2,11 +2,11 @@ import type { KubeObject, ObjectRef } from '../api/object.ts';
 import { POLICY_UID_LABEL } from '../api/kinds.ts';
 import type { DataMap } from '../api/generated/dataMap.ts';
 import type { DataStore } from '../api/generated/dataStore.ts';
-import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
-import { pointsAt } from '../rules/attach.ts';
+import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import { FINAL_STATES } from '../retention/run/plan.ts';
-import { source, type Source } from '../runtime/controller.ts';
-import type { Caches } from './caches.ts';
+import { changes, itself, source, type Group, type Source } from '../runtime/controller.ts';
+import { keyOf } from '../runtime/keys.ts';
+import { MAPS_BY_STORE, POLICIES_BY_UID, storeOfMap, type Caches } from './caches.ts';
 
 /**
  * Which objects are looked at again when another changes. One place, so that a reader sees what depends on what.
@@ -25,54 +25,67 @@ export interface Sources {
 
 export function createSources(caches: Caches): Sources {
   const { stores, maps, policies, holds, runs, profiles, namespaces } = caches;
-  const allStores = (): ObjectRef[] => stores.list().map(refOf);
-  const allPolicies = (): ObjectRef[] => policies.list().map(refOf);
-  const allHolds = (): ObjectRef[] => holds.list().map(refOf);
-  const allProfiles = (): ObjectRef[] => profiles.list().map(refOf);
-  const openRuns = (): ObjectRef[] => runs.list().filter((run) => !FINAL_STATES.includes(run.status?.state ?? 'Waiting')).map(refOf);
-  const when = <T extends KubeObject>(changed: (object: T, old?: T) => boolean, refs: (object: T) => ObjectRef[]) => (object: T, old?: T): ObjectRef[] => (changed(object, old) ? refs(object) : []);
+  const allStores: Group = () => stores.list().map(refOf);
+  const allPolicies: Group = () => policies.list().map(refOf);
+  const allHolds: Group = () => holds.list().map(refOf);
+  const allProfiles: Group = () => profiles.list().map(refOf);
+  const openRuns: Group = () => runs.list().filter((run) => !FINAL_STATES.includes(run.status?.state ?? 'Waiting')).map(refOf);
+  const mapsOf = (store: ObjectRef): ObjectRef[] => maps.byIndex(MAPS_BY_STORE, keyOf(store)).map(refOf);
+  const when = <T extends KubeObject>(changed: (object: T, old?: T) => boolean, refs: (object: T, old?: T) => ObjectRef[]) => (object: T, old?: T): ObjectRef[] => (changed(object, old) ? refs(object, old) : []);
+  const whenAll = <T extends KubeObject>(changed: (object: T, old?: T) => boolean, group: Group) => (object: T, old?: T): readonly ObjectRef[] | Group => (changed(object, old) ? group : []);
+  /** A map that was turned to another store is news for both. */
+  const storesOf = (map: DataMap, old?: DataMap): ObjectRef[] => [storeOfMap(map), ...(old === undefined ? [] : [storeOfMap(old)])];
 
   return {
     dataStores: [
-      source(stores, when<DataStore>(declared, (store) => [refOf(store)])),
-      source(maps, when<DataMap>(declared, (map) => [storeOf(map)])),
-      source(policies, when(declared, allStores)),
-      source(holds, when((hold, old) => declared(hold, old) || hold.status?.state !== old?.status?.state, allStores)),
-      source(namespaces, when(declared, allStores)),
-      source(runs, when((run, old) => run.status?.finishedAt !== old?.status?.finishedAt, (run) => [{ namespace: run.metadata.namespace ?? '', name: run.spec.store }])),
+      source(stores, when(declared, itself)),
+      changes(maps, when<DataMap>(declared, storesOf)),
+      changes(policies, whenAll(declared, allStores)),
+      changes(holds, whenAll((hold, old) => declared(hold, old) || hold.status?.state !== old?.status?.state, allStores)),
+      changes(namespaces, whenAll(declared, allStores)),
+      changes(runs, when<PurgeRun>((run, old) => run.status?.finishedAt !== old?.status?.finishedAt, (run) => [{ namespace: run.metadata.namespace ?? '', name: run.spec.store }])),
     ],
     dataMaps: [
-      source(maps, when<DataMap>(declared, (map) => [refOf(map), ...maps.list().filter((other) => other.spec.storeRef.name === map.spec.storeRef.name).map(refOf)])),
-      source(stores, when<DataStore>(declared, (store) => maps.list().filter((map) => pointsAt(map, store)).map(refOf))),
+      source(maps, when(declared, itself)),
+      changes(maps, when<DataMap>(declared, (map, old) => storesOf(map, old).flatMap(mapsOf))),
+      changes(stores, when<DataStore>(declared, (store) => mapsOf(refOf(store)))),
     ],
     retentionPolicies: [
-      source(policies, when(declared, (policy) => [refOf(policy), ...allPolicies()])),
-      source(stores, when(declared, allPolicies)),
-      source(maps, when(declared, allPolicies)),
-      source(namespaces, when(declared, allPolicies)),
-      source(runs, when((run, old) => run.status?.state !== old?.status?.state, (run) => policyOf(run, policies.list()))),
+      source(policies, when(declared, itself)),
+      changes(policies, whenAll(declared, allPolicies)),
+      changes(stores, whenAll(declared, allPolicies)),
+      changes(maps, whenAll(declared, allPolicies)),
+      changes(namespaces, whenAll(declared, allPolicies)),
+      changes(runs, when<PurgeRun>((run, old) => run.status?.state !== old?.status?.state, (run) => policies.byIndex(POLICIES_BY_UID, run.metadata.labels?.[POLICY_UID_LABEL] ?? '').map(refOf))),
     ],
     legalHolds: [
-      source(holds, when(declared, (hold) => [refOf(hold)])),
-      source(stores, when(declared, allHolds)),
-      source(maps, when(declared, allHolds)),
-      source(namespaces, when(declared, allHolds)),
+      source(holds, when(declared, itself)),
+      changes(stores, whenAll(declared, allHolds)),
+      changes(maps, whenAll(declared, allHolds)),
+      changes(namespaces, whenAll(declared, allHolds)),
     ],
     purgeRuns: [
-      source(runs, when(declared, (run) => [refOf(run)])),
-      source(policies, when(declared, openRuns)),
-      source(maps, when(declared, openRuns)),
-      source(stores, when(declared, openRuns)),
-      source(holds, when(() => true, openRuns)),
+      source(runs, when(declared, itself)),
+      changes(policies, whenAll(declared, openRuns)),
+      changes(maps, whenAll(declared, openRuns)),
+      changes(stores, whenAll(declared, openRuns)),
+      changes(holds, () => openRuns),
     ],
     complianceProfiles: [
-      source(profiles, when(declared, (profile) => [refOf(profile), ...allProfiles()])),
-      source(stores, when((store, old) => declared(store, old) || store.status?.validUntil !== old?.status?.validUntil || JSON.stringify(store.status?.coverage) !== JSON.stringify(old?.status?.coverage) || JSON.stringify(store.status?.retention) !== JSON.stringify(old?.status?.retention), allProfiles)),
-      source(holds, when(() => true, allProfiles)),
-      source(policies, when(declared, allProfiles)),
-      source(runs, when((run, old) => run.status?.state !== old?.status?.state, allProfiles)),
+      source(profiles, when(declared, itself)),
+      changes(profiles, whenAll(declared, allProfiles)),
+      changes(stores, whenAll<DataStore>((store, old) => declared(store, old) || statusJudged(store) !== statusJudged(old), allProfiles)),
+      changes(holds, () => allProfiles),
+      changes(policies, whenAll(declared, allProfiles)),
+      changes(runs, whenAll<PurgeRun>((run, old) => run.status?.state !== old?.status?.state, allProfiles)),
     ],
   };
+}
+
+/** What of a store's status a judgement hangs on. */
+function statusJudged(store: DataStore | undefined): string {
+  const { validUntil, coverage, retention } = store?.status ?? {};
+  return JSON.stringify([validUntil, coverage, retention]);
 }
 
 /** Whether what people wrote changed: spec, labels, annotations, or the wish to delete. A new object counts. */
@@ -89,17 +102,7 @@ export function declared(object: KubeObject, old?: KubeObject): boolean {
   );
 }
 
-/** Named, not looked for: with ten thousand of each a search per map would stall the start. */
-function storeOf(map: DataMap): ObjectRef {
-  const { namespace = map.metadata.namespace ?? '', name } = map.spec.storeRef;
-  return { namespace, name };
-}
-
 function refOf(object: KubeObject): ObjectRef {
   const { namespace, name } = object.metadata;
   return namespace === undefined ? { name } : { namespace, name };
-}
-
-function policyOf(run: KubeObject, policies: readonly RetentionPolicy[]): ObjectRef[] {
-  return policies.filter((policy) => policy.metadata.uid === run.metadata.labels?.[POLICY_UID_LABEL]).map(refOf);
 }

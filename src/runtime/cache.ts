@@ -12,6 +12,7 @@ import { deepFreeze, dropBookkeeping } from './project.ts';
 import { runReflector } from './reflector.ts';
 import type { ReflectorTiming } from './reflector.ts';
 import { createSightings } from './sightings.ts';
+import type { Written } from './sightings.ts';
 
 /** One change of the cache, already visible in it. `old` is the state before, on modified and deleted. */
 export interface Change<T> {
@@ -37,17 +38,18 @@ export interface Cache<T extends KubeObject> {
   /** The objects for which the indexer of that name gave that value. Throws for an unknown index. */
   byIndex(name: string, value: string): T[];
   /**
-   * Calls the listener for each change, in order; objects already there come first, as added. Returns the function that
-   * ends it. A listener that throws is logged and called again for the next change.
+   * Calls the listener for each change, in order; objects already there come first, as added, unless it wants changes
+   * from now on only. Returns the function that ends it. A listener that throws is logged and called again for the next
+   * change.
    */
-  onChange(listener: (change: Change<T>) => void): () => void;
+  onChange(listener: (change: Change<T>) => void, options?: { fromNow?: boolean | undefined }): () => void;
   /** Opaque; undefined before the first list. */
   readonly lastSyncedResourceVersion: string | undefined;
   /**
    * Resolves true once the cache holds this written state or a later one, false after `timeoutMs` or an abort: what a
    * controller waits for before it acts again on what it wrote itself.
    */
-  waitFor(written: KubeObject, options: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<boolean>;
+  waitFor(written: Written, options: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<boolean>;
 }
 
 export interface CacheOptions<T extends KubeObject> {
@@ -73,6 +75,8 @@ export function createCache<T extends KubeObject>(client: Client, kind: KindRef,
   const clock = options.clock ?? systemClock;
   const logger = options.logger ?? silentLogger;
   const objects = new Map<string, T>();
+  /** The same by namespace: most questions are about one, and walking over all objects for each of them is quadratic. */
+  const namespaces = new Map<string, Map<string, T>>();
   const indexes = createIndexes<T>(indexers, (index, error) => logger.error('an indexer of a cache failed', { resource: kind.plural, index, error }));
   const sightings = createSightings();
   const listeners = new Set<(change: Change<T>) => void>();
@@ -98,6 +102,9 @@ export function createCache<T extends KubeObject>(client: Client, kind: KindRef,
     const old = objects.get(key);
     if (old === undefined) return;
     objects.delete(key);
+    const beside = namespaces.get(old.metadata.namespace ?? '');
+    beside?.delete(key);
+    if (beside?.size === 0) namespaces.delete(old.metadata.namespace ?? '');
     indexes.remove(key, old);
     sightings.deleted(old);
     notify({ type: 'deleted', object: last ?? old, old });
@@ -112,6 +119,8 @@ export function createCache<T extends KubeObject>(client: Client, kind: KindRef,
     if (old !== undefined && old.metadata.resourceVersion === object.metadata.resourceVersion) return;
     if (old !== undefined) indexes.remove(key, old);
     objects.set(key, object);
+    const namespace = object.metadata.namespace ?? '';
+    namespaces.set(namespace, (namespaces.get(namespace) ?? new Map<string, T>()).set(key, object));
     indexes.add(key, object);
     notify(old === undefined ? { type: 'added', object } : { type: 'modified', object, old });
   };
@@ -174,10 +183,10 @@ export function createCache<T extends KubeObject>(client: Client, kind: KindRef,
       return hasSynced;
     },
     get: (ref) => objects.get(keyOf(ref)),
-    list: (namespace) => (namespace === undefined ? [...objects.values()] : [...objects.values()].filter((object) => object.metadata.namespace === namespace)),
+    list: (namespace) => [...(namespace === undefined ? objects : (namespaces.get(namespace) ?? new Map<string, T>())).values()],
     byIndex: (name, value) => indexes.find(name, value),
-    onChange(listener) {
-      for (const object of objects.values()) call(listener, { type: 'added', object });
+    onChange(listener, how = {}) {
+      if (how.fromNow !== true) for (const object of objects.values()) call(listener, { type: 'added', object });
       listeners.add(listener);
       return () => listeners.delete(listener);
     },

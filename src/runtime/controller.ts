@@ -13,15 +13,34 @@ import type { Result } from './result.ts';
 import { allowManyListeners } from './signals.ts';
 import type { WriteBarrier } from './write-barrier.ts';
 
-/** Which objects to reconcile when an object of a cache changes. `map` is pure and is given the state before as well. */
+/**
+ * Which objects to reconcile when an object of a cache changes. `map` is pure and is given the state before as well,
+ * unless the object is new or gone. It answers with objects, or with a function for a whole group of them.
+ */
 export interface Source<T extends KubeObject = KubeObject> {
   cache: Pick<Cache<T>, 'synced' | 'onChange'>;
-  map(object: T, old?: T): readonly ObjectRef[];
+  map(object: T, old?: T): readonly ObjectRef[] | Group;
+  /** Whether objects that are there at the start are mapped, as new ones. */
+  atStart: boolean;
 }
 
-/** A source whose `map` is typed by its cache, for a list of sources of several kinds. */
-export function source<T extends KubeObject>(cache: Source<T>['cache'], map: (object: T, old?: T) => readonly ObjectRef[]): Source {
-  return { cache, map } as Source<T> as Source;
+/**
+ * Many objects that a change reaches at once. It is asked when the changes that arrived together are through, and once
+ * for all of them: five hundred policies in one list would otherwise name ten thousand stores five hundred times.
+ */
+export type Group = () => readonly ObjectRef[];
+
+/** The source of a controller's own kind: what is there at the start is reconciled. `map` is typed by the cache. */
+export function source<T extends KubeObject>(cache: Source<T>['cache'], map: (object: T, old?: T) => readonly ObjectRef[] | Group): Source {
+  return { cache, map, atStart: true } as Source<T> as Source;
+}
+
+/**
+ * A source of something else that objects depend on. What is there at the start wakes nobody: each object is woken by
+ * the source of its own kind then, and once for each thing it depends on would be quadratic.
+ */
+export function changes<T extends KubeObject>(cache: Source<T>['cache'], map: (object: T, old?: T) => readonly ObjectRef[] | Group): Source {
+  return { cache, map, atStart: false } as Source<T> as Source;
 }
 
 /** The usual map: the object itself. */
@@ -59,7 +78,7 @@ export interface Controller {
   stop(options?: { graceMs?: number }): Promise<void>;
   /** Asks for a reconciliation from outside the caches. */
   enqueue(ref: ObjectRef): void;
-  /** Objects waiting for a worker; those with a time to wait for do not count. */
+  /** Objects waiting for a worker, a group not asked yet counting as one; those with a time to wait for do not count. */
   readonly queueLength: number;
   /** Objects being worked on. */
   readonly active: number;
@@ -84,6 +103,8 @@ export function createController(options: ControllerOptions): Controller {
   const leaving = new AbortController();
   allowManyListeners(leaving.signal);
   const unsubscribe: (() => void)[] = [];
+  /** Groups to be asked at the next turn. */
+  const groups = new Set<Group>();
   let workers: Promise<void>[] = [];
   let stopping: Promise<void> | undefined;
   let active = 0;
@@ -158,6 +179,21 @@ export function createController(options: ControllerOptions): Controller {
     return queue.addRateLimited(key);
   };
 
+  const wake = (woken: readonly ObjectRef[] | Group): void => {
+    if (typeof woken !== 'function') {
+      for (const ref of woken) queue.add(keyOf(ref));
+      return;
+    }
+    if (groups.size === 0) {
+      void nextTurn().then(() => {
+        const asked = [...groups];
+        groups.clear();
+        for (const group of asked) for (const ref of group()) queue.add(keyOf(ref));
+      });
+    }
+    groups.add(woken);
+  };
+
   const stop = (graceMs: number): Promise<void> => {
     stopping ??= (async () => {
       for (const end of unsubscribe.splice(0)) end();
@@ -188,9 +224,11 @@ export function createController(options: ControllerOptions): Controller {
       metrics?.maxConcurrent.set({ controller: name }, concurrency);
       for (const each of options.sources) {
         unsubscribe.push(
-          each.cache.onChange((change) => {
-            for (const ref of each.map(change.object, change.old)) queue.add(keyOf(ref));
-          }),
+          each.cache.onChange(
+            // Of an object that is gone no map may find that nothing changed: whoever depends on it has to hear.
+            (change) => wake(change.type === 'deleted' ? each.map(change.object) : each.map(change.object, change.old)),
+            { fromNow: !each.atStart },
+          ),
         );
       }
       workers = Array.from({ length: concurrency }, () => worker());
@@ -198,7 +236,7 @@ export function createController(options: ControllerOptions): Controller {
     stop: (how = {}) => stop(how.graceMs ?? 30_000),
     enqueue: (ref) => queue.add(keyOf(ref)),
     get queueLength() {
-      return queue.length;
+      return queue.length + groups.size;
     },
     get active() {
       return active;

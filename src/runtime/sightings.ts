@@ -1,17 +1,20 @@
 import type { KubeObject } from '../api/object.ts';
 import type { Clock } from './clock.ts';
 
+/** What tells one written state of an object from another. */
+export type Written = Pick<KubeObject, 'metadata'>;
+
 /**
  * Which written states a cache has come past. resourceVersions are opaque, so "later than" cannot be asked; a written
  * state is behind us when its own event was seen, when its object was seen deleted, or when a list that began after the
  * write was taken over whole.
  */
 export interface Sightings {
-  seen(object: KubeObject): void;
-  deleted(object: KubeObject): void;
+  seen(object: Written): void;
+  deleted(object: Written): void;
   listStarted(): void;
   listTaken(): void;
-  waitFor(written: KubeObject, options: { timeoutMs: number; signal?: AbortSignal | undefined; clock: Clock }): Promise<boolean>;
+  waitFor(written: Written, options: { timeoutMs: number; signal?: AbortSignal | undefined; clock: Clock }): Promise<boolean>;
 }
 
 /** An event can overtake the answer to the write that caused it; so many recent ones are remembered for that. */
@@ -80,6 +83,6 @@ export function createSightings(): Sightings {
   };
 }
 
-function stateOf(object: KubeObject): string {
+function stateOf(object: Written): string {
   return `${object.metadata.uid ?? ''}/${object.metadata.resourceVersion ?? ''}`;
 }

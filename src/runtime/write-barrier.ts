@@ -1,6 +1,7 @@
 import type { KubeObject, ObjectRef } from '../api/object.ts';
 import type { Cache } from './cache.ts';
 import { keyOf } from './keys.ts';
+import type { Written } from './sightings.ts';
 
 /** Keeps a controller from acting on a state older than what it wrote itself (KEP-5647). */
 export interface WriteBarrier {
@@ -13,11 +14,11 @@ export interface WriteBarrier {
   passed(ref: ObjectRef, signal?: AbortSignal): Promise<boolean>;
 }
 
-export function createWriteBarrier<T extends KubeObject>(cache: Cache<T>, options: { timeoutMs?: number } = {}): WriteBarrier {
-  const pending = new Map<string, KubeObject>();
+export function createWriteBarrier<T extends KubeObject>(cache: Pick<Cache<T>, 'waitFor'>, options: { timeoutMs?: number } = {}): WriteBarrier {
+  const pending = new Map<string, Written>();
   return {
     wrote(object) {
-      pending.set(keyOf(object.metadata), object);
+      pending.set(keyOf(object.metadata), stateOf(object));
     },
     async passed(ref, signal) {
       const key = keyOf(ref);
@@ -28,4 +29,9 @@ export function createWriteBarrier<T extends KubeObject>(cache: Cache<T>, option
       return arrived;
     },
   };
+}
+
+/** Which state it was, not the state itself: the objects of ten thousand writes would take more memory than their cache. */
+function stateOf({ metadata: { namespace, name, uid, resourceVersion } }: KubeObject): Written {
+  return { metadata: { name, ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) } };
 }

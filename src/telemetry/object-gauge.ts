@@ -8,6 +8,8 @@ export interface ObjectGauge {
   set(labels: Labels, value: number): void;
   /** Removes every series that carries all these labels. */
   remove(labels: Labels): void;
+  /** Sets these series and removes all others. */
+  replace(series: readonly (readonly [Labels, number])[]): void;
 }
 
 export interface ObjectGaugeOptions {
@@ -23,9 +25,14 @@ export interface ObjectGaugeOptions {
 export function createObjectGauge(registry: Registry, options: ObjectGaugeOptions): ObjectGauge {
   const gauge = new Gauge({ name: options.name, help: options.help, labelNames: [...options.labelNames], registers: [registry] });
   const series = new Map<string, Labels>();
-  return {
+  const keyOf = (labels: Labels): string => JSON.stringify(options.labelNames.map((name) => labels[name] ?? ''));
+  const drop = (key: string, held: Labels): void => {
+    gauge.remove(held);
+    series.delete(key);
+  };
+  const self: ObjectGauge = {
     set(labels, value) {
-      const key = JSON.stringify(options.labelNames.map((name) => labels[name] ?? ''));
+      const key = keyOf(labels);
       if (!series.has(key)) {
         if (series.size >= options.maxSeries) {
           options.onTruncated(options.name);
@@ -37,10 +44,14 @@ export function createObjectGauge(registry: Registry, options: ObjectGaugeOption
     },
     remove(labels) {
       for (const [key, held] of series) {
-        if (!Object.entries(labels).every(([name, value]) => held[name] === value)) continue;
-        gauge.remove(held);
-        series.delete(key);
+        if (Object.entries(labels).every(([name, value]) => held[name] === value)) drop(key, held);
       }
     },
+    replace(next) {
+      const wanted = new Set(next.map(([labels]) => keyOf(labels)));
+      for (const [key, held] of series) if (!wanted.has(key)) drop(key, held);
+      for (const [labels, value] of next) self.set(labels, value);
+    },
   };
+  return self;
 }

@@ -127,6 +127,29 @@ describe('a cache', () => {
     await eventually('c', () => heard.length === 3);
     expect(late).toEqual(['a', 'b']);
   });
+
+  test('tells a listener that asks for what is to come of nothing before', async () => {
+    server.put(WIDGET, widget('a'));
+    const { cache } = await follow();
+    const late: string[] = [];
+    cache.onChange((change) => late.push(change.object.metadata.name), { fromNow: true });
+    server.put(WIDGET, widget('b'));
+    await eventually('b', () => late.length > 0);
+    expect(late).toEqual(['b']);
+  });
+
+  test('lists one namespace as it lists all, whatever came and went', async () => {
+    const { cache } = await follow();
+    const inNamespace = (name: string, namespace: string): Widget => ({ ...widget(name), metadata: { namespace, name } });
+    for (const [name, namespace] of [['a', 'shop'], ['b', 'shop'], ['a', 'bank']] as const) server.put(WIDGET, inNamespace(name, namespace));
+    await eventually('three', () => cache.list().length === 3);
+    const namesIn = (namespace: string): string[] => cache.list(namespace).map((object) => object.metadata.name).toSorted();
+    expect([namesIn('shop'), namesIn('bank'), namesIn('nowhere')]).toEqual([['a', 'b'], ['a'], []]);
+    server.remove(WIDGET, 'bank', 'a');
+    server.remove(WIDGET, 'shop', 'b');
+    await eventually('one', () => cache.list().length === 1);
+    expect([namesIn('shop'), namesIn('bank')]).toEqual([['a'], []]);
+  });
 });
 
 describe('when the server misbehaves', () => {

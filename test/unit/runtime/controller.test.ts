@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ObjectRef } from '../../../src/api/object.ts';
 import type { Change } from '../../../src/runtime/cache.ts';
-import { createController, itself, source } from '../../../src/runtime/controller.ts';
+import { changes, createController, itself, source } from '../../../src/runtime/controller.ts';
 import type { ControllerOptions, Reconcile } from '../../../src/runtime/controller.ts';
 import { done, requeueAfter, TerminalError, WaitingError } from '../../../src/runtime/result.ts';
 import type { Result } from '../../../src/runtime/result.ts';
@@ -13,14 +13,15 @@ import type { Widget } from '../../support/fake-apiserver.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 
 /** A cache reduced to what a controller needs, driven by the test. */
-function fakeCache(isSynced = true) {
+function fakeCache(isSynced = true, present: readonly string[] = []) {
   const listeners = new Set<(change: Change<Widget>) => void>();
   let sync: () => void = () => {};
   const synced = isSynced ? Promise.resolve() : new Promise<void>((resolve) => (sync = resolve));
   return {
     synced: () => synced,
     sync: () => sync(),
-    onChange(listener: (change: Change<Widget>) => void) {
+    onChange(listener: (change: Change<Widget>) => void, how: { fromNow?: boolean | undefined } = {}) {
+      if (how.fromNow !== true) for (const name of present) listener({ type: 'added', object: widget(name) });
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
@@ -44,7 +45,58 @@ function setUp(reconcile: Reconcile, options: Partial<ControllerOptions> = {}) {
   return { clock, cache, controller, abort, logged, value };
 }
 
+const nextTurns = async (): Promise<void> => {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+};
+
 const nameOf = (ref: ObjectRef): string => ref.name;
+
+describe('sources', () => {
+  const noted = (): { seen: string[]; reconcile: Reconcile } => {
+    const seen: string[] = [];
+    return { seen, reconcile: async (ref) => (seen.push(ref.name), done()) };
+  };
+
+  test('what is there at the start is reconciled by the source of its own kind, and not woken by what it depends on', async () => {
+    const { seen, reconcile } = noted();
+    const other = fakeCache(true, ['x', 'y']);
+    const { controller, abort, clock } = setUp(reconcile, { sources: [source<Widget>(fakeCache(true, ['a']), itself), changes<Widget>(other, () => [{ name: 'b' }])] });
+    await controller.start(abort.signal);
+    await clock.advance(0);
+    expect(seen).toEqual(['a']);
+    other.change('x');
+    await clock.advance(0);
+    expect(seen).toEqual(['a', 'b']);
+  });
+
+  test('a group is asked once for all changes that arrive together, and waits as one until then', async () => {
+    const { seen, reconcile } = noted();
+    const other = fakeCache();
+    let asked = 0;
+    const group = (): ObjectRef[] => {
+      asked += 1;
+      return [{ name: 'a' }, { name: 'b' }];
+    };
+    const { controller, abort } = setUp(reconcile, { sources: [changes<Widget>(other, () => group)] });
+    await controller.start(abort.signal);
+    for (const name of ['x', 'y', 'z']) other.change(name);
+    expect([asked, controller.queueLength]).toEqual([0, 1]);
+    await nextTurns();
+    expect([asked, seen]).toEqual([1, ['a', 'b']]);
+    other.change('x');
+    await nextTurns();
+    expect([asked, seen]).toEqual([2, ['a', 'b', 'a', 'b']]);
+  });
+
+  test('the state before is shown to a map where there is one, and not for what is gone', async () => {
+    const cache = fakeCache();
+    const given: unknown[] = [];
+    const { controller, abort } = setUp(async () => done(), { sources: [changes<Widget>(cache, (object, old) => (given.push([object.metadata.name, old?.metadata.name]), []))] });
+    await controller.start(abort.signal);
+    for (const type of ['modified', 'deleted'] as const) cache.listeners.forEach((listener) => listener({ type, object: widget('a'), old: widget('a') }));
+    expect(given).toEqual([['a', 'a'], ['a', undefined]]);
+  });
+});
 
 describe('a controller', () => {
   test('reconciles what changed, by the key its map gives', async () => {

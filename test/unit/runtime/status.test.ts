@@ -90,6 +90,14 @@ describe('updateStatus', () => {
     await running;
   });
 
+  test('a barrier keeps which state was written, not the object', async () => {
+    const waited: unknown[] = [];
+    const barrier = createWriteBarrier({ waitFor: async (written) => waited.push(written) > 0 });
+    barrier.wrote({ ...widget('a'), status: { large: true }, metadata: { ...ref, uid: 'u', resourceVersion: '7', managedFields: [{}] } } as Widget);
+    await barrier.passed(ref);
+    expect(waited).toEqual([{ metadata: { ...ref, uid: 'u', resourceVersion: '7' } }]);
+  });
+
   test('a write the cache never shows holds the object up once, for the time limit', async () => {
     const cache = createCache<Widget>(client, WIDGET);
     const barrier = createWriteBarrier(cache, { timeoutMs: 20 });
