@@ -21,7 +21,7 @@ export interface PaceSample {
 export interface PaceHistory {
   /** Bytes of WAL of all its steps. */
   walBytes: number;
-  /** Milliseconds it has waited for old snapshots. */
+  /** Milliseconds this purge has waited for old snapshots. */
   snapshotWaitMs: number;
   /** Milliseconds of the latest batches of this worker, oldest first. */
   batches: readonly number[];
@@ -36,8 +36,8 @@ export type PaceDecision = { go: true } | { go: false; reason: string; waitMs: n
 const MEGABYTE = 1024 * 1024;
 /** While a snapshot stands, no row deleted after it can be cleaned up, and every scan reads it again. */
 const OLD_SNAPSHOT_SECONDS = 600;
-/** Then the run goes on: a forgotten transaction must not keep data past its time for ever. */
-const SNAPSHOT_PATIENCE_MS = 300_000;
+/** Then the batches go on: a forgotten transaction must not keep data past its time for ever. Far below the minutes a caller lets a purge work at a time. */
+const SNAPSHOT_PATIENCE_MS = 60_000;
 /** So many batches make a percentile worth looking at. */
 export const SLOW_WINDOW = 20;
 /** A batch in twenty that takes more than this many times the limit, whatever the size, says that the server is short of something. */
