@@ -9,14 +9,17 @@ import { forecastTotal } from '../retention/plan.ts';
 import { attachments } from '../rules/attach.ts';
 import { covers, type Declarations } from '../rules/store-rules.ts';
 import type { Client } from '../runtime/client.ts';
+import type { StoreReader } from '../stores/port.ts';
 import { CliError, connect, EXIT, parseReference, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
 import { exitOfFailure } from './explain.ts';
+import { monthsText, readMonths, type CollectionMonths } from './months.ts';
 import { declaredObjects } from './offline.ts';
 import { colours, count, note, printResult, table } from './output.ts';
 
 export interface PlanFlags extends ClusterFlags {
   filename?: string;
   sql?: boolean;
+  months?: boolean;
   rootNamespace?: string;
 }
 
@@ -28,6 +31,7 @@ interface StorePlan {
   mapProblems?: string[];
   failure?: Failure;
   sql?: string[];
+  months?: CollectionMonths[];
 }
 
 /**
@@ -52,7 +56,7 @@ export async function plan(context: CliContext, reference: string | undefined, f
         const reader = await connections.reader(store, 'observe', context.signal);
         try {
           const derived = await derive(store, policy, declarations, reader, context.clock.now());
-          plans.push({ ...names, derived, mapProblems: mapProblems(store, declarations, derived), ...(flags.sql ? { sql: await reader.explain(derived.request) } : {}) });
+          plans.push({ ...names, derived, mapProblems: mapProblems(store, declarations, derived), ...(flags.sql ? { sql: await reader.explain(derived.request) } : {}), ...(flags.months ? { months: await months(reader, derived, policy) } : {}) });
         } finally {
           await reader.close();
         }
@@ -64,6 +68,11 @@ export async function plan(context: CliContext, reference: string | undefined, f
   printResult(context, flags.output, plans.map(asData), () => plans.map((each) => render(context, each)).join('\n'));
   if (plans.length === 0) note(context, `${wanted === undefined ? 'no policy with spec.purge covers a store' : `RetentionPolicy ${source.namespace}/${wanted} covers no store`}; nothing would be deleted`);
   return exitOf(plans);
+}
+
+function months(reader: StoreReader, derived: Derived, policy: RetentionPolicy): Promise<CollectionMonths[]> {
+  const selected = derived.plan.steps.map(({ collection }) => collection);
+  return readMonths(reader, derived.rules.effective, selected, policy.metadata.uid ?? '', derived.asOf);
 }
 
 /** A collection that is not found deletes nothing, which must not look like a collection with nothing due. */
@@ -80,14 +89,14 @@ function choose(policies: readonly RetentionPolicy[], name: string | undefined, 
   return [policy];
 }
 
-function asData({ policy, store, derived, mapProblems: problems, failure, sql }: StorePlan): object {
+function asData({ policy, store, derived, mapProblems: problems, failure, sql, months: byMonth }: StorePlan): object {
   if (!derived) return { policy, store, failure };
   const { plan: written, planDigest, forecast, refusals, reasons, pendingHolds } = derived;
-  return { policy, store, planDigest, plan: written, forecast, refusals, approvalNeededBecause: reasons, pendingHolds, mapProblems: problems, ...(sql ? { sql } : {}) };
+  return { policy, store, planDigest, plan: written, forecast, refusals, approvalNeededBecause: reasons, pendingHolds, mapProblems: problems, ...(sql ? { sql } : {}), ...(byMonth ? { months: byMonth } : {}) };
 }
 
 /** One plan as a page: what goes, what stays and why, what a person would be asked. */
-export function render(context: CliContext, { policy, store, derived, mapProblems: problems, failure, sql }: StorePlan): string {
+export function render(context: CliContext, { policy, store, derived, mapProblems: problems, failure, sql, months: byMonth }: StorePlan): string {
   const paint = colours(context);
   const head = `${paint.bold(`${policy} in ${store}`)}\n`;
   if (!derived) return `${head}  ${paint.red(`${failure?.reason}: ${failure?.message}`)}\n`;
@@ -102,6 +111,7 @@ export function render(context: CliContext, { policy, store, derived, mapProblem
     ...derived.refusals.map((refusal) => `  ${paint.red(`refused (${refusal.reason})`)} ${refusal.message}\n`),
     ...derived.pendingHolds.map((hold) => `  ${paint.yellow('waits for')} LegalHold ${hold}\n`),
     ...derived.reasons.map((reason) => `  ${paint.yellow(`needs approval (${reason.reason})`)} ${reason.message}\n`),
+    ...(byMonth ? [`\n${indent(monthsText(byMonth))}`] : []),
     ...(sql ?? []).map((statement) => `\n${statement};\n`),
   ];
   return lines.join('');

@@ -38,6 +38,7 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
     .description('show what a purge would delete and why the rest stays; reads only')
     .option('-f, --filename <dir>', 'folder of declarations instead of a cluster')
     .option('--sql', 'print the read-only SELECTs that show the same rows')
+    .option('--months', 'show how the rows of each collection lie in time')
     .option('--root-namespace <name>', 'namespace of the operator')
     .action(async (policy: string | undefined, flags: PlanFlags) => exit(await (await import('./plan.ts')).plan(context, policy, flags)));
 
