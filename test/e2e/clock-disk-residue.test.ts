@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DataStore } from '../../src/api/generated/dataStore.ts';
+import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
+import { DATA_STORE, PURGE_RUN } from '../../src/api/kinds.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { runCli } from '../support/cli.ts';
+import type { OperatorProcess } from '../support/dataward-process.ts';
+import { POLICY, STORE } from '../support/sample-manifests.ts';
+import { until } from '../support/until.ts';
+import { dividedStage } from './divided-stage.ts';
+import type { DividedStage } from './divided-stage.ts';
+import { rowsOf } from './local-stage.ts';
+import { approve, refOf, requestRun, untilSettled, untilState } from './people.ts';
+import { auditedRows, certificates } from './scenario.ts';
+
+/**
+ * One approved run meets a clock that is off, a disk that is full, and an application that writes old rows behind its
+ * back. It deletes only while clock and disk are well, and what it could not prove is not certified.
+ */
+const HOURS = 3_600_000;
+const FINAL = ['Succeeded', 'Failed', 'Superseded', 'Expired'];
+let stage: DividedStage;
+let operator: OperatorProcess;
+let run: PurgeRun;
+let before: Record<string, number>;
+
+beforeAll(async () => {
+  stage = await dividedStage({ sessions: 1_500, slowBatchMillis: 60, hold: false });
+  operator = await stage.start();
+  await untilSettled(stage.alice, { hold: false });
+  run = await requestRun(stage.alice);
+  before = await stage.store.counts();
+  await operator.signal('SIGTERM');
+  await approve(stage.bob, run);
+}, 120_000);
+afterAll(() => stage?.cleanup.run());
+
+test.each([{ what: 'two hours fast', shift: 2 * HOURS }, { what: 'two hours slow', shift: -2 * HOURS }])('a clock that is $what: nothing goes, and run and plan say by how much the clocks differ', async ({ shift }) => {
+  operator = await stage.start({ nodeFlags: ['--import', `${new URL('../support/shift-clock.js', import.meta.url).href}?ms=${shift}`] });
+  const says = /the clocks of operator and store differ by (7199|7200|7201) s; synchronise them, nothing is deleted until they agree within 60 s/;
+  const status = await untilRun(says);
+  expect(status).toMatchObject({ state: 'Waiting', conditions: expect.arrayContaining([expect.objectContaining({ type: 'Ready', reason: 'ClockSkew' })]) });
+  const shifted = { ...systemClock, now: () => Date.now() + shift };
+  expect(await runCli(['plan', `retentionpolicy/${POLICY.name}`, '-n', POLICY.namespace, '--kubeconfig', stage.alice.kubeconfig], { clock: shifted })).toMatchObject({ code: 3, stdout: expect.stringMatching(says) });
+  expect(await runCli(['status', '-A', '--kubeconfig', stage.alice.kubeconfig])).toMatchObject({ code: 1, stdout: expect.stringMatching(says) });
+  await operator.signal('SIGTERM');
+  expect(await stage.store.counts()).toEqual(before);
+}, 40_000);
+
+test('with the right time the run begins; a disk that takes no more of the audit log stops it within seconds, and a restart goes on', async () => {
+  operator = await stage.start();
+  await until('rows begin to go', async () => (await rowsOf(stage.store)) < sum(before));
+  await until('the log has rows', async () => sum(await auditedRows(stage)) > 0);
+  const audit = path.join(stage.evidence, 'audit');
+  const [segment = ''] = (await readdir(audit)).filter((name) => name.endsWith('.jsonl'));
+  execFileSync('prlimit', ['--pid', String(operator.pid), `--fsize=${(await stat(path.join(audit, segment))).size}`]);
+  const status = await untilRun(/audit log .* cannot be written: .*; destructive work stops until the cause is removed/);
+  expect(status).toMatchObject({ state: 'Paused' });
+  expect(sum(await stage.store.due())).toBeGreaterThan(0);
+  const standing = await stage.store.counts();
+  await delay(1_500);
+  expect(await stage.store.counts()).toEqual(standing);
+  expect(await runCli(['status', '-A', '--kubeconfig', stage.alice.kubeconfig])).toMatchObject({ code: 1, stdout: expect.stringMatching(/audit log .* cannot be written/) });
+
+  await operator.signal('SIGKILL');
+  operator = await stage.start();
+  await until('rows go again', async () => (await rowsOf(stage.store)) < sum(standing));
+}, 60_000);
+
+test('old rows that are written while the run works: it fails, says how many are left, and certifies nothing', async () => {
+  await until('the run is at its last step', async () => (await stage.store.due()).page_views === 0);
+  await stage.store.query(LATE_ROWS);
+  const ended = await untilState(stage.alice, run, FINAL);
+  const why = `${LATE} due rows are still there, most in shop/sample-web/page-views; rows written late with an old time need a new plan`;
+  expect(ended.status).toMatchObject({
+    state: 'Failed',
+    why,
+    verification: { level: 'VerifiedLive', by: 'verify', residual: LATE, heldUnchanged: true },
+    progress: { deleted: sum(before) - sum(await stage.store.counts()) + LATE },
+    conditions: expect.arrayContaining([expect.objectContaining({ type: 'Failed', status: 'True', reason: 'ResidualRows' })]),
+  });
+  expect(ended.status).not.toHaveProperty('certificate');
+  expect(await certificates(stage)).toEqual([]);
+  expect(await stage.store.journalled()).toEqual(await auditedRows(stage));
+  expect(await runCli(['status', '-A', '--kubeconfig', stage.alice.kubeconfig])).toMatchObject({ code: 1, stdout: expect.stringContaining(why) });
+
+  let counted: DataStore['status'];
+  await until('the store is counted again', async () => {
+    counted = (await stage.alice.client.get<DataStore>(DATA_STORE, STORE))?.status;
+    return counted?.retention?.due === LATE;
+  }, { or: () => counted });
+  expect(counted?.conditions).toContainEqual(expect.objectContaining({ type: 'Compliant', status: 'False' }));
+  const metrics = await operator.metrics();
+  expect(metrics).toMatch(/^dataward_purge_last_attempt_ok\{.*name="sample".*\} 0$/m);
+  expect(metrics).toMatch(new RegExp(`^dataward_retention_rows\\{.*state="due".*\\} ${LATE}$`, 'm'));
+  expect(metrics).not.toMatch(/^dataward_purge_last_success_timestamp_seconds\{/m);
+}, 60_000);
+
+test('a new plan takes the late rows, and only that run is certified', async () => {
+  const next = await requestRun(stage.alice);
+  await approve(stage.bob, next);
+  const ended = await untilState(stage.alice, next, FINAL);
+  expect(ended.status).toMatchObject({ state: 'Succeeded', progress: { deleted: LATE }, verification: { residual: 0 } });
+  const [file, ...more] = await certificates(stage);
+  expect(more).toEqual([]);
+  expect(await runCli(['certificate', 'verify', path.join(stage.evidence, 'certificates', file ?? ''), '--checkpoints', path.join(stage.evidence, 'checkpoints')])).toMatchObject({ code: 0 });
+  await operator.signal('SIGTERM');
+  expect(await runCli(['audit', 'verify', path.join(stage.evidence, 'audit')])).toMatchObject({ code: 0 });
+}, 40_000);
+
+const LATE = 7;
+const LATE_ROWS = `
+  INSERT INTO page_views SELECT (SELECT max(id) FROM page_views) + n, s.id, s.client_id, s.visitor_id, current_timestamp - interval '40 months', '/late', ''
+  FROM (SELECT * FROM sessions ORDER BY started_at DESC LIMIT 1) s, generate_series(1, ${LATE}) n`;
+
+function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((total, rows) => total + rows, 0);
+}
+
+const seen = (): Promise<PurgeRun | undefined> => stage.alice.client.get<PurgeRun>(PURGE_RUN, refOf(run));
+
+let looks = 0;
+
+/** Nobody waits half a minute for the next look of its own accord: a changed annotation makes the operator look now. */
+async function look(): Promise<void> {
+  looks += 1;
+  await stage.alice.client.mergePatch<PurgeRun>(PURGE_RUN, refOf(run), { metadata: { annotations: { 'test.example/look': String(looks) } } });
+}
+
+/** The run stands still and says why. */
+async function untilRun(why: RegExp): Promise<PurgeRun['status']> {
+  let status: PurgeRun['status'];
+  await until(
+    `the run says ${why.source}`,
+    async () => {
+      status = (await seen())?.status;
+      expect(status?.state).not.toMatch(/Succeeded|Failed|Superseded|Expired/);
+      if (why.test(status?.why ?? '')) return true;
+      if (status?.state !== 'Running') await look();
+      return false;
+    },
+    { everyMs: 300, timeoutMs: 15_000, or: () => status },
+  );
+  return status;
+}
