@@ -55,6 +55,9 @@ const OBSERVE_DEADLINE_MS = 900_000;
  */
 const JUDGE_DEADLINE_MS = 1_800_000;
 
+/** Looking at a store is waiting for it: a few that hang must not keep all others from being looked at. */
+const OBSERVE_CONCURRENCY = 16;
+
 /** The list of controllers: one line each says what it watches over. */
 export function createControllers(parts: ControllerParts): Controller[] {
   const { client, caches, evidence, clock, config, actor } = parts;
@@ -74,7 +77,7 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const runs = (namespace: string): PurgeRun[] => caches.runs.list(namespace);
 
   return [
-    controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, readings, runs, owner: parts.owner, barrier }), OBSERVE_DEADLINE_MS),
+    controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, readings, runs, owner: parts.owner, barrier }), OBSERVE_DEADLINE_MS, OBSERVE_CONCURRENCY),
     controller('datamap', sources.dataMaps, caches.maps, (barrier) => createDataMapReconcile({ ...base, declarations: cached, barrier })),
     controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, owner: parts.owner, declarations: live, barrier })),
     controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), OBSERVE_DEADLINE_MS),
