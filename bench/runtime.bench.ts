@@ -10,7 +10,6 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
-import type { DataStore } from '../src/api/generated/dataStore.ts';
 import { DATA_STORE } from '../src/api/kinds.ts';
 import { createClient } from '../src/runtime/client.ts';
 import type { Client } from '../src/runtime/client.ts';
@@ -19,6 +18,7 @@ import { startControlPlane } from '../test/support/controlplane.ts';
 import { installCrds } from '../test/support/install-crds.ts';
 import { SENT } from './support/follower-messages.ts';
 import type { Lags, Listed } from './support/follower-messages.ts';
+import { createStores, NAMESPACE, nameOf } from './support/many-stores.ts';
 import { quantile, report } from './support/report.ts';
 
 const OBJECTS = Number(process.argv[2] ?? 10_000);
@@ -26,34 +26,6 @@ const CHANGES = Number(process.argv[3] ?? 500);
 const ROUNDS = Number(process.argv[4] ?? 3);
 /** Between two changes: they are to find a quiet process, not a queue. */
 const PAUSE_MS = 20;
-const NAMESPACE = 'default';
-
-const nameOf = (index: number): string => `store-${index}`;
-
-function storeOf(index: number): DataStore {
-  return {
-    apiVersion: 'dataward.io/v1alpha1',
-    kind: 'DataStore',
-    metadata: { name: nameOf(index), namespace: NAMESPACE, labels: { 'data-class': 'behaviour', team: `team-${index % 40}` } },
-    spec: {
-      engine: 'PostgreSQL',
-      endpoint: { host: `db-${index}.shop.svc`, port: 5432, database: `shop-${index}` },
-      tls: { ca: { configMapName: 'shop-ca', key: 'ca.crt' }, serverName: `db-${index}.shop.svc` },
-      credentials: { observe: { secretName: `observe-${index}` }, enforce: { secretName: `enforce-${index}` }, verify: { secretName: `verify-${index}` } },
-      allowedMaps: { namespaces: { matchLabels: { team: 'shop' } } },
-      observation: { transportSeconds: 300, inventorySeconds: 900, counts: { schedule: '30 1 * * *', budgetSeconds: 600, runOn: 'Primary' } },
-      residency: { country: 'DE', region: 'eu-central-1' },
-      owner: { team: 'shop', contact: 'shop@company.example' },
-    },
-  };
-}
-
-async function createAll(client: Client): Promise<void> {
-  let next = 0;
-  await Promise.all(Array.from({ length: 24 }, async () => {
-    for (let index = next++; index < OBJECTS; index = next++) await client.create(DATA_STORE, storeOf(index));
-  }));
-}
 
 interface Follower {
   readonly process: ChildProcess;
@@ -97,7 +69,7 @@ const client = createClient(config, { userAgent: 'dataward-bench-writer', qps: 0
 try {
   await installCrds(plane, fileURLToPath(new URL('../crds/', import.meta.url)));
   const started = performance.now();
-  await createAll(client);
+  await createStores(client, OBJECTS);
   console.log(`${OBJECTS} objects made in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 
   const listed: Record<'dataward' | 'informer', Listed[]> = { dataward: [], informer: [] };
