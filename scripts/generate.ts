@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { REASONS } from '../src/api/reasons.ts';
+import { REASONS, REFUSALS, WAITS } from '../src/api/reasons.ts';
 import { readCrds } from './generate/crd.ts';
 import type { CrdSource } from './generate/crd.ts';
 import { jsonSchemaOf } from './generate/json-schema.ts';
@@ -16,7 +16,7 @@ const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Path from the repository's root -> content, for every generated file. */
 async function generatedFiles(crds: CrdSource[]): Promise<Map<string, string>> {
-  const files = new Map<string, string>([['docs/reference/reasons.md', reasonsPage(REASONS)]]);
+  const files = new Map<string, string>([['docs/reference/reasons.md', reasonsPage(REASONS, REFUSALS, WAITS)]]);
   for (const crd of crds) {
     const camel = crd.kind.charAt(0).toLowerCase() + crd.kind.slice(1);
     const lower = crd.kind.toLowerCase();

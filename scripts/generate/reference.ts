@@ -1,3 +1,4 @@
+import type { DriverReason } from '../../src/api/reasons.ts';
 import type { CrdSource, Schema } from './crd.ts';
 
 /** Writes the reference page of one kind: a table per nested object, then the rules that look at several fields. */
@@ -74,11 +75,10 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('*', '\\*').replaceAll('`\\*`', '`*`');
 }
 
-/** Writes the page that explains the reasons of conditions and events. */
-export function reasonsPage(reasons: Readonly<Record<string, string>>): string {
-  const rows = Object.entries(reasons)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([word, meaning]) => `| \`${word}\` | ${cell(meaning)} |`);
+/** Writes the page that explains the words of conditions and events, and those of the drivers. */
+export function reasonsPage(reasons: Readonly<Record<string, string>>, refusals: Readonly<Record<string, DriverReason>>, waits: Readonly<Record<string, DriverReason>>): string {
+  const sorted = <T>(words: Readonly<Record<string, T>>): [string, T][] => Object.entries(words).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const table = (words: Readonly<Record<string, DriverReason>>): string[] => ['| Word | Meaning | Next step |', '|---|---|---|', ...sorted(words).map(([word, { meaning, next }]) => `| \`${word}\` | ${cell(meaning)} | ${cell(next)} |`), ''];
   return [
     '<!-- Generated from src/api/reasons.ts by `npm run generate`. Edit that file, not this one. -->',
     '',
@@ -88,7 +88,18 @@ export function reasonsPage(reasons: Readonly<Record<string, string>>): string {
     '',
     '| Reason | Meaning |',
     '|---|---|',
-    ...rows,
+    ...sorted(reasons).map(([word, meaning]) => `| \`${word}\` | ${cell(meaning)} |`),
+    '',
+    '## Why a plan is refused',
+    '',
+    'In brackets in `dataward plan`, and in the messages of a run that says `SideEffect`. Nothing of such a run is deleted.',
+    '',
+    ...table(refusals),
+    '## What a running purge waits for',
+    '',
+    'In `status.progress.throttledBy` of a PurgeRun, while it says `Throttled`. Each was met between batches; nothing stays half done.',
+    '',
+    ...table(waits).slice(0, -1),
     '',
   ].join('\n');
 }

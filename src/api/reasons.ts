@@ -107,3 +107,44 @@ export const REASONS = {
 } as const;
 
 export type Reason = keyof typeof REASONS;
+
+/** A word a store driver uses, for whoever looks after the store. */
+export interface DriverReason {
+  meaning: string;
+  /** What to do next. */
+  next: string;
+}
+
+/** Why a driver refuses a plan: as long as one stands, nothing of the run is deleted and it says `SideEffect`. */
+export const REFUSALS = {
+  CollectionNotFound: { meaning: 'No data map declares the collection the policy names.', next: 'Correct the name in the policy, or declare the collection in a data map.' },
+  CycleNotSupported: { meaning: 'Collections refer to each other in a circle, so none can go first.', next: 'Give one of them no maximum, or drop one of the foreign keys.' },
+  ForeignKeyWithoutIndex: { meaning: 'No index leads with the columns of a foreign key, so each deleted row would read a whole table.', next: 'Create the index the message spells out; CONCURRENTLY disturbs nobody.' },
+  ForeignTable: { meaning: 'The rows lie in another server.', next: 'Declare that server as a DataStore and map the table there.' },
+  MapOverlap: { meaning: 'Two collections declare one table, so it is unclear which rule deletes.', next: 'Remove one of the two.' },
+  MissingTable: { meaning: 'The store has no table of that name.', next: 'Correct the data map; after a rename, wait for the next inventory.' },
+  ReplicaIdentity: { meaning: 'The table is published for DELETE and has no replica identity, so every DELETE fails.', next: 'Give it a primary key or REPLICA IDENTITY FULL.' },
+  RowSecurity: { meaning: 'Row security hides rows from the login, so neither a purge nor its verification sees all.', next: 'Give the login BYPASSRLS.' },
+  RuleOnDelete: { meaning: 'A rule of the table rewrites DELETE.', next: 'Drop it; one that only adds something may be stated under acknowledge in the data map.' },
+  TriggerNotAcknowledged: { meaning: 'A trigger runs on DELETE and nobody has said what it does.', next: 'Find out, and state it under acknowledge in the data map, or disable it.' },
+  UnmappedReference: { meaning: 'A table that no data map describes, or one declared free of personal data, refers to the rows.', next: 'Describe the referring table, so that its rows have a rule of their own.' },
+} as const satisfies Record<string, DriverReason>;
+
+/** What a running purge last waited for, or why it tries a batch again: `status.progress.throttledBy` of a run that is `Throttled`. */
+export const WAITS = {
+  BatchTooLong: { meaning: 'A batch took longer than a statement may and was rolled back.', next: 'Nothing; the next one is smaller. Where it goes on, look for a missing index.' },
+  CascadeReached: { meaning: 'A cascade or trigger touched rows nobody planned for; the batch was rolled back.', next: 'Look for a trigger that changes these tables on DELETE.' },
+  Deadlock: { meaning: 'The database ended a deadlock with the application.', next: 'Nothing; the rows are tried again.' },
+  LockWaiters: { meaning: 'Somebody waits for a lock on the table.', next: 'Nothing; the application goes first.' },
+  LongSnapshot: { meaning: 'A transaction is open for over ten minutes, so deleted rows cannot be cleaned up.', next: 'End the session that forgot it; after a minute of waiting the run goes on all the same.' },
+  OverLimit: { meaning: 'The batch would have deleted more rows than the run may.', next: 'Nothing; it is tried with fewer. The rest is for the next run.' },
+  ReferenceAppeared: { meaning: 'While the batch ran, somebody wrote a row that refers to one of its rows.', next: 'Nothing; such rows stay until what refers to them is due.' },
+  ReplicaLag: { meaning: 'A replica is further behind than spec.purge.pace allows.', next: 'Look at the replica and the network to it.' },
+  ReplicationSlot: { meaning: 'A replication slot holds back more WAL than spec.purge.pace allows.', next: 'Let its consumer catch up, or drop a slot that nobody reads.' },
+  RowLocked: { meaning: 'The application holds a lock on the next rows.', next: 'Nothing; they are left for later in the same run.' },
+  RowsChanged: { meaning: 'Rows were changed while they were counted by client; the batch was rolled back.', next: 'Nothing; it is done again.' },
+  Serialization: { meaning: 'Another transaction changed the same rows.', next: 'Nothing; the batch is done again.' },
+  SlowBatches: { meaning: 'One batch in twenty takes over three times the time allowed, whatever its size.', next: 'Look at disk and load of the server.' },
+  Vacuum: { meaning: 'The table is being vacuumed.', next: 'Nothing; the run goes on afterwards.' },
+  WalArchiving: { meaning: 'More WAL waits to be archived than spec.purge.pace allows.', next: 'Look at archive_command and where it writes to.' },
+} as const satisfies Record<string, DriverReason>;

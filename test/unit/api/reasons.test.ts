@@ -1,19 +1,25 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from '@jest/globals';
-import { REASONS } from '../../../src/api/reasons.ts';
+import { describe, expect, test } from '@jest/globals';
+import { REASONS, REFUSALS, WAITS, type DriverReason } from '../../../src/api/reasons.ts';
+import { STORE_ERROR_REASONS } from '../../../src/stores/errors.ts';
 
 const SRC = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'src');
 /** Where conditions and events are worked out. */
 const FOLDERS = ['compliance', 'connect', 'datamap', 'datastore', 'holds', 'retention'];
 const WRITTEN = /(?:\breason: |(?:Terminal|Waiting|Connection)Error\()'([A-Z][A-Za-z]*)'/g;
 
+/** The sources below a folder of src, with their path in it. */
+function sourcesBelow(folder: string): { file: string; text: string }[] {
+  const files = readdirSync(path.join(SRC, folder), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+  return files.map((file) => ({ file, text: readFileSync(path.join(SRC, folder, file), 'utf8') }));
+}
+
 test('every reason that is written out in the code is in the documented list', () => {
   const undocumented = FOLDERS.flatMap((folder) => {
-    const files = readdirSync(path.join(SRC, folder), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
-    return files.flatMap((file) => {
-      const words = [...readFileSync(path.join(SRC, folder, file), 'utf8').matchAll(WRITTEN)].map(([, word]) => word ?? '');
+    return sourcesBelow(folder).flatMap(({ file, text }) => {
+      const words = [...text.matchAll(WRITTEN)].map(([, word]) => word ?? '');
       return words.filter((word) => !Object.hasOwn(REASONS, word)).map((word) => `${folder}/${file}: ${word}`);
     });
   });
@@ -23,4 +29,26 @@ test('every reason that is written out in the code is in the documented list', (
 test('every reason is one CamelCase word, and its meaning a sentence', () => {
   const wrong = Object.entries(REASONS).filter(([word, meaning]) => !/^[A-Z][A-Za-z]*$/.test(word) || word.length > 64 || !/^([A-Z]|spec[.]).*[.]$/.test(meaning));
   expect(wrong).toEqual([]);
+});
+
+describe('the words of the drivers', () => {
+  const drivers = sourcesBelow('stores').filter(({ file }) => file.includes('/'));
+  /** Words in the places where a driver names a reason. Errors have a list of their own. */
+  const NAMED = [/\brefuse\('([A-Z]\w+)'/g, /\breason: '([A-Z]\w+)'/g, /\breturn '([A-Z][a-z]\w+)'/g, /\bpause\([^)\n]*'([A-Z]\w+)'/g, /export const [A-Z_]+ = '([A-Z][a-z]\w+)'/g, /'\d[0-9A-Z]{4}': '([A-Z]\w+)'/g];
+  const used = new Set(drivers.flatMap(({ text }) => NAMED.flatMap((pattern) => [...text.matchAll(pattern)].map(([, word]) => word ?? ''))).filter((word) => !(STORE_ERROR_REASONS as readonly string[]).includes(word)));
+  const documented = { ...REFUSALS, ...WAITS };
+
+  test('are found: a test of nothing would always pass', () => {
+    expect([...used]).toEqual(expect.arrayContaining(['ForeignKeyWithoutIndex', 'ReplicaLag', 'Deadlock', 'SlowBatches', 'CascadeReached', 'CycleNotSupported']));
+  });
+
+  test('are each in a documented list, and no list has one that no driver uses', () => {
+    expect([...used].filter((word) => !Object.hasOwn(documented, word))).toEqual([]);
+    expect(Object.keys(documented).filter((word) => !used.has(word))).toEqual([]);
+  });
+
+  test('have a meaning and a next step, each a sentence', () => {
+    const wrong = Object.entries<DriverReason>(documented).filter(([word, { meaning, next }]) => !/^[A-Z][A-Za-z]*$/.test(word) || ![meaning, next].every((text) => /^[A-Z].*[.]$/.test(text)));
+    expect(wrong).toEqual([]);
+  });
 });
