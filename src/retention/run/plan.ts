@@ -63,7 +63,7 @@ export function decide(input: RunInput): Decision {
   const begun = state === 'Running' || state === 'Paused';
   const hold: 'Paused' | 'Waiting' = begun ? 'Paused' : 'Waiting';
 
-  if (!policy) return { next: 'end', state: 'Superseded', reason: 'Superseded', why: 'the policy of this run is gone; what it has not deleted stays' };
+  if (!policy) return { next: 'end', state: 'Superseded', reason: 'Superseded', why: 'the policy or the DataStore of this run is gone; what it has not deleted stays' };
   if (planDigest(run.spec.plan) !== run.spec.planDigest) return { next: 'end', state: 'Failed', reason: 'Failed', why: 'spec.planDigest is not the digest of spec.plan' };
   if (!begun && Date.parse(run.spec.plan.validUntil) <= input.now) return { next: 'end', state: 'Expired', reason: 'Expired', why: `the plan was good until ${run.spec.plan.validUntil} and nothing was begun by then; the next slot plans anew` };
   if (input.frozen) return { next: 'wait', state: hold, reason: 'Frozen', why: input.frozen, recheckMs: SOON };

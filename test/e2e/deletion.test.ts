@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LegalHold } from '../../src/api/generated/legalHold.ts';
+import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
+import { COMPLIANCE_PROFILE, DATA_MAP, DATA_STORE, LEGAL_HOLD, NAMESPACE, PURGE_RUN, RETENTION_POLICY } from '../../src/api/kinds.ts';
+import type { KindRef, ObjectRef } from '../../src/api/object.ts';
+import { kubectl } from '../support/kubectl.ts';
+import { HOLD, POLICY, STORE } from '../support/sample-manifests.ts';
+import { until } from '../support/until.ts';
+import { dividedStage } from './divided-stage.ts';
+import type { DividedStage } from './divided-stage.ts';
+import { midway } from './local-stage.ts';
+import { approve, refOf, requestRun, untilSettled, untilState } from './people.ts';
+import { auditedRows, certificates } from './scenario.ts';
+
+/** Deleting what people declared deletes no row, lifts no protection, and ends what was to be deleted under it. */
+const FINAL = ['Succeeded', 'Failed', 'Superseded', 'Expired'];
+const MAP = { namespace: 'shop', name: 'sample-web' };
+const PROFILE = { namespace: 'dataward-system', name: 'default' };
+let stage: DividedStage;
+let kept: Record<string, unknown>;
+
+beforeAll(async () => {
+  stage = await dividedStage({ sessions: 2_500, slowBatchMillis: 60 });
+  await stage.start();
+  await untilSettled(stage.alice, { hold: true });
+  kept = await stage.store.kept();
+}, 120_000);
+afterAll(() => stage?.cleanup.run());
+
+test('before a run: everything that was declared is deleted, and rows and holds in the store are as they were', async () => {
+  const before = await stage.store.counts();
+  await Promise.all([remove(DATA_STORE, STORE), remove(DATA_MAP, MAP), remove(RETENTION_POLICY, POLICY), remove(LEGAL_HOLD, HOLD), remove(COMPLIANCE_PROFILE, PROFILE)]);
+  await standsStill(before);
+  expect(await holdItems()).toBeGreaterThan(0);
+  await declareAgain();
+}, 60_000);
+
+test('while a run waits for people: what it rests on is deleted, and an approval has nothing to approve', async () => {
+  const before = await stage.store.counts();
+  const run = await requestRun(stage.alice);
+  await Promise.all([remove(DATA_STORE, STORE), remove(DATA_MAP, MAP), remove(RETENTION_POLICY, POLICY), remove(COMPLIANCE_PROFILE, PROFILE)]);
+  expect((await untilState(stage.alice, run, FINAL)).status).toMatchObject({ state: 'Superseded', why: expect.stringMatching(/policy or the DataStore of this run is gone|no data map/) });
+  await expect(approve(stage.bob, run)).rejects.toThrow(/is Superseded; there is nothing left to approve/);
+  await standsStill(before);
+  await declareAgain();
+}, 60_000);
+
+/** `why`: how the run ends; undefined where it goes with what was deleted. */
+const AT_WORK: { what: string; kind: KindRef; ref(run: PurgeRun): ObjectRef; why?: RegExp }[] = [
+  { what: 'the PurgeRun', kind: PURGE_RUN, ref: refOf },
+  { what: 'its DataMap', kind: DATA_MAP, ref: () => MAP, why: /no data map of the store declares shop\/sample-web\/page-views any more; what is left/ },
+  { what: 'its RetentionPolicy', kind: RETENTION_POLICY, ref: () => POLICY, why: /is gone; what it has not deleted stays/ },
+  { what: 'its DataStore', kind: DATA_STORE, ref: () => STORE, why: /is gone; what it has not deleted stays/ },
+  { what: 'the namespace of store, policy and hold', kind: NAMESPACE, ref: () => ({ name: STORE.namespace }) },
+];
+
+test.each(AT_WORK)('while batches run: deleting $what ends them, and what is left stays', async ({ kind, ref, why }) => {
+  const run = await midway(stage);
+  await remove(kind, ref(run));
+  if (why) expect((await untilState(stage.alice, run, FINAL)).status).toMatchObject({ state: 'Superseded', why: expect.stringMatching(why) });
+  else expect(await stage.alice.client.get(PURGE_RUN, refOf(run))).toBeUndefined();
+  await standsStill(await stage.store.counts());
+  expect(sum(await stage.store.due())).toBeGreaterThan(0);
+  expect(await stage.store.kept()).toEqual(kept);
+  expect(await certificates(stage)).toEqual([]);
+  await declareAgain();
+}, 60_000);
+
+test('while batches run: deleting hold and profile lifts no protection, and the run deletes what was approved and no more', async () => {
+  const due = await stage.store.due();
+  const before = await stage.store.counts();
+  const run = await midway(stage);
+  await Promise.all([remove(LEGAL_HOLD, HOLD), remove(COMPLIANCE_PROFILE, PROFILE)]);
+  // Batches were slow for the deletions to meet them; the rest may be fast.
+  await stage.store.query('CREATE OR REPLACE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$');
+  const ended = await untilState(stage.alice, run, FINAL);
+  expect(ended.status).toMatchObject({ state: 'Succeeded', verification: { residual: 0 } });
+  expect(await stage.store.kept()).toEqual(kept);
+  expect(sum(before) - sum(await stage.store.counts())).toBe(sum(due));
+  const successors = await stage.alice.client.list<LegalHold>(LEGAL_HOLD, { namespace: 'dataward-system' });
+  expect(successors.filter(({ status }) => status?.state === 'Active').length).toBeGreaterThan(0);
+  // Also what runs had deleted that were cut off is on record, each row once.
+  expect(await auditedRows(stage)).toEqual(await stage.store.journalled());
+}, 60_000);
+
+async function remove(kind: KindRef, ref: ObjectRef): Promise<void> {
+  const uid = (await stage.alice.client.get(kind, ref))?.metadata.uid;
+  await stage.alice.client.delete(kind, ref);
+  await until(`${kind.kind} ${ref.name} is gone`, async () => (await stage.alice.client.get(kind, ref))?.metadata.uid !== uid);
+}
+
+async function standsStill(counts: Record<string, number>): Promise<void> {
+  await delay(1_000);
+  expect(await stage.store.counts()).toEqual(counts);
+}
+
+async function declareAgain(): Promise<void> {
+  expect(await kubectl(stage.alice.kubeconfig, ['apply', '-f', stage.store.manifests])).toMatchObject({ code: 0 });
+  await untilSettled(stage.alice, { hold: true });
+}
+
+async function holdItems(): Promise<number> {
+  const [row] = await stage.store.query<{ items: number }>('SELECT count(*)::int AS items FROM dataward.hold_item');
+  return row?.items ?? 0;
+}
+
+function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((total, rows) => total + rows, 0);
+}
