@@ -97,7 +97,7 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
   async function setCompliant(store: DataStore, results: readonly ControlResult[], signal: AbortSignal): Promise<void> {
     const { namespace = '', name, uid } = store.metadata;
     const now = context.clock.now();
-    const stored = await updateStatus<DataStore>(context.client, DATA_STORE, { namespace, name }, (current) => withCompliant(current, results, now), { uid, signal });
+    const stored = await updateStatus<DataStore>(context.client, DATA_STORE, { namespace, name }, (current) => withCompliant(current, results, now), { uid, known: store, signal });
     announce(context.events, store.status?.conditions, stored, 'Evaluate');
     const verdict = stored?.status?.conditions?.find((condition) => condition.type === 'Compliant')?.status;
     const labels = { kind: 'DataStore', resource_namespace: namespace, name };

@@ -5,6 +5,7 @@ import { createElection } from '../runtime/lease.ts';
 import { createEventRecorder, type EventRecorder } from '../runtime/events.ts';
 import { createClient, type Access, type Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { shareLists } from '../runtime/shared-lists.ts';
 import type { Controller } from '../runtime/controller.ts';
 import type { StoreDriver, StoreEngine } from '../stores/port.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -44,7 +45,7 @@ export interface Operator {
 export async function startOperator(parts: OperatorParts): Promise<Operator> {
   const { config, logger } = parts;
   const metrics = createMetrics({ version: parts.version, commit: parts.commit, processMetrics: true });
-  const client = createClient(parts.access, { userAgent: `dataward/${parts.version}`, metrics: metrics.runtime, qps: 0 });
+  const client = shareLists(createClient(parts.access, { userAgent: `dataward/${parts.version}`, metrics: metrics.runtime, qps: 0 }));
   const stopping = new AbortController();
   const work = createWork(parts, client, metrics);
   const health = await startHealthServer({

@@ -7,7 +7,12 @@ import { sleep, systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 import type { WriteBarrier } from './write-barrier.ts';
 
-export interface UpdateStatusOptions {
+export interface UpdateStatusOptions<T> {
+  /**
+   * The object as a cache has it: the first try begins from it, without a read. If it is behind, the write meets a
+   * conflict and the next try reads; if nothing is to be written, the server is not asked at all.
+   */
+  known?: T | undefined;
   /** Writes only to the object with this uid, not to one created later under the same name. */
   uid?: string | undefined;
   /** Told of the write, so that the next reconciliation does not act on the state before it. */
@@ -34,10 +39,10 @@ export async function updateStatus<T extends KubeObject & { status?: unknown }>(
   kind: KindRef,
   ref: ObjectRef,
   mutate: (current: T) => T['status'] | undefined,
-  options: UpdateStatusOptions = {},
+  options: UpdateStatusOptions<T> = {},
 ): Promise<T | undefined> {
   for (let attempt = 0; ; attempt += 1) {
-    const current = await client.get<T>(kind, ref, { signal: options.signal });
+    const current = (attempt === 0 ? options.known : undefined) ?? (await client.get<T>(kind, ref, { signal: options.signal }));
     if (current === undefined || (options.uid !== undefined && current.metadata.uid !== options.uid)) return undefined;
     const status = mutate(current);
     if (status === undefined || sameStatus(current.status, status, options.timeToleranceMs ?? TIME_TOLERANCE_MS)) return current;

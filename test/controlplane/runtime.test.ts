@@ -92,6 +92,25 @@ suite('against a real API server', () => {
     await client.delete(WIDGET, { namespace: 'default', name: 'basics' }, { uid: created.metadata.uid ?? '' });
   });
 
+  test('a status written from the object of a cache takes nothing else of it along', async () => {
+    await withCache(async (cache) => {
+      const ref = { namespace: 'default', name: 'known' };
+      const text = '{"note":"kubectl reads this"}';
+      await client.create(WIDGET, { ...widget('known'), metadata: { ...ref, annotations: { 'kubectl.kubernetes.io/last-applied-configuration': text } } });
+      await eventually('the cache has it', () => cache.get(ref) !== undefined);
+      const known = cache.get(ref);
+      expect(known?.metadata).not.toHaveProperty('managedFields');
+      expect(known?.metadata.annotations).toBeUndefined();
+      await updateStatus<Widget>(client, WIDGET, ref, (stored) => ({ conditions: conditionsFor(done(), { generation: stored.metadata.generation ?? 0, now: Date.now() }) }), { known });
+      const stored = await client.get<Widget>(WIDGET, ref);
+      expect(stored?.status?.conditions?.[0]?.type).toBe('Ready');
+      expect(stored?.metadata.annotations).toEqual({ 'kubectl.kubernetes.io/last-applied-configuration': text });
+      const { managedFields } = stored?.metadata as { managedFields?: { subresource?: string }[] };
+      expect(managedFields?.map((entry) => entry.subresource).toSorted()).toEqual(['status', undefined]);
+      await client.delete(WIDGET, ref);
+    });
+  });
+
   test('a controller brings status and finalizer to an object, and lets it go', async () => {
     await withCache(async (cache, signal) => {
       const finalizer = 'test.dataward.io/protect';

@@ -41,6 +41,21 @@ describe('updateStatus', () => {
     expect([calls, stored?.status]).toEqual([3, { count: 21 }]);
   });
 
+  test('asks the server nothing when the object as known is as it should be', async () => {
+    const known = server.put(WIDGET, { ...widget('a'), status: { count: 1 } });
+    const before = server.requests.length;
+    expect(await updateStatus<Widget>(client, WIDGET, ref, () => ({ count: 1 }), { known })).toBe(known);
+    expect(server.requests.length).toBe(before);
+  });
+
+  test('writes from the object as known, and reads when that was behind', async () => {
+    const known = server.put(WIDGET, { ...widget('a'), status: { count: 1 } });
+    const increase = (current: Widget): Record<string, unknown> => ({ count: Number(current.status?.['count']) + 1 });
+    expect((await updateStatus<Widget>(client, WIDGET, ref, increase, { known }))?.status).toEqual({ count: 2 });
+    expect(server.requests.filter(({ method }) => method === 'GET')).toEqual([]);
+    expect((await updateStatus<Widget>(client, WIDGET, ref, increase, { known }))?.status).toEqual({ count: 3 });
+  });
+
   test('gives up after ten conflicts with the conflict as its error', async () => {
     server.put(WIDGET, widget('a'));
     server.inject({ status: 409 }, matching.write, 100);
