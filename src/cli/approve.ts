@@ -21,6 +21,8 @@ export async function approve(context: CliContext, reference: string, flags: App
   const run = await client.get<PurgeRun>(PURGE_RUN, ref);
   if (!run) throw new CliError(`PurgeRun ${namespace}/${ref.name} does not exist; -n names another namespace`);
   if (FINAL_STATES.includes(run.status?.state ?? 'Waiting')) throw new CliError(`PurgeRun ${namespace}/${ref.name} is ${run.status?.state}; there is nothing left to approve`);
+  // A run that has begun is carried to its end after that day; one that has not will only be Expired.
+  if (!['Running', 'Paused'].includes(run.status?.state ?? '') && Date.parse(run.spec.plan.validUntil) <= context.clock.now()) throw new CliError(`PurgeRun ${namespace}/${ref.name}: spec.plan.validUntil ${run.spec.plan.validUntil} is over; annotate its policy with dataward.io/requested-at for a new plan`);
   const { username } = await client.whoAmI();
   const approvals = run.spec.approvals ?? [];
   if (approvals.some((approval) => approval.by === username)) {
