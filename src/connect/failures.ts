@@ -1,4 +1,5 @@
 import type { Reason } from '../api/reasons.ts';
+import { AuditUnavailableError } from '../evidence/audit/log.ts';
 import { ApiError } from '../runtime/client.ts';
 import { TerminalError, WaitingError } from '../runtime/result.ts';
 import { StoreError, type StoreErrorReason } from '../stores/errors.ts';
@@ -33,6 +34,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof StoreError) return { reason: REASON_OF[error.reason], message: error.message };
   if (error instanceof ConnectionError) return { reason: error.reason, message: error.message };
   if (error instanceof TerminalError || error instanceof WaitingError) return { reason: error.reason as Reason, message: error.message };
+  if (error instanceof AuditUnavailableError) return { reason: 'AuditUnavailable', message: error.message };
   if (error instanceof ApiError) return { reason: 'ReadFailed', message: `${error.message}; ${error.status === 403 ? 'grant this right, deploy/rbac.yaml has those of the operator' : 'look at the API server, it is asked again'}` };
   return { reason: 'InternalError', message: `unexpected ${error instanceof Error ? error.name : typeof error}; the operator's log has the details` };
 }
