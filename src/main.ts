@@ -32,3 +32,5 @@ async function main(): Promise<ExitCode> {
 }
 
 process.exitCode = await main();
+// A connection that hangs must not keep a command alive that is done; what is written to pipes has this long to get there.
+setTimeout(() => process.exit(), 2_000).unref();

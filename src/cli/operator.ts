@@ -20,10 +20,11 @@ export async function operator(context: CliContext, flags: OperatorFlags): Promi
     version: context.version,
     commit: context.commit,
   });
-  const stop = (): void => void running.stop().catch((error: unknown) => logger.error('the operator did not stop well', { error }));
-  context.signal.addEventListener('abort', stop, { once: true });
+  const stopped = new Promise<void>((resolve) => context.signal.addEventListener('abort', () => resolve(running.stop()), { once: true }));
   try {
-    await running.ended;
+    // A stop that was asked for ends in its time, also when what it stops does not.
+    await Promise.race([running.ended, stopped]);
+    if (context.signal.aborted) await stopped;
     return EXIT.fine;
   } catch (error) {
     logger.error('the operator ended', { error });

@@ -42,6 +42,9 @@ export interface ControllerParts {
   /** The user name the API server knows us by. */
   actor: string;
   version: string;
+  /** How long work under way may go on at the end, and how long one that ignores the abort is waited for. */
+  graceMs: number;
+  abandonMs: number;
 }
 
 /** A stretch of a purge ends itself long before this; only a store that hangs meets the deadline. */
@@ -72,7 +75,7 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const certifier = { client, audit: evidence.audit, key: evidence.key, keep: evidence.keep, anchor: evidence.anchor, bundleDigest: parts.engine.digest, nameClient: evidence.nameClient, version: parts.version, actor, now: () => clock.now() };
   const controller = <T extends KubeObject>(name: string, watched: Source[], cache: Cache<T>, create: (barrier: WriteBarrier) => Reconcile, deadlineMs = 120_000, concurrency = 4): Controller => {
     const barrier = createWriteBarrier(cache);
-    return createController({ name, sources: watched, reconcile: create(barrier), logger: parts.logger.child({ controller: name }), clock, concurrency, deadlineMs, metrics: parts.metrics.runtime, barrier });
+    return createController({ name, sources: watched, reconcile: create(barrier), logger: parts.logger.child({ controller: name }), clock, concurrency, deadlineMs, graceMs: parts.graceMs, abandonMs: parts.abandonMs, metrics: parts.metrics.runtime, barrier });
   };
   const runs = (namespace: string): PurgeRun[] => caches.runs.list(namespace);
 

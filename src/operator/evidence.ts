@@ -10,6 +10,7 @@ import { createWhole, syncFolder } from '../evidence/files.ts';
 import { nameOrPseudonym } from '../evidence/pseudonym.ts';
 import { loadOrCreateSigningKey, loadPublicKeys, publicKeyPem, type SigningKey } from '../evidence/keys.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { within } from '../runtime/within.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
 
@@ -24,6 +25,7 @@ export interface Evidence {
   keep: (name: string, text: string) => Promise<void>;
   /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
   nameClient: (key: string) => string;
+  /** Anchors the end of the chain, then gives the folder free. */
   close: () => Promise<void>;
 }
 
@@ -41,6 +43,8 @@ export interface EvidenceOptions {
 
 const RULE = { everyRecords: 1_000, everyMillis: 300_000 };
 const LOOK_EVERY_MS = 30_000;
+/** At the end the second places have this long to take the last checkpoint. */
+const LAST_ANCHOR_MS = 4_000;
 
 /**
  * Opens the chain, the key and the anchoring of one installation, all under one folder.
@@ -103,7 +107,8 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
       async close() {
         closed = true;
         cancel();
-        await anchor().catch((error: unknown) => logger.warn('the audit chain could not be anchored at the end', { error }));
+        // The folder has the checkpoint at once; a second place that hangs must not keep the next writer out.
+        await within(anchor(), LAST_ANCHOR_MS, clock).catch((error: unknown) => logger.warn('the audit chain could not be anchored at the end', { error }));
         await audit.close();
       },
     };

@@ -1,22 +1,15 @@
-import type { KubeObject } from '../api/object.ts';
-import { NAMESPACE } from '../api/kinds.ts';
 import type { OperatorConfig } from '../config.ts';
-import { createElection } from '../runtime/lease.ts';
-import { createEventRecorder, type EventRecorder } from '../runtime/events.ts';
+import type { Engine } from '../policy/engine.ts';
 import { createClient, type Access, type Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { createElection } from '../runtime/lease.ts';
 import { shareLists } from '../runtime/shared-lists.ts';
-import type { Controller } from '../runtime/controller.ts';
+import { within } from '../runtime/within.ts';
 import type { StoreDriver, StoreEngine } from '../stores/port.ts';
+import { startHealthServer, type HealthChecks, type HealthServer } from '../telemetry/health.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
-import { startHealthServer, type HealthServer } from '../telemetry/health.ts';
-import type { Engine } from '../policy/engine.ts';
-import { createCaches, type Caches } from './caches.ts';
-import { createControllers } from './controllers.ts';
-import { kubernetesCheckpointSink } from '../connect/checkpoint-sink.ts';
-import { openEvidence, type Evidence } from './evidence.ts';
-import { refreshGauges } from './gauges.ts';
+import { createWork, type Work } from './work.ts';
 
 export interface OperatorParts {
   config: OperatorConfig;
@@ -37,7 +30,10 @@ export interface Operator {
   pending: () => number;
   /** Rejects when the operator ended for a cause nobody asked for; resolves after `stop`. */
   ended: Promise<void>;
-  /** Stops taking work, lets batches under way commit, gives the lease back, closes the evidence. */
+  /**
+   * Stops taking work, lets batches under way commit, gives the lease back, closes the evidence. Resolves within 30 s,
+   * whatever hangs; the fence in the stores makes it safe to end in the middle of anything.
+   */
   stop: () => Promise<void>;
 }
 
@@ -48,22 +44,44 @@ export async function startOperator(parts: OperatorParts): Promise<Operator> {
   const client = shareLists(createClient(parts.access, { userAgent: `dataward/${parts.version}`, metrics: metrics.runtime, qps: 0 }));
   const stopping = new AbortController();
   const work = createWork(parts, client, metrics);
-  const health = await startHealthServer({
-    ...config.listen,
-    registry: metrics.registry,
-    ready: { caches: () => (work.caches && !Object.values(work.caches).every((cache) => cache.hasSynced) ? 'caches are still being filled' : undefined) },
-  });
+  const health = await startHealthServer({ ...config.listen, registry: metrics.registry, ready: readiness(client, work, stopping.signal) });
   const ended = config.leaderElection ? lead(parts, client, metrics, work, stopping.signal) : alone(work, stopping.signal);
   ended.catch(() => {});
   return {
     health,
     metrics,
-    pending: () => work.controllers.reduce((sum, controller) => sum + controller.queueLength, 0),
+    pending: () => work.pending(),
     ended,
     async stop() {
       stopping.abort();
-      await ended.catch((error: unknown) => logger.error('the operator did not end well', { error }));
+      const outcome = ended.then(() => 'ended' as const, (error: unknown) => {
+        logger.error('the operator did not end well', { error });
+        return 'ended' as const;
+      });
+      if ((await within(outcome, STOP_MS, parts.clock)) === undefined) logger.error('the operator did not end in time and is left as it is', { afterMs: STOP_MS });
       await close(health, client);
+    },
+  };
+}
+
+/** A little less than the 30 s Kubernetes gives a pod. */
+const STOP_MS = 28_000;
+/** Less than a probe waits. */
+const ASK_MS = 1_800;
+
+/** What keeps this process from doing its work. A store that hangs is not among it: that is the news of the store's own object. */
+function readiness(client: Client, work: Work, stopping: AbortSignal): HealthChecks {
+  return {
+    stopping: () => (stopping.aborted ? 'asked to end' : undefined),
+    work: () => work.missing(),
+    audit: () => work.auditProblem(),
+    async apiserver() {
+      try {
+        await client.whoAmI({ timeoutMs: ASK_MS, signal: AbortSignal.timeout(ASK_MS) });
+        return undefined;
+      } catch {
+        return 'the API server does not answer; nothing is planned or deleted until it does';
+      }
     },
   };
 }
@@ -71,65 +89,6 @@ export async function startOperator(parts: OperatorParts): Promise<Operator> {
 async function close(health: HealthServer, client: Client): Promise<void> {
   await health.close();
   client.close();
-}
-
-/** What is done while leading, and what stands while it is done. */
-interface Work {
-  caches?: Caches;
-  controllers: Controller[];
-  begin: (signal: AbortSignal) => Promise<void>;
-  end: () => Promise<void>;
-}
-
-function createWork(parts: OperatorParts, client: Client, metrics: Metrics): Work {
-  const { config, clock, logger } = parts;
-  let evidence: Evidence | undefined;
-  let events: EventRecorder | undefined;
-  let running: Promise<unknown> = Promise.resolve();
-  const work: Work = {
-    controllers: [],
-    async begin(signal) {
-      const { username } = await client.whoAmI({ signal });
-      const sinks = [kubernetesCheckpointSink(client, config.rootNamespace)];
-      evidence = await openEvidence({ dir: config.evidenceDir, sinks, clock, logger, metrics: metrics.domain, actor: username, lockWaitMillis: config.leaderElection ? 45_000 : 0 });
-      const owner = await ownerName(client, config.rootNamespace);
-      work.caches = createCaches(client, { logger, metrics: metrics.runtime });
-      running = Promise.all(Object.values(work.caches).map((cache) => cache.start(signal)));
-      events = createEventRecorder({ client, controller: 'dataward.io/operator', instance: config.identity, clock, logger });
-      work.controllers = createControllers({ ...parts, client, caches: work.caches, evidence, events, metrics, owner, leaving: signal, actor: username });
-      await Promise.all(work.controllers.map((controller) => controller.start(signal)));
-      keepGauges(work.caches, metrics, clock, signal);
-      logger.info('the operator works', { user: username, frozen: config.frozen });
-    },
-    async end() {
-      await Promise.all(work.controllers.map((controller) => controller.stop()));
-      work.controllers = [];
-      await running;
-      await events?.stop();
-      await evidence?.close();
-      evidence = undefined;
-    },
-  };
-  return work;
-}
-
-/** As often as a scrape at most; between two of them a figure is as old as that. */
-const GAUGES_EVERY_MS = 10_000;
-
-function keepGauges(caches: Caches, metrics: Metrics, clock: Clock, signal: AbortSignal): void {
-  let cancel = (): void => {};
-  const tick = (): void => {
-    refreshGauges(metrics.domain, caches, clock.now());
-    cancel = clock.setTimer(GAUGES_EVERY_MS, tick);
-  };
-  signal.addEventListener('abort', () => cancel(), { once: true });
-  tick();
-}
-
-/** Names this installation in the stores: another cluster, or the same one built anew, is another owner. */
-async function ownerName(client: Client, rootNamespace: string): Promise<string> {
-  const namespace = (await client.get<KubeObject>(NAMESPACE, { name: rootNamespace })) ?? (await client.create<KubeObject>(NAMESPACE, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: rootNamespace } }));
-  return `${rootNamespace}/${namespace.metadata.uid}`;
 }
 
 async function alone(work: Work, signal: AbortSignal): Promise<void> {

@@ -62,6 +62,8 @@ export interface ControllerOptions {
   concurrency?: number;
   /** A reconciliation is aborted after this long; 120,000 when left out. */
   deadlineMs?: number;
+  /** Work under way may go on for so long once the signal aborted; 30,000 when left out. */
+  graceMs?: number;
   /** One that ignores the abort is given up after this long more, and its object tried again; 30,000 when left out. */
   abandonMs?: number;
   queue?: { baseDelayMs?: number; maxDelayMs?: number };
@@ -74,7 +76,7 @@ export interface Controller {
   readonly name: string;
   /** Waits for the sources to be complete, then works until the signal aborts or stop is called. Resolves when it works. */
   start(signal: AbortSignal): Promise<void>;
-  /** Begins nothing new, drops what waits, and resolves when the work under way is over. After `graceMs` (30,000) that is aborted. */
+  /** Begins nothing new, drops what waits, and resolves when the work under way is over. After `graceMs` that is aborted. */
   stop(options?: { graceMs?: number }): Promise<void>;
   /** Asks for a reconciliation from outside the caches. */
   enqueue(ref: ObjectRef): void;
@@ -96,6 +98,7 @@ export function createController(options: ControllerOptions): Controller {
   const { name, clock, logger, metrics } = options;
   const concurrency = options.concurrency ?? 1;
   const deadlineMs = options.deadlineMs ?? 120_000;
+  const graceMs = options.graceMs ?? 30_000;
   const queue = createQueue({ name, clock, metrics, ...options.queue });
   const work = new AbortController();
   allowManyListeners(work.signal);
@@ -194,13 +197,13 @@ export function createController(options: ControllerOptions): Controller {
     groups.add(woken);
   };
 
-  const stop = (graceMs: number): Promise<void> => {
+  const stop = (afterMs: number): Promise<void> => {
     stopping ??= (async () => {
       for (const end of unsubscribe.splice(0)) end();
       const finished = queue.shutDown();
       leaving.abort();
       const waited = new AbortController();
-      void sleep(clock, graceMs, waited.signal).then(() => work.abort());
+      void sleep(clock, afterMs, waited.signal).then(() => work.abort());
       await finished;
       await Promise.all(workers);
       waited.abort();
@@ -220,7 +223,7 @@ export function createController(options: ControllerOptions): Controller {
       // Work that starts on half the objects would take the other half for deleted.
       const ready = Promise.all(options.sources.map((each) => each.cache.synced())).then(() => 'ready' as const);
       if ((await Promise.race([aborted, ready])) === 'aborted' || stopping !== undefined) return;
-      signal.addEventListener('abort', () => void stop(30_000), { once: true });
+      signal.addEventListener('abort', () => void stop(graceMs), { once: true });
       metrics?.maxConcurrent.set({ controller: name }, concurrency);
       for (const each of options.sources) {
         unsubscribe.push(
@@ -233,7 +236,7 @@ export function createController(options: ControllerOptions): Controller {
       }
       workers = Array.from({ length: concurrency }, () => worker());
     },
-    stop: (how = {}) => stop(how.graceMs ?? 30_000),
+    stop: (how = {}) => stop(how.graceMs ?? graceMs),
     enqueue: (ref) => queue.add(keyOf(ref)),
     get queueLength() {
       return queue.length + groups.size;

@@ -105,7 +105,7 @@ suite('against a real API server', () => {
       const stored = await client.get<Widget>(WIDGET, ref);
       expect(stored?.status?.conditions?.[0]?.type).toBe('Ready');
       expect(stored?.metadata.annotations).toEqual({ 'kubectl.kubernetes.io/last-applied-configuration': text });
-      const { managedFields } = stored?.metadata as { managedFields?: { subresource?: string }[] };
+      const { managedFields } = (stored?.metadata ?? {}) as { managedFields?: { subresource?: string }[] };
       expect(managedFields?.map((entry) => entry.subresource).toSorted()).toEqual(['status', undefined]);
       await client.delete(WIDGET, ref);
     });

@@ -53,15 +53,16 @@ export async function startClusterOperator(kubeconfig: string, options: { eviden
 
 /**
  * `dataward operator` as it runs in a pod: told by the environment where the API server is, let in by the token and the
- * authority in `serviceAccount`, without any kubeconfig. Resolves when it works.
+ * authority in `serviceAccount`, without any kubeconfig. Resolves when it works; at once when `works` is false.
  */
-export async function startPodOperator(server: URL, serviceAccount: string, nodeFlags: readonly string[] = []): Promise<PodOperator> {
+export async function startPodOperator(server: URL, serviceAccount: string, options: { evidence?: string; leaderElection?: boolean; works?: boolean } = {}): Promise<PodOperator> {
   const folder = await mkdtemp(path.join(tmpdir(), 'dataward-operator-'));
-  const evidence = path.join(folder, 'evidence');
+  const evidence = options.evidence ?? path.join(folder, 'evidence');
   const listen = `127.0.0.1:${await freePort()}`;
   const env = { PATH: process.env['PATH'], KUBERNETES_SERVICE_HOST: server.hostname, KUBERNETES_SERVICE_PORT: server.port, DATAWARD_SERVICE_ACCOUNT_DIR: serviceAccount };
-  const running = launch(['operator', '--evidence-dir', evidence, '--listen', listen], folder, { env, nodeFlags });
-  await running.says(/the operator works/);
+  const election = options.leaderElection === false ? ['--no-leader-election'] : [];
+  const running = launch(['operator', '--evidence-dir', evidence, '--listen', listen, ...election], folder, { env });
+  await running.says(options.works === false ? undefined : /the operator works/);
   return { ...running, evidence, listen, metrics: async () => (await fetch(`http://${listen}/metrics`)).text() };
 }
 
