@@ -123,6 +123,5 @@ function profile(): Manifest {
     organisation: { name: 'Company Ltd', contact: 'privacy@company.example', dpo: { name: 'Protection Partners', external: true, contact: 'dpo@company.example' }, regimes: ['EU'] },
     frameworks: ['gdpr', 'statement'],
     timeZone: 'Europe/Paris',
-    enforcement: { admission: 'Warn', audit: 'Report' },
   });
 }

@@ -35,7 +35,6 @@ export interface ComplianceProfileSpec {
    * timeZone is the IANA zone reports are dated in, for example Europe/Paris.
    */
   timeZone: string;
-  enforcement: Enforcement;
 }
 /**
  * organisation answers for the processing.
@@ -101,19 +100,6 @@ export interface ExcludedControl {
    * reason it does not apply.
    */
   reason: string;
-}
-/**
- * enforcement is what a failing control leads to.
- */
-export interface Enforcement {
-  /**
-   * admission is what happens to an object that would break a control.
-   */
-  admission: 'Disabled' | 'Warn' | 'Deny';
-  /**
-   * audit is what happens to a break that is found later.
-   */
-  audit: 'Disabled' | 'Report';
 }
 /**
  * status is the last judgement.
