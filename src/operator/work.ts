@@ -31,7 +31,7 @@ export interface Work {
  * Times of the end. Kubernetes gives a pod 30 s before it kills it; what is cut off then leaves a lease to run out and a
  * chain without its last checkpoint. A statement of a batch ends after 8 s, so that batches can commit.
  */
-export const GRACE_MS = 12_000;
+const GRACE_MS = 10_000;
 const ABANDON_MS = 4_000;
 const LAST_WORDS_MS = 4_000;
 
@@ -74,8 +74,7 @@ export function createWork(parts: OperatorParts, client: Client, metrics: Metric
       await Promise.all(controllers.map((controller) => controller.stop({ graceMs: GRACE_MS })));
       controllers = [];
       await running;
-      await within(events?.stop() ?? Promise.resolve(), LAST_WORDS_MS, clock);
-      await evidence?.close();
+      await Promise.all([within(events?.stop() ?? Promise.resolve(), LAST_WORDS_MS, clock), evidence?.close()]);
       evidence = undefined;
     },
     pending: () => controllers.reduce((sum, controller) => sum + controller.queueLength, 0),
