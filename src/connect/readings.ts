@@ -19,6 +19,8 @@ export interface Readings {
 export interface ReadingsRegister {
   get(uid: string): Readings | undefined;
   put(uid: string, readings: Readings): void;
+  /** The object is gone; what was read of its store is nobody's any more. */
+  forget(uid: string): void;
 }
 
 export function createReadingsRegister(): ReadingsRegister {
@@ -26,6 +28,7 @@ export function createReadingsRegister(): ReadingsRegister {
   return {
     get: (uid) => known.get(uid),
     put: (uid, readings) => void known.set(uid, readings),
+    forget: (uid) => void known.delete(uid),
   };
 }
 

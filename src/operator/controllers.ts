@@ -23,6 +23,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Caches } from './caches.ts';
 import type { Evidence } from './evidence.ts';
+import { forgetDeleted } from './forget.ts';
 import { createSources } from './sources.ts';
 
 export interface ControllerParts {
@@ -68,6 +69,7 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const connections = createStoreConnections({ client, drivers: parts.drivers });
   const facts = createStoreFacts({ connections, now: () => clock.now() });
   const readings = createReadingsRegister();
+  forgetDeleted(caches.stores, [facts, readings]);
   const cached = cachedDeclarations(caches, config.rootNamespace);
   const live = liveDeclarations(client, config.rootNamespace);
   const { events } = parts;
