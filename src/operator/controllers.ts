@@ -16,7 +16,7 @@ import type { Cache } from '../runtime/cache.ts';
 import type { Client } from '../runtime/client.ts';
 import type { EventRecorder } from '../runtime/events.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { createController, type Controller, type Reconcile, type Source } from '../runtime/controller.ts';
+import { createController, type Controller, type ControllerOptions, type Reconcile, type Source } from '../runtime/controller.ts';
 import { createWriteBarrier, type WriteBarrier } from '../runtime/write-barrier.ts';
 import type { StoreDriver, StoreEngine } from '../stores/port.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -59,6 +59,12 @@ const OBSERVE_DEADLINE_MS = 900_000;
  */
 const JUDGE_DEADLINE_MS = 1_800_000;
 
+/**
+ * Each look at each store is news for the profile. With thousands of them it would judge without a pause; so, past what
+ * nobody notices, it rests as long as it worked.
+ */
+const restAfterJudging = (workedMs: number): number => (workedMs < 1_000 ? 0 : Math.min(workedMs, 60_000));
+
 /** Looking at a store is waiting for it: a few that hang must not keep all others from being looked at. */
 const OBSERVE_CONCURRENCY = 16;
 
@@ -75,18 +81,18 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const { events } = parts;
   const base = { client, events, connections, facts, clock, actor, rootNamespace: config.rootNamespace, audit: evidence.audit, metrics: parts.metrics.domain };
   const certifier = { client, audit: evidence.audit, key: evidence.key, keep: evidence.keep, anchor: evidence.anchor, bundleDigest: parts.engine.digest, nameClient: evidence.nameClient, version: parts.version, actor, now: () => clock.now() };
-  const controller = <T extends KubeObject>(name: string, watched: Source[], cache: Cache<T>, create: (barrier: WriteBarrier) => Reconcile, deadlineMs = 120_000, concurrency = 4): Controller => {
+  const controller = <T extends KubeObject>(name: string, watched: Source[], cache: Cache<T>, create: (barrier: WriteBarrier) => Reconcile, how: Partial<Pick<ControllerOptions, 'deadlineMs' | 'concurrency' | 'restMs'>> = {}): Controller => {
     const barrier = createWriteBarrier(cache);
-    return createController({ name, sources: watched, reconcile: create(barrier), logger: parts.logger.child({ controller: name }), clock, concurrency, deadlineMs, graceMs: parts.graceMs, abandonMs: parts.abandonMs, metrics: parts.metrics.runtime, barrier });
+    return createController({ name, sources: watched, reconcile: create(barrier), logger: parts.logger.child({ controller: name }), clock, concurrency: 4, deadlineMs: 120_000, ...how, graceMs: parts.graceMs, abandonMs: parts.abandonMs, metrics: parts.metrics.runtime, barrier });
   };
   const runs = (namespace: string): PurgeRun[] => caches.runs.list(namespace);
 
   return [
-    controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, readings, runs, owner: parts.owner, barrier }), OBSERVE_DEADLINE_MS, OBSERVE_CONCURRENCY),
+    controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, readings, runs, owner: parts.owner, barrier }), { deadlineMs: OBSERVE_DEADLINE_MS, concurrency: OBSERVE_CONCURRENCY }),
     controller('datamap', sources.dataMaps, caches.maps, (barrier) => createDataMapReconcile({ ...base, declarations: cached, barrier })),
     controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, owner: parts.owner, declarations: live, barrier })),
-    controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), OBSERVE_DEADLINE_MS),
-    controller('purgerun', sources.purgeRuns, caches.runs, (barrier) => createPurgeRunReconcile({ ...base, declarations: live, cached, journal: evidence.journal, certifier, frozen: config.frozen, owner: parts.owner, leaving: parts.leaving, barrier }), PURGE_DEADLINE_MS),
-    controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, engine: parts.engine, declarations: cached, barrier }), JUDGE_DEADLINE_MS, 1),
+    controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), { deadlineMs: OBSERVE_DEADLINE_MS }),
+    controller('purgerun', sources.purgeRuns, caches.runs, (barrier) => createPurgeRunReconcile({ ...base, declarations: live, cached, journal: evidence.journal, certifier, frozen: config.frozen, owner: parts.owner, leaving: parts.leaving, barrier }), { deadlineMs: PURGE_DEADLINE_MS }),
+    controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, engine: parts.engine, declarations: cached, barrier }), { deadlineMs: JUDGE_DEADLINE_MS, concurrency: 1, restMs: restAfterJudging }),
   ];
 }

@@ -67,6 +67,11 @@ export interface ControllerOptions {
   /** One that ignores the abort is given up after this long more, and its object tried again; 30,000 when left out. */
   abandonMs?: number;
   queue?: { baseDelayMs?: number; maxDelayMs?: number };
+  /**
+   * How long an object is left alone after work on it that took so long, whatever changes meanwhile; not at all when left
+   * out. For work over many objects, which each of them would otherwise start again at once.
+   */
+  restMs?: (workedMs: number) => number;
   metrics?: RuntimeMetrics | undefined;
   /** When given, an object is left alone until our own last write to it has come back through the cache. */
   barrier?: WriteBarrier;
@@ -119,6 +124,7 @@ export function createController(options: ControllerOptions): Controller {
     let worked = 0;
     for (let key = await queue.get(); key !== undefined; key = await queue.get()) {
       // Keys that still wait at the end are let go: after a lost lease nothing new may begin here.
+      const begun = clock.monotonic();
       if (stopping === undefined) {
         active += 1;
         metrics?.activeWorkers.set({ controller: name }, active);
@@ -126,7 +132,7 @@ export function createController(options: ControllerOptions): Controller {
         active -= 1;
         metrics?.activeWorkers.set({ controller: name }, active);
       }
-      queue.done(key);
+      queue.done(key, options.restMs?.(clock.monotonic() - begun));
       worked += 1;
       if (worked % TURN === 0) await nextTurn();
     }

@@ -19,8 +19,8 @@ export interface Queue {
   failures(key: string): number;
   /** The next key, once there is one; undefined when the queue is shut down and empty. */
   get(): Promise<string | undefined>;
-  /** Tells that the work on a key handed out by get is over. */
-  done(key: string): void;
+  /** Tells that the work on a key handed out by get is over. With `restMs` it is not handed out again before that. */
+  done(key: string, restMs?: number): void;
   /** Keys ready to be handed out. */
   readonly length: number;
   /**
@@ -54,6 +54,8 @@ export function createQueue(options: QueueOptions): Queue {
   /** Keys handed out, with the time of it. */
   const processing = new Map<string, number>();
   const delayed = new Map<string, { dueAt: number; cancel: () => void }>();
+  /** Until when (monotonic) a key is not handed out again. */
+  const resting = new Map<string, number>();
   const failures = new Map<string, number>();
   const takers: ((key: string | undefined) => void)[] = [];
   const drained: (() => void)[] = [];
@@ -93,6 +95,9 @@ export function createQueue(options: QueueOptions): Queue {
   const queue: Queue = {
     add(key) {
       if (shuttingDown || dirty.has(key)) return;
+      const restMs = (resting.get(key) ?? 0) - clock.monotonic();
+      if (restMs > 0) return queue.addAfter(key, restMs);
+      resting.delete(key);
       metrics?.queueAdds.inc(labels);
       dirty.add(key);
       if (!processing.has(key)) enqueue(key);
@@ -125,12 +130,16 @@ export function createQueue(options: QueueOptions): Queue {
       if (key !== undefined || shuttingDown) return Promise.resolve(key);
       return new Promise((resolve) => takers.push(resolve));
     },
-    done(key) {
+    done(key, restMs = 0) {
       const since = processing.get(key);
       if (since === undefined) return;
       processing.delete(key);
       metrics?.workSeconds.observe(labels, (clock.monotonic() - since) / 1000);
-      if (dirty.has(key)) enqueue(key);
+      if (restMs > 0) resting.set(key, clock.monotonic() + restMs);
+      if (dirty.has(key) && restMs > 0) {
+        dirty.delete(key);
+        queue.addAfter(key, restMs);
+      } else if (dirty.has(key)) enqueue(key);
       checkDrained();
     },
     get length() {

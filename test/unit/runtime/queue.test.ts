@@ -54,6 +54,40 @@ describe('a queue', () => {
     expect(queue.length).toBe(0);
   });
 
+  test('leaves a key that rests alone, whatever adds it, and hands it out once afterwards', async () => {
+    const { queue, clock } = setUp();
+    queue.add('a');
+    await queue.get();
+    queue.add('a');
+    queue.done('a', 1_000);
+    expect(queue.length).toBe(0);
+    await clock.advance(500);
+    queue.add('a');
+    queue.addAfter('a', 10);
+    queue.add('b');
+    expect(await queue.get()).toBe('b');
+    await clock.advance(499);
+    expect(queue.length).toBe(0);
+    await clock.advance(1);
+    expect(await queue.get()).toBe('a');
+    queue.done('a');
+    await clock.advance(10_000);
+    expect(queue.length).toBe(0);
+    queue.add('a');
+    expect(queue.length).toBe(1);
+  });
+
+  test('shut down, it waits for no key that rests', async () => {
+    const { queue } = setUp();
+    queue.add('a');
+    await queue.get();
+    queue.add('a');
+    const down = queue.shutDown();
+    queue.done('a', 1_000);
+    await down;
+    expect(queue.length).toBe(0);
+  });
+
   test.each([0, -5])('a delay of %i adds at once', (ms) => {
     const { queue } = setUp();
     queue.addAfter('a', ms);
