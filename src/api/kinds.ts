@@ -62,6 +62,9 @@ export const POLICY_LABEL = 'dataward.io/policy';
 export const POLICY_NAMESPACE_LABEL = 'dataward.io/policy-namespace';
 export const POLICY_UID_LABEL = 'dataward.io/policy-uid';
 
+/** On a hold that was created again in the root namespace: `namespace/name` it was declared under. */
+export const MOVED_FROM_ANNOTATION = 'dataward.io/moved-from';
+
 /** Keeps an object until what protects data has been settled; removed by the operator only. */
 export const FINALIZER = 'dataward.io/protect';
 

@@ -8,7 +8,6 @@ import type { CollectionInput, FactsInput, HoldInput, ParamsInput, PolicyInput, 
 import { coverage } from '../rules/coverage.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
 import { oldestDueSince, policyKey } from '../rules/effective.ts';
-import { isInForce } from '../rules/holds.ts';
 import { inertBecause } from '../rules/ruleset.ts';
 import { nextSlot } from '../rules/schedule.ts';
 
@@ -16,6 +15,7 @@ import { nextSlot } from '../rules/schedule.ts';
 export interface Evidence {
   store: DataStore;
   readings?: Readings;
+  /** Those in force. */
   holds: readonly LegalHold[];
   policies: readonly RetentionPolicy[];
   runs: readonly PurgeRun[];
@@ -156,7 +156,7 @@ function holdInput(hold: LegalHold, store: DataStore, readings: Readings | undef
   const reviewAt = instant(hold.spec.reviewAt);
   return {
     name: `${hold.metadata.namespace}/${hold.metadata.name}`,
-    state: isInForce(hold) ? (hold.status?.state ?? 'Pending') : 'Released',
+    state: hold.status?.state ?? 'Pending',
     ...(reviewAt === undefined ? {} : { reviewAt }),
     custodianNamed: hold.spec.custodian !== '',
     basisStated: hold.spec.basis.reference !== '' && hold.spec.basis.jurisdiction !== undefined,

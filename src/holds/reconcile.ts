@@ -5,8 +5,8 @@ import type { StoreFacts } from '../connect/facts.ts';
 import type { StoreConnections } from '../connect/stores.ts';
 import type { DeclarationSource } from '../connect/declarations.ts';
 import type { AuditLog } from '../evidence/audit/log.ts';
-import { isInForce } from '../rules/holds.ts';
 import { covers, type Declarations } from '../rules/store-rules.ts';
+import { isReleased } from '../rules/succession.ts';
 import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -19,6 +19,7 @@ import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import { enforce, release, type HoldContext } from './apply.ts';
 import { readSubjects } from './observe.ts';
 import { holdStatus, releasedStatus } from './status.ts';
+import { endingOf, supersededCondition, supersedesCondition, type Ending } from './succession.ts';
 import { survive } from './survive.ts';
 
 export interface LegalHoldContext {
@@ -44,7 +45,7 @@ const LEAVE_WITHIN_MS = 600_000;
 
 /**
  * Brings a hold into force in every store it reaches, keeps it there, and lets it go only when two people have
- * released it. Deleting the object ends nothing.
+ * released it and whoever takes its place stands there too. Deleting the object ends nothing.
  */
 export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
   return async (ref, { signal }) => {
@@ -56,33 +57,40 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     const declarations = await context.declarations.read();
     const stores = await context.client.list<DataStore>(DATA_STORE);
     const work: HoldContext = { connections: context.connections, facts: context.facts, owner: context.owner, now: () => context.clock.now(), signal };
-    if (!isInForce(hold)) return letGo(hold, mayStandIn(hold, stores, declarations), work);
+    const standsIn = (of: LegalHold): readonly DataStore[] => mayStandIn(of, stores, declarations);
+    const ending = endingOf(hold, standsIn(hold), declarations);
+    if (ending.ends) return letGo(hold, standsIn(hold), ending, work);
 
     const subjects = await readSubjects(context.client, hold);
     const outcomes = await Promise.all(reached(hold, stores, declarations).map((store) => enforce(hold, store, declarations, subjects, work)));
     const complete = outcomes.every((outcome) => !outcome.failed);
     if (complete && hold.status?.observedGeneration !== hold.metadata.generation) await note(hold, 'hold.enforced', { generation: hold.metadata.generation ?? 0, stores: outcomes.length });
     const now = context.clock.now();
-    const stored = await updateStatus<LegalHold>(context.client, LEGAL_HOLD, ref, (current) => holdStatus(current, outcomes, subjects, now), { uid: hold.metadata.uid, barrier: context.barrier, signal });
+    const succession = [...supersededCondition(hold, ending), ...supersedesCondition(hold, standsIn, declarations)];
+    const stored = await updateStatus<LegalHold>(context.client, LEGAL_HOLD, ref, (current) => holdStatus(current, outcomes, subjects, now, succession), { uid: hold.metadata.uid, barrier: context.barrier, signal });
     announce(context.events, hold.status?.conditions, stored, 'Hold');
-    return requeueAfter(complete ? LOOK_AGAIN_MS : RETRY_MS);
+    // A release that people have signed does not wait a minute longer than its successor.
+    return requeueAfter(complete && !isReleased(hold) ? LOOK_AGAIN_MS : RETRY_MS);
   };
 
   /** The object goes, the protection stays: the successor is in force first, then the old entry is taken out. */
   async function leave(hold: LegalHold, signal: AbortSignal): ReturnType<Reconcile> {
     const waited = context.clock.now() - Date.parse(hold.metadata.deletionTimestamp ?? '');
     const work: HoldContext = { connections: context.connections, facts: context.facts, owner: context.owner, now: () => context.clock.now(), signal };
-    const successor = await survive(hold, context);
-    if (successor) {
+    const declarations = await context.declarations.read();
+    const stores = mayStandIn(hold, await context.client.list<DataStore>(DATA_STORE), declarations);
+    const ending = endingOf(hold, stores, declarations);
+    if (!ending.ends) {
+      const successor = await survive(hold, context);
       // A successor that two people have released meanwhile speaks for this one too.
-      const settled = successor.status?.state === 'Active' || successor.status?.state === 'Released';
+      const settled = successor?.status?.state === 'Active' || successor?.status?.state === 'Released';
       // A store that cannot be reached must not keep a namespace from going for ever; its entry then simply stays.
       if (!settled && waited < LEAVE_WITHIN_MS) return requeueAfter(2_000);
-      if (settled) await releaseEverywhere(await concerned(hold), hold, work);
+      if (settled) await releaseEverywhere(stores, hold, work);
     } else {
       // Released and deleted in one go: without this its entries would stay in the stores, and no object could lift them.
       try {
-        await letGo(hold, await concerned(hold), work);
+        await letGo(hold, stores, ending, work);
       } catch (error) {
         if (waited < LEAVE_WITHIN_MS) throw error;
       }
@@ -91,16 +99,13 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     return done();
   }
 
-  async function concerned(hold: LegalHold): Promise<readonly DataStore[]> {
-    return mayStandIn(hold, await context.client.list<DataStore>(DATA_STORE), await context.declarations.read());
-  }
-
-  async function letGo(hold: LegalHold, stores: readonly DataStore[], work: HoldContext): ReturnType<Reconcile> {
+  async function letGo(hold: LegalHold, stores: readonly DataStore[], ending: Ending, work: HoldContext): ReturnType<Reconcile> {
     if (hold.status?.state === 'Released') return done();
     await releaseEverywhere(stores, hold, work);
-    await note(hold, 'hold.released', { requestedBy: hold.spec.release?.request.by ?? '', approvedBy: hold.spec.release?.approval?.by ?? '' });
+    await note(hold, 'hold.released', { requestedBy: hold.spec.release?.request.by ?? '', approvedBy: hold.spec.release?.approval?.by ?? '', ...(ending.successors.length > 0 ? { successors: ending.successors.join(' ') } : {}) });
     const now = context.clock.now();
-    await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace: hold.metadata.namespace ?? '', name: hold.metadata.name }, (current) => releasedStatus(current, now), { uid: hold.metadata.uid, barrier: context.barrier });
+    const stored = await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace: hold.metadata.namespace ?? '', name: hold.metadata.name }, (current) => releasedStatus(current, now, ending), { uid: hold.metadata.uid, barrier: context.barrier });
+    announce(context.events, hold.status?.conditions, stored, 'Release');
     return done();
   }
 

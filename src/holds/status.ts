@@ -1,14 +1,19 @@
-import { setCondition } from '../api/conditions.ts';
+import { setCondition, type ConditionUpdate } from '../api/conditions.ts';
 import type { LegalHold, LegalHoldStatus } from '../api/generated/legalHold.ts';
 import type { Condition } from '../api/object.ts';
 import { conditionsFor, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { StoreOutcome } from './apply.ts';
 import type { HoldSubjects } from './observe.ts';
+import { supersededCondition, type Ending } from './succession.ts';
 
 const WORST = 50;
 
-/** The status of a hold that is in force: Active, and Ready, only once it is committed in every store it reaches. */
-export function holdStatus(hold: LegalHold, outcomes: readonly StoreOutcome[], subjects: HoldSubjects, now: number): LegalHoldStatus {
+/**
+ * The status of a hold that is in force: Active, and Ready, only once it is committed in every store it reaches.
+ *
+ * @param succession conditions about who takes whose place; earlier ones go
+ */
+export function holdStatus(hold: LegalHold, outcomes: readonly StoreOutcome[], subjects: HoldSubjects, now: number, succession: readonly ConditionUpdate[] = []): LegalHoldStatus {
   const failed = outcomes.filter((outcome) => outcome.failed);
   const enforced = outcomes.length - failed.length;
   const stores = outcomes.map((outcome) => outcome.store).toSorted((a, b) => Number(a.enforcedSince !== undefined) - Number(b.enforcedSince !== undefined));
@@ -24,7 +29,7 @@ export function holdStatus(hold: LegalHold, outcomes: readonly StoreOutcome[], s
     stores: stores.slice(0, WORST),
     truncated: Math.max(0, stores.length - WORST),
     secrets: subjects.pins,
-    conditions: conditions(hold, outcomes, subjects, complete, now),
+    conditions: withSuccession(conditions(hold, outcomes, subjects, complete, now), succession, now),
   };
 }
 
@@ -46,13 +51,22 @@ function conditions(hold: LegalHold, outcomes: readonly StoreOutcome[], subjects
   return list;
 }
 
-export function releasedStatus(hold: LegalHold, now: number): LegalHoldStatus {
+/** A successor that is gone must not be promised any longer, so what is not said anew is taken out. */
+function withSuccession(list: readonly Condition[], succession: readonly ConditionUpdate[], now: number): Condition[] {
+  const kept = list.filter((each) => !['Superseded', 'Supersedes'].includes(each.type) || succession.some((update) => update.type === each.type));
+  return succession.reduce<Condition[]>((conditions, update) => setCondition(conditions, update, now), kept);
+}
+
+/** The status of a hold that is out of every store, and who stands in its place. */
+export function releasedStatus(hold: LegalHold, now: number, ending: Ending): LegalHoldStatus {
   const generation = hold.metadata.generation ?? 0;
-  const message = `Released: requested by one person, approved by another. What it covered falls under its retention rules again.`;
+  const heirs = ending.successors.length > 0 ? ` LegalHold ${ending.successors.join(', ')} stands in its place.` : '';
+  const message = `Released: requested by one person, approved by another.${heirs} What no hold covers falls under its retention rules again.`;
+  const list = conditionsFor({ kind: 'ready', reason: 'HoldReleased', message }, { generation, now, ...(hold.status?.conditions ? { conditions: hold.status.conditions } : {}) });
   return {
     ...hold.status,
     observedGeneration: generation,
     state: 'Released',
-    conditions: conditionsFor({ kind: 'ready', reason: 'HoldReleased', message }, { generation, now, ...(hold.status?.conditions ? { conditions: hold.status.conditions } : {}) }),
+    conditions: withSuccession(list, supersededCondition(hold, ending), now),
   };
 }

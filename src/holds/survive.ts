@@ -1,6 +1,6 @@
 import type { LegalHold } from '../api/generated/legalHold.ts';
-import { LEGAL_HOLD } from '../api/kinds.ts';
-import { isInForce } from '../rules/holds.ts';
+import { LEGAL_HOLD, MOVED_FROM_ANNOTATION } from '../api/kinds.ts';
+import { originOf } from '../rules/succession.ts';
 import type { AuditLog } from '../evidence/audit/log.ts';
 import { isAlreadyExists, type Client } from '../runtime/client.ts';
 
@@ -15,24 +15,25 @@ export interface SurvivalContext {
 /**
  * Before a hold's object goes - with its namespace, or by a hand that had the right but not the reason - the hold
  * is created again in the root namespace, so that it stays visible, reviewable and releasable. In the stores it
- * stands anyway: only a release removes it there.
+ * stands anyway: only a release removes it there. A release that was begun or waits for a successor begins anew:
+ * nobody may sign a hold in a name that is not his own, the operator neither.
  *
  * @returns the successor as it stands, so that the caller can wait until it is in force before the old entry goes.
  */
 export async function survive(hold: LegalHold, context: SurvivalContext): Promise<LegalHold | undefined> {
-  if (!isInForce(hold)) return undefined;
   const { namespace = '', name, uid = '' } = hold.metadata;
   const ref = { namespace: context.rootNamespace, name: `${name.slice(0, 200)}-${uid.slice(0, 8)}` };
   const standing = await context.client.get<LegalHold>(LEGAL_HOLD, ref);
   if (standing) return standing;
+  const { release: _release, ...declared } = hold.spec;
   const successor: LegalHold = {
     apiVersion: hold.apiVersion,
     kind: hold.kind,
     metadata: {
       ...ref,
-      annotations: { 'dataward.io/moved-from': `${namespace}/${name}` },
+      annotations: { [MOVED_FROM_ANNOTATION]: originOf(hold, context.rootNamespace) },
     },
-    spec: { ...hold.spec, ...(namespace === context.rootNamespace ? {} : { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } }) },
+    spec: { ...declared, ...(namespace === context.rootNamespace ? {} : { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } }) },
   };
   await context.audit.append({ actor: context.actor, action: 'hold.moved', object: { kind: 'LegalHold', namespace, name, uid }, outcome: 'Done', refs: { successor: successor.metadata.name } });
   try {

@@ -1,5 +1,5 @@
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
-import { isInForce } from '../rules/holds.ts';
+import { isReleased } from '../rules/succession.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
 import type { Labels } from '../telemetry/object-gauge.ts';
 import type { Caches } from './caches.ts';
@@ -18,7 +18,8 @@ export function refreshGauges(metrics: DomainMetrics, caches: Pick<Caches, 'runs
   metrics.holdsActive.reset();
   metrics.holdsReviewOverdue.reset();
   for (const hold of caches.holds.list()) {
-    if (!isInForce(hold)) continue;
+    // One that two people released and that waits for its successor is still in force.
+    if (isReleased(hold) && hold.status?.state !== 'Active') continue;
     const labels = { resource_namespace: hold.metadata.namespace ?? '' };
     metrics.holdsActive.inc(labels);
     metrics.holdsReviewOverdue.inc(labels, Date.parse(hold.spec.reviewAt) <= now ? 1 : 0);

@@ -1,5 +1,5 @@
 import { Temporal } from 'temporal-polyfill';
-import type { HoldBlock, LegalHold } from '../api/generated/legalHold.ts';
+import type { HoldBlock } from '../api/generated/legalHold.ts';
 import type { StoreHold } from '../stores/fence.ts';
 import type { Cutoff, Predicate, TableAddress } from '../stores/predicate.ts';
 import { groupBy, tableKey, type MappedCollection } from './collections.ts';
@@ -83,10 +83,4 @@ function widen(widened: ResolvedHold['widened'], collection: MappedCollection, b
 function utcDay(date: string): Cutoff {
   const day = Temporal.PlainDate.from(date.slice(0, 10));
   return { instant: day.toZonedDateTime('UTC').toInstant().toString(), localDate: day.toString(), timeZone: 'UTC' };
-}
-
-/** Whether a hold is still in force. Only both halves of a release, by two people, end it. */
-export function isInForce(hold: LegalHold): boolean {
-  const release = hold.spec.release;
-  return !(release?.approval && release.request.by !== release.approval.by);
 }

@@ -6,8 +6,8 @@ import type { Inventory } from '../stores/facts.ts';
 import { acceptedMaps, type NamespaceLabels } from './attach.ts';
 import { resolveMaps, type ResolvedMaps } from './collections.ts';
 import { effectiveRules, type EffectiveCollection } from './effective.ts';
-import { isInForce } from './holds.ts';
 import { coversStore, type NamespaceSelector, type StoreSelector } from './select.ts';
+import { isInForce } from './succession.ts';
 
 /** Everything declared, as read at one moment. */
 export interface Declarations {
@@ -53,7 +53,7 @@ export function covers(
 
 /** Holds in force that cover a store with at least one block. */
 export function holdsOn(store: DataStore, declarations: Declarations): LegalHold[] {
-  return declarations.holds.filter((hold) => isInForce(hold) && hold.spec.scope.some((block) => covers(hold, block.stores, store, declarations)));
+  return declarations.holds.filter((hold) => isInForce(hold, declarations) && hold.spec.scope.some((block) => covers(hold, block.stores, store, declarations)));
 }
 
 /** Holds that are declared for the store but not yet known to stand in it: until they do, nothing is destroyed. */

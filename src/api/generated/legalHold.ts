@@ -33,7 +33,7 @@ export interface LegalHoldSpec {
    */
   scope: HoldBlock[];
   /**
-   * supersedes is the hold this one takes the place of; it can be released once this one is in force.
+   * supersedes is the hold of the same namespace this one takes the place of. Two people still have to release that hold; it then goes only once this one is in force in each of its stores.
    */
   supersedes?: string;
   release?: Release;

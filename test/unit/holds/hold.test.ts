@@ -43,8 +43,8 @@ describe('the status of a hold', () => {
   });
 
   test('after its release is Released and says that two people did it', () => {
-    expect(of(releasedStatus(hold, NOW), 'Ready')).toBe('True HoldReleased');
-    expect(releasedStatus(hold, NOW).state).toBe('Released');
+    expect(of(releasedStatus(hold, NOW, { ends: true, successors: [] }), 'Ready')).toBe('True HoldReleased');
+    expect(releasedStatus(hold, NOW, { ends: true, successors: [] }).state).toBe('Released');
   });
 });
 

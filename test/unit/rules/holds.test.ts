@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { HoldBlock } from '../../../src/api/generated/legalHold.ts';
 import type { MappedCollection } from '../../../src/rules/collections.ts';
-import { isInForce, resolveHold, type ResolvedHold, type SubjectIdentifiers } from '../../../src/rules/holds.ts';
-import { aBlock, aCollection, aHold, aTime } from '../../support/declared.ts';
+import { resolveHold, type ResolvedHold, type SubjectIdentifiers } from '../../../src/rules/holds.ts';
+import { aBlock, aCollection, aTime } from '../../support/declared.ts';
 import { row } from './generated.ts';
 import { truth, type Row } from './truth.ts';
 import { fc } from '../../support/properties.ts';
@@ -75,23 +75,5 @@ describe('a hold', () => {
         }
       }),
     );
-  });
-});
-
-describe('a hold is in force', () => {
-  const request = { by: 'anna', reason: 'settled' };
-  const table: [string, Parameters<typeof aHold>[1], boolean][] = [
-    ['without a release', {}, true],
-    ['with a request alone', { release: { request } }, true],
-    ['with a request one person approved for herself', { release: { request, approval: { by: 'anna' } } }, true],
-    ['no longer after two people released it', { release: { request, approval: { by: 'ben' } } }, false],
-    ['however long its review is overdue', { reviewAt: '2001-01-01' }, true],
-  ];
-  test.each(table)('%s', (_, spec, expected) => {
-    expect(isInForce(aHold([{}], spec))).toBe(expected);
-  });
-
-  test('while its object is being deleted', () => {
-    expect(isInForce(aHold([{}], {}, { deletionTimestamp: '2026-01-01T00:00:00Z' }))).toBe(true);
   });
 });
