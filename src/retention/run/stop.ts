@@ -7,7 +7,7 @@ import type { Reason } from '../../api/reasons.ts';
 import type { DeclarationSource } from '../../connect/declarations.ts';
 import { failureOf } from '../../connect/failures.ts';
 import { pendingHolds, type Declarations } from '../../rules/store-rules.ts';
-import type { Client } from '../../runtime/client.ts';
+import { ApiError, type Client } from '../../runtime/client.ts';
 import { frozenBy } from './freeze.ts';
 import { policyRef } from './observe.ts';
 
@@ -44,7 +44,7 @@ export async function watchForStop(run: PurgeRun, store: DataStore, policy: Rete
   const ref = policyRef(run) ?? { namespace: policy.metadata.namespace ?? '', name: policy.metadata.name };
   let heldAt = Number.NEGATIVE_INFINITY;
 
-  return async () => {
+  const ask = async (): Promise<Stop | undefined> => {
     if (context.leaving.aborted) return { reason: 'Progressing', why: 'the operator stops; the next one goes on where this one was' };
     if (context.now() >= context.endsAt) return { reason: 'WaitingForWindow', why: 'the window of the schedule is over; the run goes on in the next one' };
     const [current, standing, there, frozen, declarations] = await Promise.all([
@@ -63,9 +63,7 @@ export async function watchForStop(run: PurgeRun, store: DataStore, policy: Rete
     if (there.metadata.generation !== store.metadata.generation) return { reason: 'Progressing', why: 'the DataStore was changed; the run is decided anew' };
     let { holds } = declarations;
     if (context.now() - heldAt >= READ_HOLDS_EVERY_MS) {
-      const read = await context.client.list<LegalHold>(LEGAL_HOLD).catch(failureOf);
-      if (!Array.isArray(read)) return { reason: read.reason, why: read.message };
-      holds = [...holds, ...read];
+      holds = [...holds, ...(await context.client.list<LegalHold>(LEGAL_HOLD))];
       heldAt = context.now();
     }
     const [pending] = pendingHolds(store, { ...declarations, holds });
@@ -73,6 +71,13 @@ export async function watchForStop(run: PurgeRun, store: DataStore, policy: Rete
     if (versionOf(declarations) !== begun) return { reason: 'Progressing', why: 'a policy or a map was changed; the run is decided anew' };
     return undefined;
   };
+  // What cannot be read may be a reason to stop; told as one, what was deleted until now is put on record as after any other.
+  return () =>
+    ask().catch((error: unknown) => {
+      if (!(error instanceof ApiError)) throw error;
+      const { reason, message } = failureOf(error);
+      return { reason, why: message };
+    });
 }
 
 /** Changes whenever any spec does; statuses do not count. */

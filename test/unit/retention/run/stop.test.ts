@@ -73,7 +73,11 @@ describe('before the next batch', () => {
     expect(await askAfter(change)).toEqual({ reason, why: expect.stringMatching(why) });
   });
 
-  test('an API server that does not answer is no leave to go on', async () => {
-    await expect(askAfter(({ client }) => void (client.refuse = () => { throw apiError(503, 'ServiceUnavailable'); }))).rejects.toThrow('ServiceUnavailable');
+  test('an API server that does not answer is a reason to stop', async () => {
+    expect(await askAfter(({ client }) => void (client.refuse = () => { throw apiError(503, 'ServiceUnavailable'); }))).toEqual({ reason: 'ReadFailed', why: expect.stringMatching(/ServiceUnavailable; look at the API server/) });
+  });
+
+  test('a fault nobody foresaw is not told as a reason to wait', async () => {
+    await expect(askAfter(({ client }) => void (client.refuse = () => { throw new TypeError('undefined is not a run'); }))).rejects.toThrow(TypeError);
   });
 });
