@@ -49,7 +49,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   telemetry: [],
   runtime: ['telemetry', 'api/conditions.ts', 'api/object.ts'],
   rules: ['api', ...PORT],
-  connect: ['runtime', 'rules', 'api', ...PORT, 'evidence/audit/checkpoint.ts'],
+  connect: ['runtime', 'rules', 'api', ...PORT, 'evidence/audit/checkpoint.ts', 'evidence/audit/log.ts'],
   ...Object.fromEntries(CAPABILITIES.map((name) => [name, BELOW_CAPABILITIES])),
   local: ['api', 'runtime'],
 };

@@ -3,7 +3,6 @@ import type { Engine } from '../policy/engine.ts';
 import { createClient, type Access, type Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { createElection } from '../runtime/lease.ts';
-import { shareLists } from '../runtime/shared-lists.ts';
 import { within } from '../runtime/within.ts';
 import type { StoreDriver, StoreEngine } from '../stores/port.ts';
 import { startHealthServer, type HealthChecks, type HealthServer } from '../telemetry/health.ts';
@@ -41,7 +40,7 @@ export interface Operator {
 export async function startOperator(parts: OperatorParts): Promise<Operator> {
   const { config, logger } = parts;
   const metrics = createMetrics({ version: parts.version, commit: parts.commit, processMetrics: true });
-  const client = shareLists(createClient(parts.access, { userAgent: `dataward/${parts.version}`, metrics: metrics.runtime, qps: 0 }));
+  const client = createClient(parts.access, { userAgent: `dataward/${parts.version}`, metrics: metrics.runtime, qps: 0 });
   const stopping = new AbortController();
   const work = createWork(parts, client, metrics);
   const health = await startHealthServer({ ...config.listen, registry: metrics.registry, ready: readiness(client, work, stopping.signal) });

@@ -5,6 +5,7 @@ import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Controller } from '../runtime/controller.ts';
 import { createEventRecorder, type EventRecorder } from '../runtime/events.ts';
+import { shareLists } from '../runtime/shared-lists.ts';
 import { within } from '../runtime/within.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createCaches, type Caches } from './caches.ts';
@@ -35,7 +36,7 @@ const GRACE_MS = 10_000;
 const ABANDON_MS = 4_000;
 const LAST_WORDS_MS = 4_000;
 
-export function createWork(parts: OperatorParts, client: Client, metrics: Metrics): Work {
+export function createWork(parts: OperatorParts, plain: Client, metrics: Metrics): Work {
   const { config, clock, logger } = parts;
   let evidence: Evidence | undefined;
   let events: EventRecorder | undefined;
@@ -44,6 +45,8 @@ export function createWork(parts: OperatorParts, client: Client, metrics: Metric
   let begun: Promise<void> | undefined;
   let working = false;
   let running: Promise<unknown> = Promise.resolve();
+  // What is read live for a decision is mostly what a cache has too; ten thousand stores need not be there twice.
+  const client = shareLists(plain, (kind, { metadata }) => Object.values(caches ?? {}).find((cache) => cache.kind.plural === kind.plural && cache.kind.group === kind.group)?.get(metadata));
 
   async function begin(signal: AbortSignal): Promise<void> {
     const { username } = await client.whoAmI({ signal });

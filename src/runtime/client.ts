@@ -31,6 +31,11 @@ export interface ListOptions extends CallOptions {
   fieldSelector?: string | undefined;
 }
 
+export interface CompleteListOptions extends ListOptions {
+  /** Gives an object the caller holds already in the very same state; it is taken instead of another copy. */
+  held?: ((object: KubeObject) => KubeObject | undefined) | undefined;
+}
+
 export interface ListPageOptions extends ListOptions {
   limit?: number | undefined;
   /** The token of the page before. */
@@ -70,7 +75,7 @@ export interface Client {
   /** A quorum read: what is stored now, not what a cache of the server remembers. Undefined when it is not there. */
   get<T extends KubeObject>(kind: KindRef, ref: ObjectRef, options?: CallOptions): Promise<T | undefined>;
   /** All objects, read in pages of 500, without managedFields: those are two thirds of an object, and of no use to anybody here. */
-  list<T extends KubeObject>(kind: KindRef, options?: ListOptions): Promise<T[]>;
+  list<T extends KubeObject>(kind: KindRef, options?: CompleteListOptions): Promise<T[]>;
   /** One page, with what the next page or a watch needs. */
   listPage<T extends KubeObject>(kind: KindRef, options?: ListPageOptions): Promise<ListPage<T>>;
   create<T extends KubeObject>(kind: KindRef, object: T, options?: WriteOptions): Promise<T>;
@@ -168,13 +173,13 @@ export function createClient(access: Access, options: ClientOptions): Client {
         throw error;
       }
     },
-    async list<T extends KubeObject>(kind: KindRef, how: ListOptions = {}) {
+    async list<T extends KubeObject>(kind: KindRef, { held, ...how }: CompleteListOptions = {}) {
       const readAll = async (): Promise<T[]> => {
         const items: T[] = [];
         let token: string | undefined;
         do {
           const page: ListPage<T> = await listPage<T>(kind, { ...how, limit: PAGE_SIZE, continue: token });
-          for (const item of page.items) items.push(withoutManagedFields(item));
+          for (const item of page.items) items.push((held?.(item) as T | undefined) ?? withoutManagedFields(item));
           token = page.continue;
         } while (token !== undefined);
         return items;

@@ -62,6 +62,15 @@ describe('the client', () => {
     expect(server.requests.every((request) => !request.query.has('resourceVersion'))).toBe(true);
   });
 
+  test('a list takes an object that is held already, and no managedFields of the others', async () => {
+    server.put(WIDGET, widget('a'));
+    server.put(WIDGET, { ...widget('b'), metadata: { ...widget('b').metadata, managedFields: [{ manager: 'kubectl' }] } } as Widget);
+    const mine = widget('a');
+    const listed = await client.list<Widget>(WIDGET, { held: (object) => (object.metadata.name === 'a' ? mine : undefined) });
+    expect(listed.find(({ metadata }) => metadata.name === 'a')).toBe(mine);
+    expect(listed.find(({ metadata }) => metadata.name === 'b')?.metadata).not.toHaveProperty('managedFields');
+  });
+
   test('a list whose continue token expired is read again from the start', async () => {
     for (let index = 0; index < 700; index += 1) server.put(WIDGET, widget(`w${index}`));
     server.inject({ status: 410, body: JSON.stringify({ kind: 'Status', reason: 'Expired' }) }, (request) => request.query.has('continue'));

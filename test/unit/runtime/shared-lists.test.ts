@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import type { KindRef } from '../../../src/api/object.ts';
-import type { Client, ListOptions } from '../../../src/runtime/client.ts';
+import type { Client, CompleteListOptions, ListOptions } from '../../../src/runtime/client.ts';
 import { shareLists } from '../../../src/runtime/shared-lists.ts';
 import { widget, WIDGET } from '../../support/fake-apiserver.ts';
 import { fc, runs } from '../../support/properties.ts';
 
 /** A client whose lists answer when told to; each answer says how many lists had begun before it. */
 function setUp() {
-  const begun: { how: ListOptions; answer: () => void; fail: () => void }[] = [];
-  const list = (_kind: KindRef, how: ListOptions = {}) =>
+  const begun: { how: CompleteListOptions; answer: () => void; fail: () => void }[] = [];
+  const list = (_kind: KindRef, how: CompleteListOptions = {}) =>
     new Promise((resolve, reject) => {
       const name = `state-${begun.length}`;
       begun.push({ how, answer: () => resolve([widget(name)]), fail: () => reject(new Error('the server is gone')) });
@@ -36,7 +36,7 @@ describe('lists asked for at the same time', () => {
     const { begun, client } = setUp();
     const asked: ListOptions[] = [{}, { namespace: 'shop' }, { labelSelector: 'a=b' }, { fieldSelector: 'a=b' }];
     const lists = asked.map((how) => client.list(WIDGET, how));
-    expect(begun.map(({ how }) => how)).toEqual(asked);
+    expect(begun.map(({ how: { held: _held, ...how } }) => how)).toEqual(asked);
     for (const { answer } of begun) answer();
     await Promise.all(lists);
   });
@@ -84,6 +84,32 @@ describe('lists asked for at the same time', () => {
     (await a).pop();
     const [kept] = await b;
     expect(() => Object.assign(kept?.metadata ?? {}, { name: 'other' })).toThrow(TypeError);
+  });
+});
+
+describe('objects held already', () => {
+  const state = (uid: string, resourceVersion: string) => ({ ...widget('a'), metadata: { namespace: 'shop', name: 'a', uid, resourceVersion } });
+
+  test.each<[string, ReturnType<typeof state> | undefined, boolean]>([
+    ['in the state that was read are taken', state('u', '7'), true],
+    ['in another state are not', state('u', '6'), false],
+    ['of the same name that are others are not', state('v', '7'), false],
+    ['need not be there', undefined, false],
+  ])('%s', async (_what, mine, taken) => {
+    let given: CompleteListOptions['held'];
+    const list = async (_kind: KindRef, how: CompleteListOptions = {}) => {
+      given = how.held;
+      return [];
+    };
+    await shareLists({ list } as unknown as Client, () => mine).list(WIDGET);
+    expect(given?.(state('u', '7'))).toBe(taken ? mine : undefined);
+  });
+
+  test('without a resourceVersion are never the same', async () => {
+    let given: CompleteListOptions['held'];
+    const bare = widget('a');
+    await shareLists({ list: async (_kind: KindRef, how: CompleteListOptions = {}) => ((given = how.held), []) } as unknown as Client, () => bare).list(WIDGET);
+    expect(given?.(bare)).toBeUndefined();
   });
 });
 
