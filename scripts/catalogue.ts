@@ -47,6 +47,9 @@ export function buildCatalogue(sources: CatalogueSources): Catalogue {
     }
     for (const [name, parameter] of Object.entries(metadata.parameters ?? {})) {
       if (name in parameters) problems.push(`${path}: parameter ${name} is declared by another control already`);
+      if (parameter.tighter !== 'Higher' && parameter.tighter !== 'Lower') problems.push(`${path}: parameter ${name} has to say in tighter whether the Higher or the Lower value asks for more`);
+      const { type, format, enum: allowed, minimum, maximum } = parameter.schema ?? {};
+      if (!(format === 'duration' || Array.isArray(allowed) || (type === 'integer' && minimum !== undefined && maximum !== undefined))) problems.push(`${path}: parameter ${name} is no duration, no enum and no integer with minimum and maximum; src/policy/parameters.ts reads nothing else`);
       parameters[name] = parameter;
     }
     controls.push({

@@ -52,6 +52,8 @@ export const REASONS = {
   EvaluationFailed: 'At least one control could not be judged for want of a fresh fact.',
   FactsExpired: 'The last readings are too old to count.',
   ParameterInvalid: 'A parameter of the profile is unknown or out of range.',
+  AppliedAsWritten: 'The profile asks for no less than that of the root namespace.',
+  LooserThanRoot: 'The profile asks for less than that of the root namespace; what it asks less is not applied.',
 
   // Retention
   NothingSelected: 'The selectors match no store or no collection.',

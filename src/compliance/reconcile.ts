@@ -7,6 +7,7 @@ import type { ReadingsRegister } from '../connect/readings.ts';
 import type { Engine } from '../policy/engine.ts';
 import { answerHolds } from '../policy/horizon.ts';
 import { resolveParameters } from '../policy/parameters.ts';
+import type { Demands } from '../policy/profiles.ts';
 import type { ControlResult } from '../policy/result.ts';
 import { controlsInScope } from '../policy/scope.ts';
 import { covers, holdsOn, type Declarations } from '../rules/store-rules.ts';
@@ -21,11 +22,12 @@ import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
 import { recordResults } from './metrics.ts';
 import { policyInput } from './plan.ts';
+import { profilesAround, requestOf } from './profiles.ts';
 import { profileStatus, withCompliant } from './status.ts';
 
 export interface ComplianceContext {
   client: Client;
-  caches: { stores: { list(): DataStore[] }; runs: { list(namespace?: string): PurgeRun[] } };
+  caches: { stores: { list(): DataStore[] }; runs: { list(namespace?: string): PurgeRun[] }; profiles: { synced(): Promise<void>; list(): ComplianceProfile[] } };
   readings: ReadingsRegister;
   declarations: DeclarationSource;
   engine: Engine;
@@ -40,8 +42,9 @@ export interface ComplianceContext {
 const JUDGE_AGAIN_MS = 60_000;
 
 /**
- * Judges stores by the controls a profile asks for. The profile of the root namespace judges every store and sets
- * their `Compliant` condition; one elsewhere judges the stores beside it, for its own score.
+ * Judges stores by what the profiles that reach them ask for together. The profile of the root namespace judges every
+ * store and sets their `Compliant` condition; one elsewhere makes this stricter for the stores beside it, and never
+ * less strict, and has a score of its own.
  */
 export function createComplianceReconcile(context: ComplianceContext): Reconcile {
   const { engine } = context;
@@ -50,23 +53,28 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
     const profile = await context.client.get<ComplianceProfile>(COMPLIANCE_PROFILE, ref);
     if (!profile || profile.metadata.deletionTimestamp) return done();
     const declarations = await context.declarations.read();
-    const scope = controlsInScope(engine.catalogue, { frameworks: profile.spec.frameworks, ...profile.spec.controls });
-    const { controls } = scope;
-    const { params, problems } = resolveParameters(engine.catalogue, profile.spec.parameters ?? {});
+    await context.caches.profiles.synced();
+    const around = profilesAround(engine.catalogue, profile, context.caches.profiles.list(), context.rootNamespace);
+    const request = requestOf(profile);
+    const scope = controlsInScope(engine.catalogue, request);
+    const { problems } = resolveParameters(engine.catalogue, request.parameters, around.above?.written);
+    const { controls } = around.demandsOn(profile.metadata.namespace);
     const results: ControlResult[] = [];
     let holdsUntil = Number.POSITIVE_INFINITY;
     for (const store of judged(profile)) {
       const now = context.clock.now();
-      const input = policyInput({ ...evidenceOf(store, declarations), params, now });
+      const demands: Demands = around.demandsOn(store.metadata.namespace);
+      const input = policyInput({ ...evidenceOf(store, declarations), params: demands.params, now });
       const begun = context.clock.monotonic();
-      const answer = await engine.evaluate(input, controls);
+      const answer = await engine.evaluate(input, demands.controls);
       context.metrics.policySeconds.observe({ policy: 'all' }, (context.clock.monotonic() - begun) / 1000);
-      results.push(...answer);
+      // What only a profile beside the store asks for is in the score of that one.
+      results.push(...answer.filter((result) => controls.includes(result.control)));
       holdsUntil = Math.min(holdsUntil, answerHolds(input) * 1000);
       if (setsConditions(profile)) await setCompliant(store, answer, signal);
     }
     const now = context.clock.now();
-    const report = { controls, results, problems: [...scope.problems, ...problems.map((problem) => problem.message)], holdsUntil };
+    const report = { controls, results, problems: [...scope.problems, ...problems.map((problem) => problem.message)], ...(around.loosened ? { loosened: around.loosened } : {}), holdsUntil };
     const profiled = await updateStatus<ComplianceProfile>(context.client, COMPLIANCE_PROFILE, ref, (current) => profileStatus(current, report, engine.catalogue, engine.digest, now), { uid: profile.metadata.uid, barrier: context.barrier, signal });
     announce(context.events, profile.status?.conditions, profiled, 'Evaluate');
     if (setsConditions(profile)) recordResults(context.metrics, profile, engine.catalogue, report);

@@ -1,4 +1,4 @@
-import { setCondition } from '../api/conditions.ts';
+import { setCondition, type ConditionUpdate } from '../api/conditions.ts';
 import type { ComplianceProfile, ComplianceProfileStatus } from '../api/generated/complianceProfile.ts';
 import type { DataStore, DataStoreStatus } from '../api/generated/dataStore.ts';
 import type { Condition } from '../api/object.ts';
@@ -34,6 +34,8 @@ export interface ProfileReport {
   results: readonly ControlResult[];
   /** What the profile says that the catalogue does not know, in sentences. */
   problems: readonly string[];
+  /** What it asks less than the profiles above it do, in sentences; undefined when none is above it. */
+  loosened?: readonly string[];
   /** Milliseconds until which no answer changes by itself. */
   holdsUntil: number;
 }
@@ -61,5 +63,13 @@ function conditions(profile: ComplianceProfile, report: ProfileReport, now: numb
     ? { kind: 'error', error: new TerminalError('ParameterInvalid', problem) }
     : { kind: 'ready', reason: 'Evaluated', message: `${report.controls.length} controls were evaluated.` };
   const list = conditionsFor(outcome, { generation, now, ...(profile.status?.conditions ? { conditions: profile.status.conditions } : {}) });
-  return setCondition(list, compliantCondition(report.results, generation), now);
+  const judged = setCondition(list, compliantCondition(report.results, generation), now);
+  return report.loosened ? setCondition(judged, asWritten(report.loosened, generation), now) : judged.filter((condition) => condition.type !== 'AsWritten');
+}
+
+/** Whether a profile is applied as it says; one that may only be stricter than another and is not in all is False. */
+function asWritten(loosened: readonly string[], generation: number): ConditionUpdate {
+  const base = { type: 'AsWritten', observedGeneration: generation } as const;
+  if (loosened.length === 0) return { ...base, status: 'True', reason: 'AppliedAsWritten', message: 'The profile asks for no less than those above it.' };
+  return { ...base, status: 'False', reason: 'LooserThanRoot', message: `${loosened.slice(0, NAMED).join('; ')}${loosened.length > NAMED ? ` (and ${loosened.length - NAMED} more)` : ''}` };
 }

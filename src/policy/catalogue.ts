@@ -31,6 +31,8 @@ export interface CatalogueParameter {
   /** JSON Schema of the value as a person writes it; `format: duration` means ISO 8601 weeks, days and hours. */
   schema: Record<string, unknown>;
   default: string | number;
+  /** Which of two values asks for more; of an enum, whether the later or the earlier one does. */
+  tighter: 'Higher' | 'Lower';
 }
 
 export interface Clause {

@@ -1,4 +1,3 @@
-import { Ajv } from 'ajv';
 import type { Catalogue } from './catalogue.ts';
 import type { ParamsInput } from './input.ts';
 
@@ -12,24 +11,29 @@ export interface ParameterProblem {
 
 export interface ResolvedParameters {
   params: ParamsInput;
-  /** Overrides that were not used; the default stands in their place. Sorted by parameter. */
+  /** The same values as a person writes them. */
+  written: Record<string, string | number>;
+  /** Overrides that were not used; what would hold without them stands in their place. Sorted by parameter. */
   problems: ParameterProblem[];
 }
 
 /**
- * Fills in and converts parameters. An override that does not fit never weakens anything: its default stays.
+ * Fills in and converts parameters. An override that does not fit never weakens anything: what held before it stays.
  *
  * @param overrides as a person writes them in ComplianceProfile.spec.parameters
+ * @param base what holds without them, as `written` of an earlier answer; the defaults when left out
  */
-export function resolveParameters(catalogue: Catalogue, overrides: Readonly<Record<string, unknown>>): ResolvedParameters {
-  const ajv = new Ajv({ strict: true, formats: { duration: (text: string) => durationSeconds(text) !== undefined } });
+export function resolveParameters(catalogue: Catalogue, overrides: Readonly<Record<string, unknown>>, base: Readonly<Record<string, string | number>> = {}): ResolvedParameters {
   const problems: ParameterProblem[] = [];
   const params: Record<string, string | number> = {};
-  for (const [parameter, { schema, default: standard }] of Object.entries(catalogue.parameters)) {
+  const written: Record<string, string | number> = {};
+  for (const [parameter, { schema, default: byDefault }] of Object.entries(catalogue.parameters)) {
+    const standard = base[parameter] ?? byDefault;
     const override = asWritten(schema, Object.hasOwn(overrides, parameter) ? overrides[parameter] : undefined);
-    const fits = override === undefined || ajv.validate(schema, override);
+    const fits = override === undefined || isAllowed(schema, override);
     if (!fits) problems.push({ parameter, message: `parameters.${parameter}: ${wanted(schema)}; ${String(standard)} is used until then` });
-    const chosen = fits && override !== undefined ? (override as string | number) : standard;
+    const chosen = fits && override !== undefined ? override : standard;
+    written[parameter] = chosen;
     params[parameter] = schema['format'] === 'duration' ? (durationSeconds(String(chosen)) ?? 0) : chosen;
   }
   for (const name of Object.keys(overrides)) {
@@ -38,12 +42,19 @@ export function resolveParameters(catalogue: Catalogue, overrides: Readonly<Reco
     }
   }
   problems.sort((a, b) => (a.parameter < b.parameter ? -1 : 1));
-  return { params: params as unknown as ParamsInput, problems };
+  return { params: params as unknown as ParamsInput, written, problems };
 }
 
 /** Profiles hold all parameters as text, so that one field can carry numbers, versions and durations. */
 function asWritten(schema: Record<string, unknown>, value: unknown): unknown {
   return schema['type'] === 'integer' && typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+}
+
+/** The three shapes a parameter has; to compile a schema for each value of each profile would take longer than the judging. */
+function isAllowed(schema: Record<string, unknown>, value: unknown): value is string | number {
+  if (schema['format'] === 'duration') return typeof value === 'string' && durationSeconds(value) !== undefined;
+  if (Array.isArray(schema['enum'])) return schema['enum'].includes(value);
+  return Number.isInteger(value) && Number(value) >= Number(schema['minimum']) && Number(value) <= Number(schema['maximum']);
 }
 
 function wanted(schema: Record<string, unknown>): string {

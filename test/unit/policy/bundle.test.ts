@@ -57,6 +57,8 @@ describe('a catalogue is refused', () => {
     ['a clause of an unknown control', [annotation('A-01', 'a/a_01')], [{ id: 'S', controls: ['A-01', 'B-01'] }], 'clause S names B-01, which is no control'],
     ['a control no clause names', [annotation('A-01', 'a/a_01')], [], 'no clause names A-01'],
     ['a control said to have no facts', [annotation('A-01', 'a/a_01')], [{ id: 'S', controls: ['A-01'], noFactSource: ['A-01'] }], 'says A-01 has no fact source'],
+    ['a parameter without the direction that asks for more', [annotation('A-01', 'a/a_01', { parameters: { p: { schema: { format: 'duration' } } } })], undefined, 'parameter p has to say in tighter'],
+    ['a parameter of a shape nobody reads', [annotation('A-01', 'a/a_01', { parameters: { p: { tighter: 'Lower', schema: { type: 'string' } } } })], undefined, 'parameter p is no duration, no enum and no integer with minimum and maximum'],
     ['a parameter the schema lacks', [annotation('A-01', 'a/a_01', { parameters: { p: {} } })], undefined, 'params must be exactly the parameters of the controls'],
     [
       'a parameter declared twice',

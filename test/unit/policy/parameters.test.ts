@@ -23,7 +23,7 @@ describe('a duration of fixed length', () => {
 
 describe('parameters', () => {
   test('are the defaults, which are those of the healthy example', () => {
-    expect(resolveParameters(catalogue, {})).toEqual({ params: healthyInput().params, problems: [] });
+    expect(resolveParameters(catalogue, {})).toMatchObject({ params: healthyInput().params, problems: [] });
   });
 
   test('are changed by an override that fits', () => {

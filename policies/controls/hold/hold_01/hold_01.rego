@@ -10,6 +10,7 @@
 #       description: A hold is reviewed at least this often.
 #       schema: {type: string, format: duration}
 #       default: P90D
+#       tighter: Lower
 #   reasonCodes:
 #     HOLDS_JUSTIFIED: {outcome: Pass, message: "{holds} holds are justified, scoped and under review"}
 #     NO_HOLDS: {outcome: NotApplicable, message: "no hold reaches this store"}

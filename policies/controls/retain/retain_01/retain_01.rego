@@ -10,6 +10,7 @@
 #       description: Rows of one collection that may have no usable start time.
 #       schema: {type: integer, minimum: 0, maximum: 1000000000}
 #       default: 0
+#       tighter: Lower
 #   reasonCodes:
 #     LIMITED: {outcome: Pass, message: "all {collections} collections with personal data have a maximum that can be computed"}
 #     NO_PERSONAL_DATA: {outcome: NotApplicable, message: "every table is classified and none holds personal data"}

@@ -10,6 +10,7 @@
 #       description: How long a row may wait for the next purge after it became due.
 #       schema: {type: string, format: duration}
 #       default: P1D
+#       tighter: Lower
 #   reasonCodes:
 #     WITHIN_LIMIT: {outcome: Pass, message: "no row of {collections} collections is over its maximum by more than {grace:duration}"}
 #     NO_PERSONAL_DATA: {outcome: NotApplicable, message: "every table is classified and none holds personal data"}

@@ -10,6 +10,7 @@
 #       description: How long after its scheduled time a purge may stay unverified.
 #       schema: {type: string, format: duration}
 #       default: P1D
+#       tighter: Lower
 #   reasonCodes:
 #     PURGE_ALIVE: {outcome: Pass, message: "{policies} retention policies purge on schedule and were verified"}
 #     NO_PERSONAL_DATA: {outcome: NotApplicable, message: "every table is classified and none holds personal data"}

@@ -10,6 +10,7 @@
 #       description: The catalogue is looked at no less often than this.
 #       schema: {type: string, format: duration}
 #       default: P1D
+#       tighter: Lower
 #   reasonCodes:
 #     ALL_DECLARED: {outcome: Pass, message: "all {tables} tables are declared"}
 #     UNCLASSIFIED_COLUMN: {outcome: Fail, message: "{count} tables or columns are declared neither as personal nor as non-personal data"}

@@ -10,6 +10,7 @@
 #       description: Lowest TLS version a store may accept.
 #       schema: {type: string, enum: ["1.2", "1.3"]}
 #       default: "1.2"
+#       tighter: Higher
 #   reasonCodes:
 #     TLS_REQUIRED: {outcome: Pass, message: "only {version} or better is accepted, and nothing is connected without TLS"}
 #     PLAINTEXT_ACCEPTED: {outcome: Fail, message: "the store accepts connections without TLS"}

@@ -10,14 +10,17 @@
 #       description: A certificate that ends within this time fails.
 #       schema: {type: string, format: duration}
 #       default: P21D
+#       tighter: Higher
 #     minRSABits:
 #       description: Shortest RSA key.
 #       schema: {type: integer, minimum: 2048, maximum: 16384}
 #       default: 2048
+#       tighter: Higher
 #     minECBits:
 #       description: Shortest elliptic curve key.
 #       schema: {type: integer, minimum: 224, maximum: 521}
 #       default: 256
+#       tighter: Higher
 #   reasonCodes:
 #     CERTIFICATE_VALID: {outcome: Pass, message: "the certificate is trusted, names the server, and is valid until {notAfter:time}"}
 #     EXPIRED: {outcome: Fail, message: "the certificate ended at {notAfter:time}"}

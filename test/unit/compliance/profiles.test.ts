@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { getCondition } from '../../../src/api/conditions.ts';
+import type { ComplianceProfile, ComplianceProfileSpec } from '../../../src/api/generated/complianceProfile.ts';
+import type { DataStore } from '../../../src/api/generated/dataStore.ts';
+import { COMPLIANCE_PROFILE, DATA_STORE } from '../../../src/api/kinds.ts';
+import { createComplianceReconcile } from '../../../src/compliance/reconcile.ts';
+import { createReadingsRegister } from '../../../src/connect/readings.ts';
+import type { Catalogue } from '../../../src/policy/catalogue.ts';
+import type { PolicyInput } from '../../../src/policy/input.ts';
+import type { ControlResult } from '../../../src/policy/result.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { aStore } from '../../support/declared.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { memoryClient } from '../../support/memory-client.ts';
+
+const ROOT = 'dataward-system';
+const catalogue = JSON.parse(readFileSync('policies/bundle/catalogue.json', 'utf8')) as Catalogue;
+
+function aProfile(namespace: string, spec: Partial<ComplianceProfileSpec>, name = 'default'): ComplianceProfile {
+  return {
+    apiVersion: 'dataward.io/v1alpha1',
+    kind: 'ComplianceProfile',
+    metadata: { namespace, name, uid: `uid-${namespace}-${name}`, generation: 1 },
+    spec: { organisation: { name: 'x', contact: 'x' }, frameworks: ['none-yet'], ...spec },
+  } as ComplianceProfile;
+}
+
+/** Two stores in namespaces of their own; every control passes but those that fail. */
+async function judge(profile: ComplianceProfile, others: ComplianceProfile[], failing: string[] = []) {
+  const stores = ['shop', 'other'].map((namespace) => aStore({}, { namespace, name: 's', uid: `uid-${namespace}` }));
+  const profiles = [profile, ...others];
+  const client = memoryClient([...stores.map((store) => [DATA_STORE, store] as const), ...profiles.map((each) => [COMPLIANCE_PROFILE, each] as const)]);
+  const asked = new Map<string, { params: PolicyInput['params']; controls: readonly string[] }>();
+  const reconcile = createComplianceReconcile({
+    client,
+    caches: { stores: { list: () => stores }, runs: { list: () => [] }, profiles: { synced: async () => {}, list: () => profiles } },
+    readings: createReadingsRegister(),
+    declarations: { read: async () => ({ maps: [], policies: [], holds: [], namespaces: new Map(), rootNamespace: ROOT }) },
+    engine: {
+      catalogue,
+      digest: `sha256:${'0'.repeat(64)}`,
+      async evaluate(input: PolicyInput, controls: readonly string[]) {
+        asked.set(input.store.namespace, { params: input.params, controls });
+        return controls.map((control): ControlResult => ({ control, title: control, severity: 'high', store: { namespace: input.store.namespace, name: 's' }, outcome: failing.includes(control) ? 'Fail' : 'Pass', findings: [], remediation: '', refs: {} }));
+      },
+      stop: async () => {},
+    } as unknown as Parameters<typeof createComplianceReconcile>[0]['engine'],
+    rootNamespace: ROOT,
+    clock: createFakeClock(),
+    metrics: createMetrics({ version: '1', commit: 'c' }).domain,
+    barrier: { wrote: () => {}, passed: async () => true },
+    events: { event: () => {}, flush: async () => {}, stop: async () => {} },
+  });
+  const { namespace = '', name } = profile.metadata;
+  await reconcile({ namespace, name }, { signal: new AbortController().signal });
+  const status = client.read<ComplianceProfile>(COMPLIANCE_PROFILE, { namespace, name })?.status;
+  const compliant = (of: string): string | undefined => getCondition(client.read<DataStore>(DATA_STORE, { namespace: of, name: 's' })?.status?.conditions, 'Compliant')?.status;
+  return { asked, status, compliant };
+}
+
+const general = aProfile(ROOT, { controls: { include: ['TRANSIT-02'] }, parameters: { certExpiryWindow: 'P14D' } });
+
+describe('the profile of the root namespace', () => {
+  test('judges the stores of a namespace by what is asked for there as well, and the others by itself', async () => {
+    const { asked, compliant, status } = await judge(general, [aProfile('shop', { controls: { include: ['HOLD-01'] }, parameters: { certExpiryWindow: 'P30D' } })], ['HOLD-01']);
+    expect(asked.get('shop')).toMatchObject({ controls: ['HOLD-01', 'TRANSIT-02'], params: { certExpiryWindow: 30 * 86_400 } });
+    expect(asked.get('other')).toMatchObject({ controls: ['TRANSIT-02'], params: { certExpiryWindow: 14 * 86_400 } });
+    expect([compliant('shop'), compliant('other')]).toEqual(['False', 'True']);
+    // Its own score is about its own controls.
+    expect(status?.score).toMatchObject({ pass: 1, fail: 0 });
+    expect(getCondition(status?.conditions, 'AsWritten')).toBeUndefined();
+  });
+
+  test('is not made less strict by anybody', async () => {
+    const { asked } = await judge(general, [aProfile('shop', { controls: { exclude: [{ control: 'TRANSIT-02', reason: 'x' }] }, parameters: { certExpiryWindow: 'P1D' } })]);
+    expect(asked.get('shop')).toMatchObject({ controls: ['TRANSIT-02'], params: { certExpiryWindow: 14 * 86_400 } });
+  });
+
+  test('no longer knows a profile that is being deleted', async () => {
+    const leaving = aProfile('shop', { controls: { include: ['HOLD-01'] } });
+    const { asked } = await judge(general, [{ ...leaving, metadata: { ...leaving.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }]);
+    expect(asked.get('shop')?.controls).toEqual(['TRANSIT-02']);
+  });
+});
+
+describe('a profile of another namespace', () => {
+  test('judges the stores beside it by the profile of the root namespace too, and sets no condition of theirs', async () => {
+    const { asked, status, compliant } = await judge(aProfile('shop', { controls: { include: ['HOLD-01'] } }), [general]);
+    expect([...asked]).toMatchObject([['shop', { controls: ['HOLD-01', 'TRANSIT-02'], params: { certExpiryWindow: 14 * 86_400 } }]]);
+    expect([compliant('shop'), getCondition(status?.conditions, 'AsWritten')?.status]).toEqual([undefined, 'True']);
+  });
+
+  test('says what it asks less, with both values', async () => {
+    const { status } = await judge(aProfile('shop', { controls: { exclude: [{ control: 'TRANSIT-02', reason: 'x' }] }, parameters: { certExpiryWindow: 'P1D' } }), [general]);
+    expect(getCondition(status?.conditions, 'AsWritten')).toMatchObject({ status: 'False', reason: 'LooserThanRoot', message: expect.stringMatching(/exclude: TRANSIT-02 .*certExpiryWindow: P1D asks for less than P14D of ComplianceProfile dataward-system\/default/) });
+  });
+
+  test('names what holds in place of a value that cannot be used', async () => {
+    const { status } = await judge(aProfile('shop', { frameworks: ['gdpr'], parameters: { certExpiryWindow: 'soon' } }), [general]);
+    expect(getCondition(status?.conditions, 'Ready')).toMatchObject({ reason: 'ParameterInvalid', message: expect.stringContaining('P14D is used until then') });
+  });
+});
