@@ -26,6 +26,11 @@ describe('gauges over all objects', () => {
     expect(lines).toEqual(expect.arrayContaining(['dataward_purge_runs{state="Running"} 1', 'dataward_purge_runs{state="Succeeded"} 1', 'dataward_legal_holds_active{resource_namespace="db"} 2', 'dataward_legal_holds_review_overdue{resource_namespace="db"} 1']));
   });
 
+  test('count a hold that is released and waits for its successor as in force', async () => {
+    const waiting = { ...hold('2026-02-01', true), status: { state: 'Active' } } as LegalHold;
+    expect(await shown([], [waiting])).toEqual(['dataward_legal_holds_active{resource_namespace="db"} 1', 'dataward_legal_holds_review_overdue{resource_namespace="db"} 1']);
+  });
+
   test('name what a run waits for, and how long a plan has waited for a person', async () => {
     const lines = await shown([run('Paused', 'Frozen'), run('AwaitingApproval', 'AwaitingApproval')], []);
     expect(lines).toContain('dataward_purge_blocked{resource_namespace="db",name="analytics",reason="Frozen"} 1');
