@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { parse } from 'yaml';
+import type { DataStore } from '../../src/api/generated/dataStore.ts';
 import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
-import { OPERATOR_USERNAME, PURGE_RUN } from '../../src/api/kinds.ts';
+import type { RetentionPolicy } from '../../src/api/generated/retentionPolicy.ts';
+import { DATA_STORE, OPERATOR_USERNAME, PURGE_RUN, RETENTION_POLICY } from '../../src/api/kinds.ts';
 import { generateSigningKey, publicKeyPem } from '../../src/evidence/keys.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { MAIN } from '../support/build.ts';
@@ -33,6 +35,11 @@ let due: { page_views: number; sessions: number };
 beforeAll(async () => {
   stage = await localStage({ sessions: 600 });
   due = await stage.store.due();
+  await until('rows are counted under the policy and the hold', async () => {
+    const { due: dueRows = 0, held = 0 } = (await stage.alice.client.get<DataStore>(DATA_STORE, STORE))?.status?.retention ?? {};
+    const policy = await stage.alice.client.get<RetentionPolicy>(RETENTION_POLICY, POLICY);
+    return dueRows > 0 && held > 0 && policy?.status?.effective?.collections === 2;
+  });
   folder = stage.cleanup.add(await mkdtemp(path.join(tmpdir(), 'dataward-cli-')), (made) => rm(made, { recursive: true, force: true }));
 }, 120_000);
 afterAll(() => stage?.cleanup.run());
