@@ -64,7 +64,7 @@ test.each(AT_WORK)('while batches run: deleting $what ends them, and what is lef
   expect(sum(await stage.store.due())).toBeGreaterThan(0);
   expect(await stage.store.kept()).toEqual(kept);
   expect(await certificates(stage)).toEqual([]);
-  await declareAgain();
+  if (kind !== PURGE_RUN) await declareAgain();
 }, 60_000);
 
 test('while batches run: deleting hold and profile lifts no protection, and the run deletes what was approved and no more', async () => {
