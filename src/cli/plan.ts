@@ -23,6 +23,7 @@ export interface PlanFlags extends ClusterFlags {
   rootNamespace?: string;
 }
 
+/** One run as it would be planned; a store has several where foreign keys do not join its collections. */
 interface StorePlan {
   policy: string;
   store: string;
@@ -55,8 +56,11 @@ export async function plan(context: CliContext, reference: string | undefined, f
       try {
         const reader = await connections.reader(store, 'observe', context.signal);
         try {
-          const derived = await derive(store, policy, declarations, reader, context.clock.now());
-          plans.push({ ...names, derived, mapProblems: mapProblems(store, declarations, derived), ...(flags.sql ? { sql: await reader.explain(derived.request) } : {}), ...(flags.months ? { months: await months(reader, derived, policy) } : {}) });
+          for (const [index, derived] of (await derive(store, policy, declarations, reader, context.clock.now())).entries()) {
+            // What is left out is a matter of the whole store: said once.
+            const problems = index === 0 ? mapProblems(store, declarations, derived) : [];
+            plans.push({ ...names, derived, mapProblems: problems, ...(flags.sql ? { sql: await reader.explain(derived.request) } : {}), ...(flags.months ? { months: await months(reader, derived, policy) } : {}) });
+          }
         } finally {
           await reader.close();
         }

@@ -13,7 +13,7 @@ import { derive, type Derived } from './derive.ts';
 import { forecastTotal } from './plan.ts';
 import { FINAL_STATES } from './run/plan.ts';
 
-/** What a policy's slot led to in one store. */
+/** What a policy's slot led to for one group of collections of a store, or for the store as a whole. */
 export type PlanOutcome = { store: string } & ({ made: 'Run'; name: string } | { made: 'Nothing'; why: string } | { made: 'Failure'; failure: Failure });
 
 export interface PlanContext {
@@ -21,33 +21,44 @@ export interface PlanContext {
   connections: StoreConnections;
   audit: AuditLog;
   actor: string;
+  /** When the slot began that owes the plans, milliseconds. */
+  slot: number;
   now: () => number;
   signal: AbortSignal;
 }
 
 /**
- * Plans a policy in one store and writes the plan down as a PurgeRun, if there is anything to delete. An open run
- * of the same policy is left alone: two plans for the same rows would only confuse who approves.
+ * Plans a policy in one store and writes a PurgeRun for each group of collections that foreign keys join, if there is
+ * anything to delete in it. A group with an open run of the same policy is left alone: two plans for the same rows would
+ * only confuse who approves. So is one that was planned in this slot already, when the slot is tried again because
+ * another group or store failed.
  */
-export async function planStore(policy: RetentionPolicy, store: DataStore, declarations: Declarations, runs: readonly PurgeRun[], context: PlanContext): Promise<PlanOutcome> {
+export async function planStore(policy: RetentionPolicy, store: DataStore, declarations: Declarations, runs: readonly PurgeRun[], context: PlanContext): Promise<PlanOutcome[]> {
   const name = store.metadata.name;
-  const open = runs.find((run) => run.metadata.namespace === store.metadata.namespace && run.spec.store === name && !FINAL_STATES.includes(run.status?.state ?? 'Waiting'));
-  if (open) return { store: name, made: 'Nothing', why: `PurgeRun ${open.metadata.name} is still open` };
+  const own = runs.filter((run) => run.metadata.namespace === store.metadata.namespace && run.spec.store === name);
   try {
     const reader = await context.connections.reader(store, 'observe', context.signal);
     try {
-      const derived = await derive(store, policy, declarations, reader, context.now());
-      return await write(policy, store, derived, context);
+      const outcomes: PlanOutcome[] = [];
+      for (const derived of await derive(store, policy, declarations, reader, context.now())) outcomes.push(await write(policy, store, derived, own, context));
+      return outcomes;
     } finally {
       await reader.close();
     }
   } catch (error) {
-    return { store: name, made: 'Failure', failure: failureOf(error) };
+    return [{ store: name, made: 'Failure', failure: failureOf(error) }];
   }
 }
 
-async function write(policy: RetentionPolicy, store: DataStore, derived: Derived, context: PlanContext): Promise<PlanOutcome> {
+async function write(policy: RetentionPolicy, store: DataStore, derived: Derived, runs: readonly PurgeRun[], context: PlanContext): Promise<PlanOutcome> {
   const name = store.metadata.name;
+  const earlier = runsOf(derived, runs);
+  const open = earlier.find((run) => !FINAL_STATES.includes(run.status?.state ?? 'Waiting'));
+  if (open) return { store: name, made: 'Nothing', why: `PurgeRun ${open.metadata.name} is still open` };
+  // The API server writes whole seconds.
+  const slot = Math.floor(context.slot / 1000) * 1000;
+  const planned = earlier.find((run) => Date.parse(run.metadata.creationTimestamp ?? '') >= slot);
+  if (planned) return { store: name, made: 'Nothing', why: `PurgeRun ${planned.metadata.name} was planned in this slot` };
   const refusal = derived.refusals[0];
   if (refusal) return { store: name, made: 'Failure', failure: { reason: 'SideEffect', message: `${refusal.collection}: ${refusal.message}` } };
   const rows = forecastTotal(derived.forecast.steps);
@@ -66,6 +77,12 @@ async function write(policy: RetentionPolicy, store: DataStore, derived: Derived
     if (!isAlreadyExists(error)) throw error;
   }
   return { store: name, made: 'Run', name: run.metadata.name };
+}
+
+/** Runs that reach into the group: also those planned before a foreign key joined two groups, or before runs were split. */
+function runsOf({ component }: Derived, runs: readonly PurgeRun[]): PurgeRun[] {
+  const collections = new Set(component);
+  return runs.filter((run) => run.spec.plan.steps.some((step) => collections.has(step.collection)));
 }
 
 /** A run lives beside its store and is tied to its policy by labels: an owner in another namespace would be garbage-collected within seconds. */

@@ -1,6 +1,7 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import { pendingHolds, storeRules, type Declarations, type StoreRules } from '../rules/store-rules.ts';
+import { components } from '../rules/components.ts';
 import { ruleset } from '../rules/ruleset.ts';
 import { normalRule, type ApprovalReason, type NormalRule } from '../rules/weakening.ts';
 import { WaitingError } from '../runtime/result.ts';
@@ -8,17 +9,21 @@ import type { CollectionRule } from '../stores/counting.ts';
 import type { StoreReader } from '../stores/port.ts';
 import type { PurgeRequest, Refusal } from '../stores/purging.ts';
 import { approvalReasons, draftRun, type DraftRun } from './plan.ts';
+import { splitPurge } from './split.ts';
 
 /** More than this between the two clocks and no cutoff can be trusted. */
 const MAX_SKEW_MS = 60_000;
 /** An exact count of a large table may take this long before a plan says so and asks a person. */
 const COUNT_BUDGET_MS = 60_000;
 
-/** A purge of one store under one policy, worked out but not written down anywhere. */
+/** A purge of one store under one policy, of collections that foreign keys join; worked out but not written down anywhere. */
 export interface Derived extends DraftRun {
   asOf: string;
+  /** Every mapped collection that foreign keys join with the planned ones, and these themselves. */
+  component: string[];
   request: PurgeRequest;
   normals: ReadonlyMap<string, NormalRule>;
+  /** What the declarations mean for the whole store. */
   rules: StoreRules;
   /** Why nothing may run at all; empty: nothing stands in the way but people and time. */
   refusals: Refusal[];
@@ -28,29 +33,49 @@ export interface Derived extends DraftRun {
 }
 
 /**
- * Derives a plan from what is declared and what the store holds. Reads only; the same function serves the
- * controller, the command line and the look again before a run.
+ * Derives plans from what is declared and what the store holds: one for each group of collections that foreign keys
+ * join, so that what stops one group stops no other. Reads only; the same function serves the controller and the
+ * command line.
  *
  * @param reader any identity; without the `dataward` schema nothing was ever approved.
  * @param now the operator's clock, milliseconds.
+ * @returns at least one; where nothing is due under the policy, one without steps.
  * @throws WaitingError `ClockSkew` when the clocks of operator and store differ by more than a minute.
  */
-export async function derive(store: DataStore, policy: RetentionPolicy, declarations: Declarations, reader: StoreReader, now: number): Promise<Derived> {
+export async function derive(store: DataStore, policy: RetentionPolicy, declarations: Declarations, reader: StoreReader, now: number): Promise<Derived[]> {
   const asOf = await agreeOnNow(reader, now);
   const [inventory, identity, approved] = await Promise.all([reader.inventory(), reader.identity(), reader.approvedRules(policy.metadata.uid ?? '')]);
   const rules = storeRules(store, declarations, inventory, asOf);
   const { request, normals } = purgeRequest(rules, policy, asOf);
   const purge = await reader.planPurge(request);
-  const draft = draftRun({ policy, store, purge, rules: request.rules, normals, target: identity.fingerprint, asOf });
+  const pending = pendingHolds(store, declarations).map((hold) => `${hold.metadata.namespace}/${hold.metadata.name}`);
+  const concerned = components(request.rules, inventory).filter((group) => group.some((collection) => request.targets.includes(collection)));
+  return splitPurge(purge, concerned).map(({ component, purge: part }) => {
+    const draft = draftRun({ policy, store, purge: part, rules: request.rules, normals, target: identity.fingerprint, asOf });
+    return {
+      ...draft,
+      asOf,
+      component,
+      request: onlyDue(request, new Set(component)),
+      normals,
+      rules,
+      refusals: part.refusals,
+      reasons: approvalReasons({ policy, plan: draft.plan, forecast: part.forecast, rules: request.rules, normals, approved, inventory }),
+      pendingHolds: pending,
+    };
+  });
+}
+
+/** The request with nothing due but these collections; the others go on protecting what they refer to. */
+export function onlyDue(request: PurgeRequest, collections: ReadonlySet<string>): PurgeRequest {
   return {
-    ...draft,
-    asOf,
-    request,
-    normals,
-    rules,
-    refusals: purge.refusals,
-    reasons: approvalReasons({ policy, plan: draft.plan, forecast: purge.forecast, rules: request.rules, normals, approved, inventory }),
-    pendingHolds: pendingHolds(store, declarations).map((hold) => `${hold.metadata.namespace}/${hold.metadata.name}`),
+    ...request,
+    targets: request.targets.filter((collection) => collections.has(collection)),
+    rules: request.rules.map((rule) => {
+      if (collections.has(rule.collection)) return rule;
+      const { due: _due, ...rest } = rule;
+      return rest;
+    }),
   };
 }
 

@@ -54,8 +54,8 @@ export function createRetentionPolicyReconcile(context: RetentionPolicyContext):
     const due = planDue(policy, now);
     const outcomes: PlanOutcome[] = [];
     if (due.due) {
-      const plan = { client: context.client, connections: context.connections, audit: context.audit, actor: context.actor, now: () => context.clock.now(), signal };
-      for (const view of observation.views) outcomes.push(await planStore(policy, view.store, declarations, observation.runs, plan));
+      const plan = { client: context.client, connections: context.connections, audit: context.audit, actor: context.actor, slot: due.slot, now: () => context.clock.now(), signal };
+      for (const view of observation.views) outcomes.push(...(await planStore(policy, view.store, declarations, observation.runs, plan)));
     }
     const failed = outcomes.some((outcome) => outcome.made === 'Failure');
     for (const run of surplusRuns(observation.runs)) await context.client.delete(PURGE_RUN, { namespace: run.metadata.namespace ?? '', name: run.metadata.name }, { uid: run.metadata.uid });

@@ -14,10 +14,10 @@ import { judgeTarget } from '../../rules/target.ts';
 import type { FenceState } from '../../stores/fence.ts';
 import type { StoreReader } from '../../stores/port.ts';
 import type { PurgeRequest } from '../../stores/purging.ts';
-import { agreeOnNow, purgeRequest } from '../derive.ts';
+import { agreeOnNow, onlyDue, purgeRequest } from '../derive.ts';
 import { approvalReasons, widerThanPlanned } from '../plan.ts';
 import { frozenBy } from './freeze.ts';
-import { FINAL_STATES, type RunInput } from './plan.ts';
+import type { RunInput } from './plan.ts';
 
 /** What a run is decided on, and what carrying it out needs. Everything is read anew; no cache has a word here. */
 export interface RunObservation {
@@ -85,7 +85,8 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
   const storeFrozen = fence?.frozen && `frozen in the store by ${fence.frozen.by}: ${fence.frozen.reason}`;
   const forecast = run.spec.forecast.steps.map((step) => ({ ...step, exact: step.exact ?? false }));
   return {
-    request: onlyPlanned(request, run),
+    // What became due since the plan was made, or was joined to it by a new foreign key, waits for a plan of its own.
+    request: onlyDue(request, new Set(run.spec.plan.steps.map((step) => step.collection))),
     normals,
     rules,
     input: {
@@ -127,20 +128,6 @@ function lostStep(run: PurgeRun, rules: StoreRules, request: PurgeRequest): Pick
   return {};
 }
 
-/** A collection that became due since the plan was made is not part of it: its rows wait for a plan of their own. */
-function onlyPlanned(request: PurgeRequest, run: PurgeRun): PurgeRequest {
-  const planned = new Set(run.spec.plan.steps.map((step) => step.collection));
-  return {
-    ...request,
-    targets: request.targets.filter((collection) => planned.has(collection)),
-    rules: request.rules.map((rule) => {
-      if (planned.has(rule.collection)) return rule;
-      const { due: _due, ...rest } = rule;
-      return rest;
-    }),
-  };
-}
-
 /** The policy of a run, only if it is the very same object: one that was created again under the name approved nothing. */
 async function policyOf(run: PurgeRun, client: Client): Promise<RetentionPolicy | undefined> {
   const ref = policyRef(run);
@@ -157,5 +144,20 @@ export function policyRef(run: PurgeRun): ObjectRef | undefined {
 /** Runs in one store go one after the other: two of them would meet in the same tables and lie about each other's counts. */
 async function otherRun(run: PurgeRun, client: Client): Promise<string | undefined> {
   const runs = await client.list<PurgeRun>(PURGE_RUN, { namespace: run.metadata.namespace ?? '' });
-  return runs.find((other) => other.metadata.uid !== run.metadata.uid && other.spec.store === run.spec.store && !FINAL_STATES.includes(other.status?.state ?? 'Waiting') && ['Running', 'Verifying', 'Paused'].includes(other.status?.state ?? ''))?.metadata.name;
+  return runs.find((other) => other.metadata.uid !== run.metadata.uid && other.spec.store === run.spec.store && goesFirst(other, run))?.metadata.name;
 }
+
+/**
+ * Whether a run waits for another of its store. For one that paused it waits only where both delete from the same
+ * collection: what stops one group of tables must not stop another. Of two that have begun the later one waits, so that
+ * they never wait for each other.
+ */
+function goesFirst(other: PurgeRun, run: PurgeRun): boolean {
+  const state = other.status?.state;
+  const meets = other.spec.plan.steps.some((step) => run.spec.plan.steps.some((own) => own.collection === step.collection));
+  const atWork = state === 'Running' || state === 'Verifying' || (state === 'Paused' && meets);
+  const begun = run.status?.state === 'Running' || run.status?.state === 'Paused';
+  return atWork && (!begun || startOf(other) < startOf(run));
+}
+
+const startOf = (run: PurgeRun): string => `${run.status?.startedAt ?? ''} ${run.metadata.name}`;

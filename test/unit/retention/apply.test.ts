@@ -7,10 +7,11 @@ import { planDigest } from '../../../src/retention/plan.ts';
 import type { Declarations } from '../../../src/rules/store-rules.ts';
 import { StoreError } from '../../../src/stores/errors.ts';
 import type { StoreReader } from '../../../src/stores/port.ts';
-import { aMap, aMaximum, anInventory, aPolicy, aPurge, aStore, aTable } from '../../support/declared.ts';
+import type { Refusal } from '../../../src/stores/purging.ts';
+import { aMap, aMaximum, anInventory, aPolicy, aPurge, aStore, aTable, refersTo } from '../../support/declared.ts';
 import { memoryAudit, type MemoryAudit } from '../../support/memory-audit.ts';
 import { apiError, memoryClient, type MemoryClient } from '../../support/memory-client.ts';
-import { aForecast, scriptedStore, VIEWS, type ScriptedStore, type StoreScript } from '../../support/scripted-store.ts';
+import { aForecast, aStep, scriptedStore, VIEWS, type ScriptedStore, type StoreScript } from '../../support/scripted-store.ts';
 import { aPlan, aRun } from './run/declared-run.ts';
 
 const NOW = Date.parse('2026-03-01T02:00:00Z');
@@ -20,24 +21,31 @@ const declared: Declarations = { maps: [views], policies: [policy], holds: [], n
 const due: Partial<StoreScript> = { inventory: anInventory([aTable('views', ['id', 'created_at'])]) };
 const withPlan = (rows: number, changes: Partial<StoreScript['plan']> = {}): Partial<StoreScript> => ({ ...due, plan: { ...scriptedStore().script.plan, forecast: [aForecast(rows)], ...changes } });
 
+const CLICKS = 'platform-db/web/clicks';
+/** A run of the slot before. */
+const before = (...how: Parameters<typeof aRun>): PurgeRun => ({ ...aRun(...how), metadata: { ...aRun(...how).metadata, creationTimestamp: '2026-02-28T02:00:01Z' } });
+
 interface Planned {
+  /** The first, where a test is about one. */
   outcome: PlanOutcome;
+  outcomes: PlanOutcome[];
   client: MemoryClient;
   audit: MemoryAudit;
   store: ScriptedStore;
   runs: PurgeRun[];
 }
 
-async function plan(script: Partial<StoreScript>, changes: { runs?: PurgeRun[]; before?: (stage: { client: MemoryClient; audit: MemoryAudit }) => void; context?: Partial<PlanContext> } = {}): Promise<Planned> {
+async function plan(script: Partial<StoreScript>, changes: { runs?: PurgeRun[]; declared?: Declarations; before?: (stage: { client: MemoryClient; audit: MemoryAudit }) => void; context?: Partial<PlanContext> } = {}): Promise<Planned> {
   const client = memoryClient();
   const audit = memoryAudit();
   const store = scriptedStore(script);
   changes.before?.({ client, audit });
-  const context: PlanContext = { client, audit, connections: store.connections, actor: 'dataward', now: () => NOW, signal: new AbortController().signal, ...changes.context };
-  const outcome = await planStore(policy, aStore(), declared, changes.runs ?? [], context);
+  const context: PlanContext = { client, audit, connections: store.connections, actor: 'dataward', slot: NOW, now: () => NOW, signal: new AbortController().signal, ...changes.context };
+  const outcomes = await planStore(policy, aStore(), changes.declared ?? declared, changes.runs ?? [], context);
+  const outcome = outcomes[0]!;
   expect(store.open()).toBe(0);
   client.refuse = () => {};
-  return { outcome, client, audit, store, runs: await client.list<PurgeRun>(PURGE_RUN) };
+  return { outcome, outcomes, client, audit, store, runs: await client.list<PurgeRun>(PURGE_RUN) };
 }
 
 describe('planning a store', () => {
@@ -76,15 +84,21 @@ describe('planning a store', () => {
     expect([planned.runs, planned.audit.entries]).toEqual([[], []]);
   });
 
-  test.each(['Waiting', 'AwaitingApproval', 'Running', 'Paused', 'Verifying', undefined] as const)('leaves an open run alone that is %s, and does not even look', async (state) => {
-    const { outcome, store } = await plan(withPlan(12), { runs: [aRun({}, state ? { state } : undefined)] });
+  test.each(['Waiting', 'AwaitingApproval', 'Running', 'Paused', 'Verifying', undefined] as const)('leaves an open run alone that is %s', async (state) => {
+    const { outcome, runs } = await plan(withPlan(12), { runs: [before({}, state ? { state } : undefined)] });
     expect(outcome).toEqual({ store: 'analytics', made: 'Nothing', why: 'PurgeRun general-1 is still open' });
-    expect(store.calls).toEqual([]);
+    expect(runs).toEqual([]);
+  });
+
+  test('leaves alone what was planned in this very slot, however it ended: another group may be why the slot is tried again', async () => {
+    const { outcome } = await plan(withPlan(12), { runs: [aRun({}, { state: 'Failed' })] });
+    expect(outcome).toEqual({ store: 'analytics', made: 'Nothing', why: 'PurgeRun general-1 was planned in this slot' });
   });
 
   test.each<[string, PurgeRun]>([
-    ['is over', aRun({}, { state: 'Succeeded' })],
+    ['of an earlier slot is over', before({}, { state: 'Succeeded' })],
     ['is for another store', aRun({ store: 'other' })],
+    ['is about other collections', aRun({ plan: aPlan({ steps: [{ ...aPlan().steps[0]!, collection: CLICKS }] }) })],
     ['is for a store of that name elsewhere', { ...aRun(), metadata: { ...aRun().metadata, namespace: 'shop' } }],
   ])('plans although a run %s', async (_, run) => {
     expect((await plan(withPlan(12), { runs: [run] })).outcome.made).toBe('Run');
@@ -95,6 +109,56 @@ describe('planning a store', () => {
     expect((await plan({}, { context: { connections: { reader } as unknown as PlanContext['connections'] } })).outcome).toMatchObject({ made: 'Failure', failure: { reason: 'AuthenticationFailed' } });
     const refused = await plan(withPlan(12), { before: ({ client }) => void (client.refuse = (verb) => { if (verb === 'create') throw apiError(403, 'Forbidden', 'may not create'); }) });
     expect(refused.outcome).toMatchObject({ made: 'Failure', failure: { reason: 'ReadFailed', message: 'may not create; grant this right, deploy/rbac.yaml has those of the operator' } });
+  });
+});
+
+describe('two collections of a store', () => {
+  const times = [{ event: 'Created', field: 'created_at', type: 'TimestampTZ' as const }];
+  const both: Declarations = { ...declared, maps: [aMap([{ times }, { name: 'clicks', table: { schema: 'public', name: 'clicks' }, times }])] };
+  const tables = (...keys: ReturnType<typeof refersTo>[]): Partial<StoreScript> => ({ inventory: anInventory([aTable('views', ['id', 'created_at']), aTable('clicks', ['id', 'created_at', 'view'], { foreignKeys: keys })]) });
+  const clicks = aStep({ collection: CLICKS, table: { schema: 'public', name: 'clicks' } });
+  const twoSteps = (refusals: Refusal[] = []): Partial<StoreScript> => withPlan(12, { steps: [clicks, aStep({ order: 2 })], forecast: [aForecast(5, { collection: CLICKS }), aForecast(12)], refusals });
+  const stepsOf = (runs: readonly PurgeRun[]): string[][] => runs.map((run) => run.spec.plan.steps.map((step) => `${step.order} ${step.collection}`)).toSorted();
+  const unindexed: Refusal = { reason: 'ForeignKeyWithoutIndex', collection: CLICKS, message: 'no index' };
+
+  test('are two runs with an approval each where no foreign key joins them', async () => {
+    const { outcomes, runs, audit } = await plan({ ...twoSteps(), ...tables() }, { declared: both });
+    expect(outcomes.map((outcome) => outcome.made)).toEqual(['Run', 'Run']);
+    expect(stepsOf(runs)).toEqual([[`1 ${CLICKS}`], [`1 ${VIEWS}`]]);
+    expect(new Set(runs.map((run) => run.spec.planDigest)).size).toBe(2);
+    expect(runs.map((run) => run.spec.forecast.steps.map((step) => step.due)).toSorted()).toEqual([[12], [5]]);
+    expect(audit.entries.map((entry) => entry.refs?.['rows']).toSorted()).toEqual([12, 5]);
+  });
+
+  test('are one run, children first, where a foreign key joins them', async () => {
+    expect(stepsOf((await plan({ ...twoSteps(), ...tables(refersTo('views', 'view')) }, { declared: both })).runs)).toEqual([[`1 ${CLICKS}`, `2 ${VIEWS}`]]);
+  });
+
+  test('do not stop each other when one is refused', async () => {
+    const { outcomes, runs } = await plan({ ...twoSteps([unindexed]), ...tables() }, { declared: both });
+    expect(outcomes).toMatchObject([{ made: 'Failure', failure: { reason: 'SideEffect', message: `${CLICKS}: no index` } }, { made: 'Run' }]);
+    expect(stepsOf(runs)).toEqual([[`1 ${VIEWS}`]]);
+  });
+
+  test('are both stopped by a refusal that names neither', async () => {
+    const { outcomes, runs } = await plan({ ...twoSteps([{ ...unindexed, collection: 'platform-db/web/other' }]), ...tables() }, { declared: both });
+    expect([outcomes.map((outcome) => outcome.made), runs]).toEqual([['Failure', 'Failure'], []]);
+  });
+
+  test('do not wait for each other: one has an open run, the other is planned', async () => {
+    const { outcomes, runs } = await plan({ ...twoSteps(), ...tables() }, { declared: both, runs: [before()] });
+    expect(outcomes.map((outcome) => outcome.made)).toEqual(['Run', 'Nothing']);
+    expect(stepsOf(runs)).toEqual([[`1 ${CLICKS}`]]);
+  });
+
+  test('wait together for the run of one when a foreign key joined them since', async () => {
+    const { outcomes, runs } = await plan({ ...twoSteps(), ...tables(refersTo('views', 'view')) }, { declared: both, runs: [before()] });
+    expect([outcomes, runs]).toMatchObject([[{ made: 'Nothing', why: 'PurgeRun general-1 is still open' }], []]);
+  });
+
+  test('wait both for an open run from before runs were split', async () => {
+    const whole = before({ plan: aPlan({ steps: [CLICKS, VIEWS].map((collection, index) => ({ ...aPlan().steps[0]!, order: index + 1, collection })) }) });
+    expect((await plan({ ...twoSteps(), ...tables() }, { declared: both, runs: [whole] })).outcomes.map((outcome) => outcome.made)).toEqual(['Nothing', 'Nothing']);
   });
 });
 

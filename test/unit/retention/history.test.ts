@@ -3,10 +3,10 @@ import type { PurgeRun } from '../../../src/api/generated/purgeRun.ts';
 import { surplusRuns } from '../../../src/retention/history.ts';
 import type { RunState } from '../../../src/retention/run/plan.ts';
 
-const run = (name: string, state: RunState, day: number, store = 'analytics'): PurgeRun =>
+const run = (name: string, state: RunState, day: number, store = 'analytics', collections = ['views']): PurgeRun =>
   ({
     metadata: { namespace: 'platform-db', name, creationTimestamp: `2026-01-${String(day).padStart(2, '0')}T00:00:00Z` },
-    spec: { store },
+    spec: { store, plan: { steps: collections.map((collection) => ({ collection })) } },
     status: { state, ...(state === 'Running' ? {} : { finishedAt: `2026-01-${String(day).padStart(2, '0')}T01:00:00Z` }) },
   }) as PurgeRun;
 
@@ -23,6 +23,16 @@ describe('ended runs that are taken away', () => {
       ...Array.from({ length: 11 }, (_, index) => run(`c${index}`, 'Expired', index + 1, 'other')),
     ];
     expect(surplusRuns(runs).map((each) => each.metadata.name)).toEqual(['c0']);
+  });
+
+  test('are counted apart for collections that were purged apart', () => {
+    const runs = [...Array.from({ length: 11 }, (_, index) => run(`a${index}`, 'Succeeded', index + 1)), run('b', 'Succeeded', 1, 'analytics', ['invoices'])];
+    expect(surplusRuns(runs).map((each) => each.metadata.name)).toEqual(['a0']);
+  });
+
+  test('stay while one of their collections still needs them', () => {
+    const runs = [run('old', 'Succeeded', 1, 'analytics', ['views', 'invoices']), ...Array.from({ length: 10 }, (_, index) => run(`a${index}`, 'Succeeded', index + 2))];
+    expect(surplusRuns(runs)).toEqual([]);
   });
 
   test('are never open ones, however many and however old', () => {

@@ -10,7 +10,7 @@ import { aMap, aMaximum, anInventory, aPolicy, aPurge, aStore, aTable } from '..
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { memoryAudit, type MemoryAudit } from '../../support/memory-audit.ts';
 import { memoryClient, type MemoryClient } from '../../support/memory-client.ts';
-import { aForecast, scriptedStore, type ScriptedStore } from '../../support/scripted-store.ts';
+import { aForecast, aStep, scriptedStore, type ScriptedStore } from '../../support/scripted-store.ts';
 import { aRun } from './run/declared-run.ts';
 
 const times = [{ event: 'Created', field: 'created_at', type: 'TimestampTZ' as const }];
@@ -35,7 +35,13 @@ function stage(policy: RetentionPolicy, down: Set<string> = new Set(), stores = 
   const audit = memoryAudit();
   const clock = createFakeClock(Date.parse('2026-03-01T07:00:00Z'));
   const connections = { ...store.connections };
-  connections.reader = (which, ...how) => (down.has(which.metadata.name) ? Promise.reject(new StoreError('Unreachable', `${which.metadata.name} does not answer`)) : store.connections.reader(which, ...how));
+  connections.reader = async (which, ...how) => {
+    if (down.has(which.metadata.name)) throw new StoreError('Unreachable', `${which.metadata.name} does not answer`);
+    const reader = await store.connections.reader(which, ...how);
+    // Each store has a map of its own, whose collection its plan names.
+    const collection = `platform-db/web-${which.metadata.name}/views`;
+    return { ...reader, planPurge: async () => ({ ...store.script.plan, steps: [aStep({ collection })], forecast: store.script.plan.forecast.map((count) => ({ ...count, collection })) }) };
+  };
   const maps = stores.map((name) => aMap([{ times }], { storeRef: { name } }, { name: `web-${name}`, uid: `uid-web-${name}` }));
   const reconcile = createRetentionPolicyReconcile({
     client,

@@ -11,7 +11,7 @@ import { aHold, aMap, aMaximum, anInventory, aPolicy, aPurge, aStore, aTable } f
 import { memoryAudit, type MemoryAudit } from '../../../support/memory-audit.ts';
 import { memoryClient, type MemoryClient } from '../../../support/memory-client.ts';
 import { scriptedStore, VIEWS, type ScriptedStore } from '../../../support/scripted-store.ts';
-import { aRun } from './declared-run.ts';
+import { aPlan, aRun } from './declared-run.ts';
 
 const NOW = Date.parse('2026-03-01T02:00:00Z');
 const times = [{ event: 'Created', field: 'created_at', type: 'TimestampTZ' as const }];
@@ -29,13 +29,13 @@ interface Stage {
 }
 
 /** Plans a run, changes something, looks again. */
-async function lookAfter(change: (stage: Stage) => void = () => {}): Promise<RunObservation & { run: PurgeRun; opened: boolean }> {
+async function lookAfter(change: (stage: Stage) => void = () => {}, status?: PurgeRun['status']): Promise<RunObservation & { run: PurgeRun; opened: boolean }> {
   const declared: Declarations = { maps: [views], policies: [policy], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
   const store = scriptedStore({ inventory });
   const reader = await store.connections.reader(aStore(), 'observe');
-  const planned = purgeRunFor(policy, aStore(), await derive(aStore(), policy, declared, reader, NOW));
+  const planned = purgeRunFor(policy, aStore(), (await derive(aStore(), policy, declared, reader, NOW))[0]!);
   await reader.close();
-  const run: PurgeRun = { ...planned, metadata: { ...planned.metadata, uid: 'uid-run' } };
+  const run: PurgeRun = { ...planned, metadata: { ...planned.metadata, uid: 'uid-run' }, ...(status ? { status } : {}) };
   const client = memoryClient([[PURGE_RUN, run], [RETENTION_POLICY, policy], [DATA_STORE, aStore()]]);
   const audit = memoryAudit();
   const connections = { ...store.connections };
@@ -54,8 +54,9 @@ async function lookAfter(change: (stage: Stage) => void = () => {}): Promise<Run
 }
 
 const put = (changes: object): ((stage: Stage) => void) => ({ client }) => client.put(RETENTION_POLICY, { ...policy, metadata: { ...policy.metadata, ...changes } });
-const otherRun = (state: string, changes: { store?: string; namespace?: string } = {}): ((stage: Stage) => void) => ({ client }) => {
-  const other = aRun({ store: changes.store ?? 'analytics' }, { state } as PurgeRun['status'], 'other-1');
+const otherRun = (state: string, changes: { store?: string; namespace?: string; collection?: string; startedAt?: string } = {}): ((stage: Stage) => void) => ({ client }) => {
+  const plan = aPlan({ steps: [{ ...aPlan().steps[0]!, ...(changes.collection ? { collection: changes.collection } : {}) }] });
+  const other = aRun({ store: changes.store ?? 'analytics', plan }, { state, startedAt: changes.startedAt ?? '2026-03-01T02:00:00Z' } as PurgeRun['status'], 'other-1');
   client.put(PURGE_RUN, { ...other, metadata: { ...other.metadata, namespace: changes.namespace ?? 'platform-db' } });
 };
 const inFence = (revision: number): ((stage: Stage) => void) => ({ store }) => void (store.script.fence = { owner: 'us', marker: 'm', holdsRevision: 1, holds: [{ uid: 'uid-matter-1', name: 'platform-db/matter-1', revision, items: [] }] });
@@ -94,6 +95,7 @@ describe('looking again at a run', () => {
     ['a run at work in the store', otherRun('Running'), { busy: 'other-1' }],
     ['a run in the store that is verified', otherRun('Verifying'), { busy: 'other-1' }],
     ['a run in the store that paused', otherRun('Paused'), { busy: 'other-1' }],
+    ['a run at work on other collections', otherRun('Running', { collection: 'platform-db/web/clicks' }), { busy: 'other-1' }],
     ['a planned table that is gone', ({ store }) => void (store.script.inventory = anInventory([])), { unresolved: { reason: 'MissingTable', message: expect.stringContaining('views') } }],
     ['a planned collection that no map declares', ({ declared }) => void declared.maps.pop(), { undue: `no data map of the store declares ${VIEWS} any more` }],
     ['a policy that selects it no more', ({ declared }) => void (declared.policies[0] = { ...policy, spec: { ...policy.spec, collections: { categories: ['user.contact'] } } }), { undue: `the policy no longer makes ${VIEWS} due` }],
@@ -104,6 +106,7 @@ describe('looking again at a run', () => {
   test.each<[string, (stage: Stage) => void]>([
     ['that only waits', otherRun('Waiting')],
     ['that is over', otherRun('Succeeded')],
+    ['that paused over other collections', otherRun('Paused', { collection: 'platform-db/web/clicks' })],
     ['in another store', otherRun('Running', { store: 'other' })],
     ['in a store of that name elsewhere', otherRun('Running', { namespace: 'shop' })],
   ])('does not wait for a run %s', async (_, change) => {
@@ -120,6 +123,14 @@ describe('looking again at a run', () => {
     ['was lifted by two people', [({ declared }) => void declared.holds.push(aHold([{}], { release: { request: { by: 'a' }, approval: { by: 'b' } } } as never))], []],
   ])('waits for a hold unless it stands: it %s', async (_, changes, pending) => {
     expect((await lookAfter((stage) => changes.forEach((change) => change(stage)))).input.pendingHolds).toEqual(pending);
+  });
+
+  test.each<[string, string, string | undefined]>([
+    ['waits for one that began before', '2026-03-01T02:00:00Z', 'other-1'],
+    ['goes on where the other began later, which waits then', '2026-03-01T02:00:02Z', undefined],
+  ])('and it has begun while another run of the store works: it %s', async (_, startedAt, busy) => {
+    const { input } = await lookAfter(otherRun('Running', { startedAt }), { state: 'Paused', startedAt: '2026-03-01T02:00:01Z' });
+    expect(input.busy).toBe(busy);
   });
 
   test('leaves to a plan of its own what became due since', async () => {

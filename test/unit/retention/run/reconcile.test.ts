@@ -40,7 +40,7 @@ async function stage(): Promise<Stage> {
   store.script.identity.fingerprint = digest('c');
   store.script.plan = { ...store.script.plan, steps: [aStep({ predicateDigest: digest('d') })] };
   const reader = await store.connections.reader(aStore(), 'observe');
-  const planned = purgeRunFor(policy, aStore(), await derive(aStore(), policy, declared, reader, NOW));
+  const planned = purgeRunFor(policy, aStore(), (await derive(aStore(), policy, declared, reader, NOW))[0]!);
   await reader.close();
   const name = planned.metadata.name;
   const client = memoryClient([[PURGE_RUN, planned], [RETENTION_POLICY, policy], [DATA_STORE, aStore()]]);
