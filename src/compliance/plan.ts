@@ -8,8 +8,10 @@ import type { CollectionInput, FactsInput, HoldInput, ParamsInput, PolicyInput, 
 import { coverage } from '../rules/coverage.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
 import { oldestDueSince, policyKey } from '../rules/effective.ts';
+import { latestRuns } from '../rules/latest-runs.ts';
 import { inertBecause } from '../rules/ruleset.ts';
 import { nextSlot } from '../rules/schedule.ts';
+import type { StoreRules } from '../rules/store-rules.ts';
 
 /** Everything a judgement of one store rests on. */
 export interface Evidence {
@@ -45,7 +47,7 @@ export function policyInput(evidence: Evidence): PolicyInput {
     facts: factsInput(store, readings, now),
     ...(rules ? { collections: rules.effective.map(collectionInput) } : {}),
     holds: evidence.holds.map((hold) => holdInput(hold, store, readings)),
-    purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs)),
+    purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs, rules && governedBy(policy, rules))),
     params: evidence.params,
   };
 }
@@ -168,24 +170,47 @@ function holdInput(hold: LegalHold, store: DataStore, readings: Readings | undef
   };
 }
 
-function purgeInput(policy: RetentionPolicy, store: DataStore, runs: readonly PurgeRun[]): PurgeInput {
+function governedBy(policy: RetentionPolicy, { effective }: StoreRules): ReadonlySet<string> {
+  return new Set(effective.filter(({ maxima }) => maxima.some((rule) => rule.policy.uid === policy.metadata.uid)).map(({ collection }) => collection.id));
+}
+
+/** @param governed collections the policy has the deciding maximum of; absent: not known. */
+function purgeInput(policy: RetentionPolicy, store: DataStore, runs: readonly PurgeRun[], governed: ReadonlySet<string> | undefined): PurgeInput {
   const purge = policy.spec.purge;
-  const own = runs
-    .filter((run) => run.metadata.labels?.[POLICY_UID_LABEL] === policy.metadata.uid && run.spec.store === store.metadata.name && run.metadata.namespace === store.metadata.namespace)
-    .toSorted((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? ''));
-  const newest = own.at(-1);
-  const verified = own.filter((run) => run.status?.state === 'Succeeded' && run.status.verification?.level !== 'Claimed').at(-1);
-  const lastVerifiedAt = instant(verified?.status?.verification?.at);
+  const own = runs.filter((run) => run.metadata.labels?.[POLICY_UID_LABEL] === policy.metadata.uid && run.spec.store === store.metadata.name && run.metadata.namespace === store.metadata.namespace);
+  const latest = latestRuns(own, governed);
+  const lastVerifiedAt = verifiedUntil(own, latest, governed);
   const since = (lastVerifiedAt ?? instant(policy.metadata.creationTimestamp) ?? 0) * 1000;
-  const held = newest?.status?.verification?.heldUnchanged;
+  const state = (latest.find((run) => run.status?.state === 'Failed') ?? latest.at(-1))?.status?.state;
+  const started = latestRuns(own.filter((run) => run.status?.startedAt !== undefined), governed);
+  const held = allOf(started.map((run) => run.status?.verification?.heldUnchanged));
   return {
     policy: `${policy.metadata.namespace}/${policy.metadata.name}`,
     mode: purge?.mode ?? 'None',
     suspended: purge?.suspend ?? false,
-    attempted: newest?.status?.startedAt !== undefined,
+    attempted: started.length > 0,
     ...(lastVerifiedAt === undefined ? {} : { lastVerifiedAt }),
-    ...(newest?.status?.state ? { lastState: newest.status.state } : {}),
+    ...(state ? { lastState: state } : {}),
     ...(purge ? { nextDueAt: seconds(nextSlot({ cron: purge.schedule.cron, timeZone: policy.spec.timeZone, window: purge.schedule.window }, since, policy.metadata.uid ?? '').at) } : {}),
     ...(held === undefined ? {} : { heldUnchanged: held }),
   };
+}
+
+/**
+ * Seconds: up to when purging is proven. The newest verification, since a group of tables without due rows gets no run;
+ * but where the latest run of a collection did not succeed, only as far as that collection was proven before.
+ */
+function verifiedUntil(own: readonly PurgeRun[], latest: readonly PurgeRun[], governed: ReadonlySet<string> | undefined): number | undefined {
+  const verified = own.filter((run) => run.status?.state === 'Succeeded' && run.status.verification?.level !== 'Claimed');
+  const at = (runs: readonly PurgeRun[]): number => Math.max(Number.NEGATIVE_INFINITY, ...runs.map((run) => instant(run.status?.verification?.at) ?? Number.NEGATIVE_INFINITY));
+  const open = latest.filter((run) => run.status?.state !== 'Succeeded').flatMap((run) => run.spec.plan.steps.map(({ collection }) => collection));
+  const behind = open.filter((collection) => governed?.has(collection) ?? true).map((collection) => at(verified.filter((run) => run.spec.plan.steps.some((step) => step.collection === collection))));
+  const until = Math.min(at(verified), ...behind);
+  return Number.isFinite(until) ? until : undefined;
+}
+
+/** False when one is; undefined when one is not known, or there is none. */
+function allOf(values: readonly (boolean | undefined)[]): boolean | undefined {
+  if (values.includes(false)) return false;
+  return values.length === 0 || values.includes(undefined) ? undefined : true;
 }

@@ -1,4 +1,5 @@
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import { latestRuns } from '../rules/latest-runs.ts';
 import { isReleased } from '../rules/succession.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
 import type { Labels } from '../telemetry/object-gauge.ts';
@@ -25,6 +26,7 @@ export function refreshGauges(metrics: DomainMetrics, caches: Pick<Caches, 'runs
     metrics.holdsReviewOverdue.inc(labels, Date.parse(hold.spec.reviewAt) <= now ? 1 : 0);
   }
 
+  refreshLastRuns(metrics, runs);
   const open = openByStore(runs);
   const blocked: [Labels, number][] = [];
   const pending: [Labels, number][] = [];
@@ -38,6 +40,26 @@ export function refreshGauges(metrics: DomainMetrics, caches: Pick<Caches, 'runs
   }
   metrics.purgeBlocked.replace(blocked);
   metrics.planPending.replace(pending);
+}
+
+/**
+ * How the last attempts ended. A store is as well as the worst of its groups of tables: one that succeeded a minute
+ * after another failed must not silence the alarm.
+ */
+function refreshLastRuns(metrics: DomainMetrics, runs: readonly PurgeRun[]): void {
+  const attempts = new Map<string, { labels: Labels; ok: boolean; succeededAt: number }>();
+  const ended = runs.filter(({ status }) => status?.state === 'Succeeded' || status?.state === 'Failed');
+  for (const run of latestRuns(ended)) {
+    const labels = { resource_namespace: run.metadata.namespace ?? '', name: run.spec.store };
+    const key = `${labels.resource_namespace}/${labels.name}`;
+    const before = attempts.get(key) ?? { labels, ok: true, succeededAt: Number.NEGATIVE_INFINITY };
+    const succeeded = run.status?.state === 'Succeeded';
+    const at = succeeded ? Date.parse(run.status?.finishedAt ?? '') : Number.NaN;
+    attempts.set(key, { labels, ok: before.ok && succeeded, succeededAt: Number.isNaN(at) ? before.succeededAt : Math.max(before.succeededAt, at) });
+  }
+  const all = [...attempts.values()];
+  metrics.purgeLastAttemptOk.replace(all.map(({ labels, ok }) => [labels, ok ? 1 : 0]));
+  metrics.purgeLastSuccess.replace(all.filter(({ succeededAt }) => Number.isFinite(succeededAt)).map(({ labels, succeededAt }) => [labels, succeededAt / 1000]));
 }
 
 /** Runs that wait, by their store. Gathered once: to look through all runs for each store would stall a large installation. */

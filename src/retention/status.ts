@@ -1,6 +1,7 @@
 import { setCondition } from '../api/conditions.ts';
 import type { EffectiveCollection as EffectiveEntry, LastRun, RetentionPolicy, RetentionPolicyStatus } from '../api/generated/retentionPolicy.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import { latestRuns } from '../rules/latest-runs.ts';
 import { inertBecause } from '../rules/ruleset.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { PlanOutcome } from './apply.ts';
@@ -64,7 +65,9 @@ function entriesOf(policy: RetentionPolicy, view: StoreView): EffectiveEntry[] {
 }
 
 function lastRunOf(runs: readonly PurgeRun[]): LastRun | undefined {
-  const newest = runs.toSorted((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '')).at(-1);
+  const latest = latestRuns(runs);
+  // A run of other tables that succeeded since must not hide one that failed.
+  const newest = latest.findLast((run) => run.status?.state === 'Failed') ?? latest.at(-1);
   if (!newest) return undefined;
   const { state, progress, startedAt, finishedAt } = newest.status ?? {};
   return {

@@ -52,7 +52,7 @@ function createDomainMetrics(registry: Registry, maxSeries: number) {
     tlsNotAfter: declare('dataward_tls_not_after_timestamp_seconds', 'When the certificate the store presents expires.', STORE),
     plaintextAccepted: declare('dataward_tls_plaintext_accepted', '1 when the store accepted a connection without TLS.', STORE),
     purgeLastSuccess: declare('dataward_purge_last_success_timestamp_seconds', 'When a purge of the store last ended verified.', STORE),
-    purgeLastAttemptOk: declare('dataward_purge_last_attempt_ok', '1 when the last purge of the store succeeded, whenever that was.', STORE),
+    purgeLastAttemptOk: declare('dataward_purge_last_attempt_ok', '1 when the last purge of every policy and collection of the store succeeded, whenever that was.', STORE),
     purgeBlocked: declare('dataward_purge_blocked', '1 while the purge of the store waits for this reason.', [...STORE, 'reason']),
     planPending: declare('dataward_plan_pending_approval_seconds', 'Seconds the oldest plan of the store has been waiting for a person.', STORE),
   };

@@ -96,7 +96,7 @@ test('old rows that are written while the run works: it fails, says how many are
     return counted?.retention?.due === LATE;
   }, { or: () => counted });
   expect(counted?.conditions).toContainEqual(expect.objectContaining({ type: 'Compliant', status: 'False' }));
-  const metrics = await operator.metrics();
+  const metrics = await until('the gauges show how the run ended', async () => [await operator.metrics()].find((text) => text.includes('dataward_purge_last_attempt_ok{')));
   expect(metrics).toMatch(/^dataward_purge_last_attempt_ok\{.*name="sample".*\} 0$/m);
   expect(metrics).toMatch(new RegExp(`^dataward_retention_rows\\{.*state="due".*\\} ${LATE}$`, 'm'));
   expect(metrics).not.toMatch(/^dataward_purge_last_success_timestamp_seconds\{/m);

@@ -151,8 +151,6 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
     }
     const end = await conclude({ run, store, policy, request, normals }, { ...context, nameClient: context.certifier.nameClient, now, signal });
     await report(run, end, signal);
-    context.metrics.purgeLastAttemptOk.set(labelsOf(run), end.state === 'Succeeded' ? 1 : 0);
-    if (end.state === 'Succeeded') context.metrics.purgeLastSuccess.set(labelsOf(run), now() / 1000);
     return settle(run);
   }
 
@@ -187,8 +185,4 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
   async function note(run: PurgeRun, action: string, why: string): Promise<void> {
     await context.audit.append({ actor: context.actor, action, object: objectOf(run), outcome: 'Noted', refs: { planDigest: run.spec.planDigest, why } });
   }
-}
-
-function labelsOf(run: PurgeRun): Record<string, string> {
-  return { resource_namespace: run.metadata.namespace ?? '', name: run.spec.store };
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { getCondition } from '../../../src/api/conditions.ts';
 import { policyInput, type Evidence } from '../../../src/compliance/plan.ts';
 import { compliantCondition, withCompliant } from '../../../src/compliance/status.ts';
+import type { PurgeRun } from '../../../src/api/generated/purgeRun.ts';
 import type { Readings } from '../../../src/connect/readings.ts';
 import type { PolicyInput } from '../../../src/policy/input.ts';
 import type { ControlResult, Outcome } from '../../../src/policy/result.ts';
@@ -81,6 +82,29 @@ describe('what is known is said', () => {
     expect(one(aHold([{ collections: { names: ['views'] } }], {}, {}, { state: 'Active', observedGeneration: 1, stores: [standing] }))).toEqual(['Active', true, false]);
     expect(one(aHold([{ clients: { keys: ['a'] } }], {}, { generation: 2 }, { state: 'Active', observedGeneration: 1, stores: [standing] }))).toEqual(['Active', false, false]);
     expect(one(aHold([{}], {}, {}, { state: 'Active', observedGeneration: 1, stores: [], truncated: 3 }))).toEqual(['Active', undefined, true]);
+  });
+
+  const over = (collection: string, day: number, state: string, verification?: object): PurgeRun => {
+    const run = aRun({}, { state, startedAt: ISO, ...(verification ? { verification } : {}) } as PurgeRun['status'], `${collection}-${day}`);
+    const steps = [{ ...run.spec.plan.steps[0], collection: `platform-db/web/${collection}` }] as PurgeRun['spec']['plan']['steps'];
+    return { ...run, metadata: { ...run.metadata, creationTimestamp: `2026-03-0${day}T02:00:00Z` }, spec: { ...run.spec, plan: { ...run.spec.plan, steps } } };
+  };
+  const proven = (day: number, heldUnchanged = true): object => ({ level: 'VerifiedLive', at: `2026-03-0${day}T03:00:00Z`, heldUnchanged });
+  const times = [{ event: 'Created', field: 'viewed_at' as const, type: 'TimestampTZ' as const }];
+  const two = aMap([{ name: 'views', times }, { name: 'orders', table: { schema: 'public', name: 'orders' }, times }]);
+  const both = anInventory([aTable('views', ['id', 'viewed_at']), aTable('orders', ['id', 'viewed_at'])]);
+  const rules = storeRules(aStore(), { maps: [two], policies: [general], holds: [], namespaces: new Map(), rootNamespace: 'x' }, both, ISO);
+
+  test.each<[string, PurgeRun[], object]>([
+    ['one group that failed is not hidden by another that succeeded since', [over('views', 1, 'Succeeded', proven(1)), over('views', 2, 'Failed', proven(2)), over('orders', 3, 'Succeeded', proven(3))], { lastState: 'Failed', lastVerifiedAt: Date.parse('2026-03-01T03:00:00Z') / 1000, heldUnchanged: true }],
+    ['one group that waits is proven only as far as it was before', [over('views', 1, 'Succeeded', proven(1)), over('views', 2, 'Paused'), over('orders', 3, 'Succeeded', proven(3))], { lastState: 'Succeeded', lastVerifiedAt: Date.parse('2026-03-01T03:00:00Z') / 1000 }],
+    ['a group without due rows, and so without a new run, does not make all old', [over('views', 1, 'Succeeded', proven(1)), over('orders', 3, 'Succeeded', proven(3))], { lastState: 'Succeeded', lastVerifiedAt: Date.parse('2026-03-03T03:00:00Z') / 1000, heldUnchanged: true }],
+    ['held rows that one group lost are not found again by another', [over('views', 1, 'Failed', proven(1, false)), over('orders', 3, 'Succeeded', proven(3))], { heldUnchanged: false }],
+    ['a collection the policy has no say over any more says nothing', [over('gone', 2, 'Failed', proven(2, false)), over('views', 3, 'Succeeded', proven(3))], { lastState: 'Succeeded', lastVerifiedAt: Date.parse('2026-03-03T03:00:00Z') / 1000, heldUnchanged: true }],
+  ])('of purges in groups: %s', (_name, runs, expected) => {
+    const [found] = input({ readings: { generation: 1, rules }, policies: [general], runs }).purges ?? [];
+    expect(found).toMatchObject(expected);
+    if (!('heldUnchanged' in expected)) expect(found).not.toHaveProperty('heldUnchanged');
   });
 
   test('of purges: the last that somebody else confirmed, not the last that claimed', () => {

@@ -9,7 +9,7 @@ const NOW = Date.parse('2026-03-01T00:10:00Z');
 const store = { metadata: { namespace: 'db', name: 'analytics' } } as DataStore;
 const hold = (reviewAt: string, released = false): LegalHold => ({ metadata: { namespace: 'db', name: reviewAt }, spec: { reviewAt, ...(released ? { release: { request: { by: 'a', reason: 'r' }, approval: { by: 'b' } } } : {}) } }) as LegalHold;
 const run = (state: string, reason: string): PurgeRun =>
-  ({ metadata: { namespace: 'db', name: state, creationTimestamp: '2026-03-01T00:00:00Z' }, spec: { store: 'analytics' }, status: { state, conditions: [{ type: 'Ready', status: 'Unknown', reason, message: '', lastTransitionTime: '' }] } }) as PurgeRun;
+  ({ metadata: { namespace: 'db', name: state, creationTimestamp: '2026-03-01T00:00:00Z' }, spec: { store: 'analytics', plan: { steps: [{ collection: 'shop/web/views' }] } }, status: { state, conditions: [{ type: 'Ready', status: 'Unknown', reason, message: '', lastTransitionTime: '' }] } }) as PurgeRun;
 
 async function shown(runs: PurgeRun[], holds: LegalHold[], before?: { runs: PurgeRun[]; holds: LegalHold[] }): Promise<string[]> {
   const metrics = createMetrics({ version: '1', commit: 'c' });
@@ -36,6 +36,24 @@ describe('gauges over all objects', () => {
     expect(lines).toContain('dataward_purge_blocked{resource_namespace="db",name="analytics",reason="Frozen"} 1');
     expect(lines).toContain('dataward_plan_pending_approval_seconds{resource_namespace="db",name="analytics"} 600');
     expect(lines.some((line) => line.includes('reason="AwaitingApproval"'))).toBe(false);
+  });
+
+  const ended = (state: string, at: string, collection: string, policy = 'p0'): PurgeRun =>
+    ({ metadata: { namespace: 'db', name: `${state}-${at}-${collection}`, creationTimestamp: at, labels: { 'dataward.io/policy-uid': policy } }, spec: { store: 'analytics', plan: { steps: [{ collection }] } }, status: { state, finishedAt: at } }) as unknown as PurgeRun;
+
+  test.each<[string, PurgeRun[], string[]]>([
+    ['call a store well after its last run succeeded', [ended('Failed', '2026-03-01T00:00:00Z', 'views'), ended('Succeeded', '2026-03-01T00:01:00Z', 'views')], ['ok 1', 'success 60']],
+    ['do not let another group of tables hide one that failed', [ended('Failed', '2026-03-01T00:00:00Z', 'views'), ended('Succeeded', '2026-03-01T00:01:00Z', 'orders')], ['ok 0', 'success 60']],
+    ['do not let another policy over the same rows hide one that failed', [ended('Failed', '2026-03-01T00:00:00Z', 'views'), ended('Succeeded', '2026-03-01T00:01:00Z', 'views', 'p1')], ['ok 0', 'success 60']],
+    ['leave out runs that have not ended', [ended('Running', '2026-03-01T00:00:00Z', 'views')], []],
+  ])('of the last attempts %s', async (_name, runs, expected) => {
+    const metrics = createMetrics({ version: '1', commit: 'c' });
+    refreshGauges(metrics.domain, { runs: { list: () => runs }, holds: { list: () => [] }, stores: { list: () => [store] } } as unknown as Parameters<typeof refreshGauges>[1], NOW);
+    const text = await metrics.registry.metrics();
+    const value = (name: string): string | undefined => new RegExp(`^${name}\\{.*\\} (.*)$`, 'm').exec(text)?.[1];
+    const ok = value('dataward_purge_last_attempt_ok');
+    const success = value('dataward_purge_last_success_timestamp_seconds');
+    expect([...(ok === undefined ? [] : [`ok ${ok}`]), ...(success === undefined ? [] : [`success ${Number(success) - Date.parse('2026-03-01T00:00:00Z') / 1000}`])]).toEqual(expected);
   });
 
   test('forget what is no more', async () => {
