@@ -42,6 +42,8 @@ const SNAPSHOT_PATIENCE_MS = 60_000;
 export const SLOW_WINDOW = 20;
 /** A batch in twenty that takes more than this many times the limit, whatever the size, says that the server is short of something. */
 const SLOW_FACTOR = 3;
+/** Milliseconds; below it a batch is no burden, however small the limit. */
+const NEVER_SLOW_MS = 150;
 
 /** Decides whether the next batch may start. Each reason alone holds it back. */
 export function decidePace(sample: PaceSample, { walBytes, snapshotWaitMs, batches }: PaceHistory, pace: Pace): PaceDecision {
@@ -56,7 +58,7 @@ export function decidePace(sample: PaceSample, { walBytes, snapshotWaitMs, batch
   if (sample.lockWaiters > 0) return { go: false, reason: 'LockWaiters', waitMs: 250 };
   if (sample.vacuuming) return { go: false, reason: 'Vacuum', waitMs: 1_000 };
   if ((sample.oldestSnapshotSeconds ?? 0) > OLD_SNAPSHOT_SECONDS && snapshotWaitMs < SNAPSHOT_PATIENCE_MS) return { go: false, reason: LONG_SNAPSHOT, waitMs: 2_000 };
-  if (batches.length >= SLOW_WINDOW && percentile95(batches) > SLOW_FACTOR * pace.maxBatchMillis) return { go: false, reason: SLOW_BATCHES, waitMs: 2_000 };
+  if (batches.length >= SLOW_WINDOW && percentile95(batches) > Math.max(NEVER_SLOW_MS, SLOW_FACTOR * pace.maxBatchMillis)) return { go: false, reason: SLOW_BATCHES, waitMs: 2_000 };
   return { go: true };
 }
 

@@ -35,6 +35,10 @@ describe('the next batch', () => {
     expect(decidePace({ ...quiet, oldestSnapshotSeconds: 90_000 }, { ...fresh, snapshotWaitMs: 60_000 }, pace)).toEqual({ go: true });
   });
 
+  test('calls no batch slow that takes less than 150 ms, however small the limit', () => {
+    expect(decidePace(quiet, { ...fresh, batches: Array.from({ length: 20 }, () => 140) }, { ...pace, maxBatchMillis: 5 })).toEqual({ go: true });
+  });
+
   test.each<[string, number[], boolean]>([
     ['goes on after nineteen slow batches, which say little', Array.from({ length: 19 }, () => 1_000), true],
     ['goes on when one in twenty was slow', [...Array.from({ length: 19 }, () => 50), 1_000], true],
