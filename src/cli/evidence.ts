@@ -3,7 +3,9 @@ import path from 'node:path';
 import { directoryCheckpointSink } from '../evidence/audit/checkpoint-directory.ts';
 import type { Checkpoint } from '../evidence/audit/checkpoint.ts';
 import { verifyAuditLog } from '../evidence/audit/verify.ts';
+import { checkCertificateInChain, type ChainSupport } from '../evidence/certificate-in-chain.ts';
 import { loadPublicKeys } from '../evidence/keys.ts';
+import type { Certificate } from '../evidence/certificate.ts';
 import { verifyCertificate } from '../evidence/verify-certificate.ts';
 import { CliError, EXIT, type CliContext, type ExitCode, type Output } from './context.ts';
 import { note, printResult, table } from './output.ts';
@@ -14,6 +16,8 @@ export interface EvidenceFlags {
   keys?: string;
   /** Folder of checkpoints that were kept apart from the log. */
   checkpoints?: string;
+  /** Folder of the audit log a certificate rests on. */
+  audit?: string;
 }
 
 /** `certificate verify FILE`: is it what was signed, by whom, and is the history it names the one the auditor has? */
@@ -25,20 +29,28 @@ export async function verifyCertificateFile(context: CliContext, file: string, f
   const checkpoints = flags.checkpoints === undefined ? undefined : await readCheckpoints(flags.checkpoints);
   const verdict = verifyCertificate({ text, publicKeys: keys, ...(checkpoints ? { checkpoints } : {}) });
   const { certificate, ...checks } = verdict;
-  printResult(context, flags.output, checks, () =>
+  const chain = flags.audit === undefined || !certificate ? undefined : await inChain(flags.audit, certificate);
+  printResult(context, flags.output, { ...checks, ...(chain ? { chain } : {}) }, () =>
     table(
       ['check', 'verdict', 'detail'],
       [
         ['shape', verdict.shape.ok ? 'Valid' : 'Invalid', verdict.shape.problems.join('; ')],
         ['signature', verdict.signature.state, verdict.signature.keyId],
         ['audit', verdict.audit.state, verdict.audit.detail],
+        ...(chain ? [['chain', chain.state, chain.problems.join('; ') || 'the log records the same deletions']] : []),
       ],
     ),
   );
   if (certificate && verdict.signature.state === 'Valid') note(context, `${certificate.kind} in ${certificate.store.namespace}/${certificate.store.name}, issued ${certificate.issuedAt}: ${certificate.collections.reduce((sum, each) => sum + each.deleted, 0)} rows deleted; not covered: ${certificate.notCovered.length} statements`);
   // Without checkpoints from elsewhere the anchoring is not judged; what was judged decides.
-  const fine = verdict.shape.ok && verdict.signature.state === 'Valid' && (checkpoints === undefined || verdict.audit.state === 'Anchored');
+  const fine = verdict.shape.ok && verdict.signature.state === 'Valid' && (checkpoints === undefined || verdict.audit.state === 'Anchored') && (flags.audit === undefined || chain?.state === 'Supported');
   return fine ? EXIT.fine : EXIT.findings;
+}
+
+async function inChain(dir: string, certificate: Certificate): Promise<ChainSupport> {
+  const info = await stat(dir).catch(() => undefined);
+  if (!info?.isDirectory()) throw new CliError(`--audit ${dir}: ${info ? 'is not a folder' : 'there is no such folder'}; name the folder of the log, for example /var/lib/dataward/audit`);
+  return checkCertificateInChain(dir, certificate);
 }
 
 /** `audit verify DIR`: two verdicts, integrity and completeness, because a log that was cut off is still intact. */

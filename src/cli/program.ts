@@ -66,6 +66,7 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
   const evidence = (command: Command): Command => command.option('--keys <dir>', 'folder of public keys; the one beside the evidence when left out').option('--checkpoints <dir>', 'folder of checkpoints kept apart from the log').addOption(output());
   evidence(program.command('certificate').description('deletion certificates').command('verify <file>'))
     .description('check a certificate offline')
+    .option('--audit <dir>', 'folder of the audit log; compares what the certificate states with what the log records')
     .action(async (file: string, flags: EvidenceFlags) => exit(await (await import('./evidence.ts')).verifyCertificateFile(context, file, flags)));
   evidence(program.command('audit').description('the audit log').command('verify <dir>'))
     .description('check an audit log offline: integrity and completeness')

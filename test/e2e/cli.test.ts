@@ -188,6 +188,16 @@ describe('evidence', () => {
     expect(await audit()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^integrity +Intact +\d+ records in order$/m), stderr: expect.stringMatching(/Give --checkpoints from another place/) });
   });
 
+  test('a certificate is compared with the log it rests on', async () => {
+    const log = path.join(copy, 'audit');
+    expect(await verify('--audit', log)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^chain +Supported +the log records the same deletions$/m) });
+    await edit(segment(), (text) => text.replaceAll(/"deleted":(\d+)/g, '"deleted":1$1'));
+    expect(await verify('--audit', log)).toMatchObject({ code: 1, stdout: expect.stringMatching(/^chain +(Contradicted|Missing) +\S/m) });
+    await rm(segment());
+    expect(await verify('--audit', log)).toMatchObject({ code: 1, stdout: expect.stringMatching(/^chain +Missing +chain \S+ is not here$/m) });
+    expect(await verify('--audit', path.join(copy, 'nowhere'))).toMatchObject({ code: 2, stderr: expect.stringMatching(/--audit .*nowhere: there is no such folder; name the folder of the log/) });
+  });
+
   test('a certificate with another number in it, or checked with a key of somebody else, is not', async () => {
     const foreign = path.join(copy, 'foreign');
     await mkdir(foreign);
@@ -260,7 +270,7 @@ async function countsOf(statements: readonly string[]): Promise<Record<string, n
 const withoutTimes = (text: string): string => text.replaceAll(/\d\d:\d\d:\d\d\.\d{3}Z/g, 'TIME');
 
 function kubectlWith(bin: string, args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { PATH: `${bin}:${process.env['PATH']}`, HOME: '/nonexistent', KUBECONFIG: stage.alice.kubeconfig, KUBECTL_KUBERC: 'false' };
+  const env = { PATH: `${bin}:${process.env['PATH']}`, HOME: bin, KUBECONFIG: stage.alice.kubeconfig, KUBECTL_KUBERC: 'false' };
   return new Promise((resolve) => {
     execFile('kubectl', args, { env }, (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }));
   });

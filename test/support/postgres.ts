@@ -99,7 +99,7 @@ export async function startReplica(primary: TestPostgres): Promise<TestPostgres>
     await run(join(template.binaries, 'pg_basebackup'), ['-D', dataFolder, '-d', source, '--write-recovery-conf', '--checkpoint=fast', '--no-sync'], {
       ...template.account,
       cwd: '/', // the account may not be able to enter ours
-      env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', PGPASSWORD: password }, // not our ~/.postgresql
+      env: { PATH: '/usr/bin:/bin', HOME: '/dev/null', PGPASSWORD: password }, // no ~/.postgresql: under a device nobody can have put one
     });
   });
 }
