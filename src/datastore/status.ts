@@ -15,8 +15,11 @@ import type { Observation } from './observe.ts';
 const WORST = 50;
 const LEGACY = ['TLSv1.0', 'TLSv1.1'];
 
-export function identityStatus(identity: StoreIdentity): NonNullable<DataStoreStatus['identity']> {
-  return { fingerprint: identity.fingerprint, server: identity.server, timeline: identity.timeline };
+/** @param known what was told before; its watermark is kept where this login may not read the store's. */
+export function identityStatus(identity: StoreIdentity, known: DataStoreStatus['identity']): NonNullable<DataStoreStatus['identity']> {
+  const { fingerprint, server, timeline } = identity;
+  const watermark = identity.watermark ?? (known?.fingerprint === fingerprint ? known.watermark : undefined);
+  return { fingerprint, server, timeline, ...(watermark === undefined ? {} : { watermark }) };
 }
 
 /**
@@ -100,7 +103,7 @@ export function dataStoreStatus(store: DataStore, observation: Observation, now:
     observedGeneration: store.metadata.generation ?? 0,
     conditions: conditions(store, observation, now),
     ...(ends.length > 0 ? { validUntil: ends.toSorted()[0] as string } : {}),
-    ...(identity && accepted ? { identity: identityStatus(identity) } : {}),
+    ...(identity && accepted ? { identity: identityStatus(identity, store.status?.identity) } : {}),
     ...(transport ? { transport: transportStatus(transport.facts, transport.sessions) } : {}),
     ...(inventory && rules ? { coverage: coverage(inventory.inventory, rules.resolved, rules.maps) } : {}),
     ...(counts && rules ? { retention: retentionStatus(counts.counts, rules.effective) } : {}),

@@ -10,8 +10,8 @@ export type TargetVerdict = { is: 'Known' | 'New' | 'Confirmed' } | { is: 'Targe
  * approved for one must never run in the other.
  *
  * A fingerprint equal to the known one without marker is the same store since our schema was installed. A lower
- * timeline means a copy of before answers: rows deleted since may be there again. A higher one is a failover, or a
- * restore that no timeline tells from one; whether holds were lost with it is asked of the store before each run.
+ * timeline, or a lower watermark whatever the timeline, means a copy of before answers: rows deleted since may be there
+ * again, and holds and approved rules be lost. A higher timeline with all that was written before is a failover.
  */
 export function judgeTarget(store: DataStore, identity: StoreIdentity): TargetVerdict {
   const { fingerprint, bareFingerprint, timeline } = identity;
@@ -29,13 +29,18 @@ export function judgeTarget(store: DataStore, identity: StoreIdentity): TargetVe
       message: `another store answers under this name: ${fingerprint} instead of ${known.fingerprint}; if that is intended, annotate ${CONFIRM_TARGET_ANNOTATION}=${fingerprint}`,
     };
   }
-  if (known.timeline !== undefined && timeline < known.timeline) {
-    const word = `${fingerprint}/${timeline}`;
-    if (confirmed === word) return { is: 'Confirmed' };
-    return {
-      is: 'Rewound',
-      message: `the store went from timeline ${known.timeline} back to ${timeline}; see that every LegalHold stands, then annotate ${CONFIRM_TARGET_ANNOTATION}=${word}`,
-    };
+  const back = rewinding(known, identity);
+  if (back === undefined) return { is: 'Known' };
+  const word = `${fingerprint}/${back.word}`;
+  if (confirmed === word) return { is: 'Confirmed' };
+  return { is: 'Rewound', message: `the store went back in time: ${back.how}; see that every LegalHold stands, then annotate ${CONFIRM_TARGET_ANNOTATION}=${word}` };
+}
+
+/** How a store went back, and the word that confirms this one time: another restore needs another word. */
+function rewinding(known: NonNullable<NonNullable<DataStore['status']>['identity']>, { timeline, watermark }: StoreIdentity): { how: string; word: string } | undefined {
+  if (known.watermark !== undefined && watermark !== undefined && watermark < known.watermark) {
+    return { how: `the last ${known.watermark - watermark} of ${known.watermark} things that runs wrote in it are gone`, word: `${timeline}/${watermark}-${known.watermark}` };
   }
-  return { is: 'Known' };
+  if (known.timeline !== undefined && timeline < known.timeline) return { how: `from timeline ${known.timeline} to ${timeline}`, word: `${timeline}` };
+  return undefined;
 }

@@ -10,6 +10,11 @@ export interface StoreIdentity {
   server: string;
   /** Rises on failover and on point-in-time restore. */
   timeline: number;
+  /**
+   * Counts what runs of dataward ever wrote into this store. It only grows, so a smaller one than before is a copy of
+   * before: a backup, a snapshot, a replica that was behind. Absent: nothing is installed, or it may not be read.
+   */
+  watermark?: number;
   /** True when the server is a read replica. */
   replica: boolean;
 }

@@ -260,6 +260,10 @@ export interface StoreIdentity {
    * timeline grows with each failover.
    */
   timeline?: number;
+  /**
+   * watermark counts what runs wrote into the store. A smaller one means that a copy of before answers.
+   */
+  watermark?: number;
 }
 /**
  * coverage compares the tables of the store with what the DataMaps describe.

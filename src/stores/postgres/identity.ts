@@ -20,14 +20,24 @@ export async function readIdentity(connection: Connection): Promise<StoreIdentit
   const row = rows[0];
   if (row === undefined) throw new TypeError('The identity query gives one row.');
   const marker = (await readFence(connection))?.marker;
+  const watermark = marker === undefined ? undefined : await readWatermark(connection);
   const bare = { engine: 'PostgreSQL', system: row.system, database: row.database };
   return {
     fingerprint: digestOf({ ...bare, marker }),
     bareFingerprint: digestOf(bare),
     server: `PostgreSQL ${row.version.split(' ')[0] ?? ''}`,
     timeline: row.timeline,
+    ...(watermark === undefined ? {} : { watermark }),
     replica: row.replica,
   };
+}
+
+/** Every takeover and every batch of every run raises it, in the transaction that deletes. Claims are never removed. */
+async function readWatermark(connection: Connection): Promise<number | undefined> {
+  const { rows } = await connection.query<{ readable: boolean }>(`SELECT has_table_privilege('dataward.claim', 'SELECT') AS readable`);
+  if (rows[0]?.readable !== true) return undefined;
+  const mark = await connection.query<{ mark: string }>('SELECT coalesce(sum(epoch + last_seq), 0)::text AS mark FROM dataward.claim');
+  return Number(mark.rows[0]?.mark ?? 0);
 }
 
 /** The server's clock, which fixes a run's cutoffs: RFC 3339, UTC, microseconds. */
