@@ -32,7 +32,7 @@ export const REASONS = {
   TargetUnexpected: 'The store is not the one spec.expectedTarget pins.',
   ForeignOwner: 'Another operator claims this store.',
   Rewound: 'The store went back in time; what was deleted since may be there again.',
-  Restored: 'The store was restored from a backup; deletions are being repeated.',
+  Restored: 'The store was put back to an earlier state and a person confirmed it; rows deleted since are due again.',
   ClockSkew: 'The clocks of operator and store differ by more than a minute.',
 
   // Coverage and maps

@@ -132,6 +132,11 @@ function conditions(store: DataStore, observation: Observation, now: number): Co
   }
   if (refused?.is === 'Rewound') set('Rewound', 'True', 'Rewound', refused.message);
   else if (verdict) list = removeCondition(list, 'Rewound');
+  if (verdict?.is === 'Restored') {
+    // Taken out first: the time of this restore counts, not that of an earlier one.
+    list = removeCondition(list, 'Restored');
+    set('Restored', 'True', 'Restored', 'A person confirmed that the store was put back. Rows deleted since are due again, and a person approves the next run of each collection, because approvals of before are void.');
+  }
   return list;
 }
 

@@ -2,6 +2,7 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import { pendingHolds, storeRules, type Declarations, type StoreRules } from '../rules/store-rules.ts';
 import { components } from '../rules/components.ts';
+import { approvedSince } from '../rules/target.ts';
 import { ruleset } from '../rules/ruleset.ts';
 import { normalRule, type ApprovalReason, type NormalRule } from '../rules/weakening.ts';
 import { WaitingError } from '../runtime/result.ts';
@@ -60,7 +61,7 @@ export async function derive(store: DataStore, policy: RetentionPolicy, declarat
       normals,
       rules,
       refusals: part.refusals,
-      reasons: approvalReasons({ policy, plan: draft.plan, forecast: part.forecast, rules: request.rules, normals, approved, inventory }),
+      reasons: approvalReasons({ policy, plan: draft.plan, forecast: part.forecast, rules: request.rules, normals, approved: approvedSince(store, identity, approved), inventory }),
       pendingHolds: pending,
     };
   });

@@ -1,9 +1,11 @@
+import { getCondition } from '../api/conditions.ts';
 import type { DataStore } from '../api/generated/dataStore.ts';
 import { CONFIRM_TARGET_ANNOTATION } from '../api/kinds.ts';
 import type { StoreIdentity } from '../stores/facts.ts';
+import type { ApprovedRule } from '../stores/fence.ts';
 
 /** Whether the store behind the name is the one it was. */
-export type TargetVerdict = { is: 'Known' | 'New' | 'Confirmed' } | { is: 'TargetChanged' | 'TargetUnexpected' | 'Rewound'; message: string };
+export type TargetVerdict = { is: 'Known' | 'New' | 'Confirmed' | 'Restored' } | { is: 'TargetChanged' | 'TargetUnexpected' | 'Rewound'; message: string };
 
 /**
  * Compares what answers with what answered before. A host name can lead to another server overnight; a purge
@@ -14,7 +16,7 @@ export type TargetVerdict = { is: 'Known' | 'New' | 'Confirmed' } | { is: 'Targe
  * again, and holds and approved rules be lost. A higher timeline with all that was written before is a failover.
  */
 export function judgeTarget(store: DataStore, identity: StoreIdentity): TargetVerdict {
-  const { fingerprint, bareFingerprint, timeline } = identity;
+  const { fingerprint, bareFingerprint } = identity;
   const pinned = store.spec.expectedTarget;
   if (pinned && pinned !== fingerprint && pinned !== bareFingerprint) {
     return { is: 'TargetUnexpected', message: `the store answers with ${fingerprint}, but spec.expectedTarget pins ${pinned}; correct the endpoint or the pin` };
@@ -32,8 +34,18 @@ export function judgeTarget(store: DataStore, identity: StoreIdentity): TargetVe
   const back = rewinding(known, identity);
   if (back === undefined) return { is: 'Known' };
   const word = `${fingerprint}/${back.word}`;
-  if (confirmed === word) return { is: 'Confirmed' };
+  if (confirmed === word) return { is: 'Restored' };
   return { is: 'Rewound', message: `the store went back in time: ${back.how}; see that every LegalHold stands, then annotate ${CONFIRM_TARGET_ANNOTATION}=${word}` };
+}
+
+/**
+ * The approved rules that still speak. Those a restore brought back are of another time: a rule lengthened since would
+ * be shortened again unseen. So after one that was confirmed, a person approves the next runs.
+ */
+export function approvedSince(store: DataStore, identity: StoreIdentity, approved: readonly ApprovedRule[]): ApprovedRule[] {
+  if (judgeTarget(store, identity).is === 'Restored') return [];
+  const restored = getCondition(store.status?.conditions, 'Restored');
+  return approved.filter(({ at }) => restored?.status !== 'True' || Date.parse(at) > Date.parse(restored.lastTransitionTime));
 }
 
 /** How a store went back, and the word that confirms this one time: another restore needs another word. */

@@ -71,6 +71,7 @@ test('a store put back to before a purge, on the same timeline, is recognised an
   const word = /confirm-target=(\S+)$/.exec(conditionOf(rewound, 'Rewound')?.message ?? '')?.[1];
   await alice.client.mergePatch<DataStore>(DATA_STORE, STORE, { metadata: { annotations: { 'dataward.io/confirm-target': word } } });
   await until('the store is taken as it is', async () => conditionOf(await seen(), 'Rewound') === undefined);
+  expect(conditionOf(await seen(), 'Restored')?.status).toBe('True');
   const next = await requestRun(alice);
   await approve(bob, next);
   const ended = await untilState(alice, next, ['Succeeded'], 90_000);
