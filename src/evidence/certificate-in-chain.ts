@@ -48,6 +48,7 @@ class Tally {
   readonly #deleted = new Map<string, number>();
   #intended = false;
   #beforeIntent = false;
+  #unreadable = 0;
 
   constructor(uid: string) {
     this.#uid = uid;
@@ -58,13 +59,18 @@ class Tally {
     if (record.outcome === 'Intended') this.#intended = true;
     if (record.action !== JOURNAL_TAKEN_OVER) return;
     if (!this.#intended) this.#beforeIntent = true;
-    const { collection, deleted } = record.refs['batch'] as { collection: string; deleted: number };
+    const { collection, deleted } = (record.refs['batch'] ?? {}) as { collection?: unknown; deleted?: unknown };
+    if (typeof collection !== 'string' || typeof deleted !== 'number') {
+      this.#unreadable += 1;
+      return;
+    }
     this.#deleted.set(collection, (this.#deleted.get(collection) ?? 0) + deleted);
   }
 
   compare(certificate: Certificate): string[] {
     const problems: string[] = [];
     if (!this.#intended || this.#beforeIntent) problems.push('no intent was recorded before the first deletion');
+    if (this.#unreadable > 0) problems.push(`${this.#unreadable} records of batches do not say what was deleted; verify the chain`);
     const stated = new Map(certificate.collections.map(({ name, deleted }) => [name, deleted]));
     for (const name of new Set([...stated.keys(), ...this.#deleted.keys()])) {
       const [says, recorded] = [stated.get(name) ?? 0, this.#deleted.get(name) ?? 0];

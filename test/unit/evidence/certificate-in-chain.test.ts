@@ -47,6 +47,13 @@ describe('a certificate is contradicted when', () => {
   });
 });
 
+test('a record of a batch that does not say what was deleted contradicts it, and ends nothing', async () => {
+  const spoil = async (dir: string): Promise<void> => {
+    for (const { path, lines } of await readLines(dir)) writeLines(path, lines.map((line) => line.replace('"deleted":50', '"deleted":"many"')));
+  };
+  expect(await support({}, { spoil })).toMatchObject({ state: 'Contradicted', problems: expect.arrayContaining([expect.stringMatching(/records of batches do not say what was deleted/)]) });
+});
+
 describe('nothing is known when', () => {
   test('the chain is another one', async () => {
     expect(await support({ audit: { ...facts().audit, checkpoint: null } })).toMatchObject({ state: 'Missing', problems: [expect.stringContaining('is not here, but chain')] });
