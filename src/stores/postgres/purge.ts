@@ -39,7 +39,8 @@ export async function* purge(connect: () => Promise<Connection>, surroundings: S
     for (let worker = 0; worker < Math.max(1, context.pace.workers); worker += 1) connections.push(await connect());
     const first = connections[0] as Connection;
     // A partition addressed by its own name is left unread where its bounds, or a valid CHECK, exclude every due row.
-    for (const connection of connections) await connection.query('SET constraint_exclusion = on');
+    // A worker is one process of the server: helpers of it would take the processors from the application.
+    for (const connection of connections) await connection.query('SET constraint_exclusion = on; SET max_parallel_workers_per_gather = 0');
     await requireCountersAndTriggers(first);
     let compiled = await compile(first, step, context);
     const progress = await readProgress(first, context.claim.run, step.collection);

@@ -146,7 +146,7 @@ export function countForDrop(what: Deletable, leaf: ResolvedTable, resolver: Res
   };
 }
 
-/** The first row, in the order of the heap, that is deletable in a run of pages; no range: in the whole table, which the server may then read with several workers. */
+/** The first row, in the order of the heap, that is deletable in a run of pages; no range: in the whole table. */
 export function firstDeletable(what: Deletable, leaf: ResolvedTable, range: BlockRange | undefined, resolver: Resolver): Statement {
   const parameters = new Parameters();
   const within = range === undefined ? '' : `${inBlocks(range, parameters)} AND `;
