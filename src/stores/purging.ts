@@ -61,6 +61,11 @@ export interface PurgeContext {
   pace: Pace;
   /** Rows that may still go in this step. A batch that would take more is not committed; then `LimitReached`. Absent: no limit. */
   maxRows?: number;
+  /**
+   * The rows were counted after the deletion and some are left: look for them everywhere, also where the run has
+   * been. Without it a table is gone through once, and what came, or moved, behind the walk is for the count to find.
+   */
+  sweep?: boolean;
   signal: AbortSignal;
 }
 

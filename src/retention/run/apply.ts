@@ -68,8 +68,9 @@ export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): P
     // The claim names who owns the store; another cluster's operator must not delete on the strength of having the password.
     if (claim.owner !== context.owner) return { end: 'Stopped', stop: { reason: 'ForeignOwner', why: `the store belongs to ${claim.owner}; only its own operator deletes there` }, deleted: ledger.deleted() };
     const until = context.now() + STRETCH_MS;
+    const sweep = (work.run.status?.verification?.residual ?? 0) > 0;
     for (const step of stepsOf(work.run, planned.steps)) {
-      const batches = writer.purge(step, { request: work.request, claim, pace: work.policy.spec.purge?.pace ?? DEFAULT_PACE, maxRows: Math.max(0, work.maxRows - ledger.deleted()), signal: context.signal });
+      const batches = writer.purge(step, { request: work.request, claim, pace: work.policy.spec.purge?.pace ?? DEFAULT_PACE, maxRows: Math.max(0, work.maxRows - ledger.deleted()), sweep, signal: context.signal });
       let reported = 0;
       // The generator deletes nothing until it is asked for the next batch, so every gate is passed before each one.
       const before = await context.stop();

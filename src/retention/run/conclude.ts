@@ -1,4 +1,4 @@
-import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { PurgeRun, Verification } from '../../api/generated/purgeRun.ts';
 import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
@@ -35,7 +35,7 @@ export interface ConcludeContext {
 
 /**
  * Ends a run whose deletions are done: an independent look, then the record of what was approved and proven, then
- * the certificate. Each part may be done again after a crash without saying anything twice that is not true.
+ * the certificate. Where the look finds due rows the run goes on with them first. Each part may be done again after a crash without saying anything twice that is not true.
  */
 export async function conclude(concluded: ConcludedRun, context: ConcludeContext): Promise<RunReport> {
   const { run, store, request } = concluded;
@@ -44,6 +44,8 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
     const deleted = (await openLedger({ run, store }, writer, context)).deleted();
     const verdict = await verifyRun(run, store, request, context.connections, { now: context.now, signal: context.signal });
     const { verification, problem } = verdict;
+    const progress = { deleted };
+    if (problem?.reason === 'ResidualRows' && mayGoOn(run, verification)) return goOn(concluded, verification, deleted, context);
     await context.audit.append({
       actor: context.actor,
       action: problem ? 'purge.failed' : 'purge.verified',
@@ -51,7 +53,6 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
       outcome: problem ? 'Failed' : 'Done',
       refs: { planDigest: run.spec.planDigest, deleted, level: verification.level ?? 'Claimed', residual: verification.residual ?? 0, ...(problem ? { reason: problem.reason } : {}) },
     });
-    const progress = { deleted };
     if (problem) return { state: 'Failed', reason: problem.reason, why: problem.message, verification, progress };
     if (verification.level === 'Claimed') {
       return { state: 'Succeeded', reason: 'ClaimedOnly', why: 'the store names no verify identity, so nobody looked independently and no certificate is issued', verification, progress };
@@ -63,6 +64,19 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
   } finally {
     await writer.close();
   }
+}
+
+/** Rows came, or moved, while the run was at work. It goes on as long as each count finds fewer of them than the one before. */
+function mayGoOn(run: PurgeRun, { residual = 0 }: Verification): boolean {
+  const before = run.status?.verification?.residual;
+  return before === undefined || residual < before;
+}
+
+/** Back to work: the next stretch looks for the rows that are left everywhere. Nothing is proven, so no level is told. */
+async function goOn({ run }: ConcludedRun, { residual = 0, heldBefore, by, at }: Verification, deleted: number, context: ConcludeContext): Promise<RunReport> {
+  await context.audit.append({ actor: context.actor, action: 'purge.residual', object: objectOf(run), outcome: 'Noted', refs: { planDigest: run.spec.planDigest, deleted, residual } });
+  const verification = { residual, ...(heldBefore ? { heldBefore } : {}), ...(by ? { by } : {}), ...(at ? { at } : {}) };
+  return { state: 'Running', reason: 'ResidualRows', why: `${residual} rows came or moved while the run was at work; it goes on with them`, verification, progress: { deleted } };
 }
 
 /** Keeps beside the data under which rule it was purged: the next plan is compared with this, whichever object is edited. */

@@ -94,7 +94,7 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
   async function purge(run: PurgeRun, { store, policy, request }: RunObservation, { maxRows, endsAt }: Extract<Decision, { next: 'purge' }>, grade: 'Verified' | 'Unverified', signal: AbortSignal): Promise<Result> {
     if (!store || !policy || !request) return requeueAfter(RETRY_AFTER_MS);
     const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, request, context.connections, signal));
-    await report(run, { state: 'Running', reason: 'Running', why: '', grade, verification: { heldBefore }, progress: { deleted: run.status?.progress?.deleted ?? 0 } }, signal);
+    await report(run, { state: 'Running', reason: 'Running', why: '', grade, verification: { ...run.status?.verification, heldBefore }, progress: { deleted: run.status?.progress?.deleted ?? 0 } }, signal);
     const before = run.status?.progress?.deleted ?? 0;
     const stop = await watchForStop(run, store, policy, { client: context.client, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen, leaving: context.leaving, endsAt, now });
     const stretch = await purgeStretch(
@@ -151,7 +151,7 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
     }
     const end = await conclude({ run, store, policy, request, normals }, { ...context, nameClient: context.certifier.nameClient, now, signal });
     await report(run, end, signal);
-    return settle(run);
+    return end.state === 'Running' ? requeueAfter(0) : settle(run);
   }
 
   /** Deleting a run deletes no data and undoes none: it only ends here. */

@@ -98,5 +98,5 @@ function problemOf(counts: readonly StepForecast[], residual: number, held: { mi
   if (unseen) return { reason: 'Failed', message: `${unseen} could not be counted again: it is no longer declared, found or due; what was deleted is in the audit log` };
   if (residual === 0) return undefined;
   const worst = counts.toSorted((a, b) => b.due - a.due)[0];
-  return { reason: 'ResidualRows', message: `${residual} due rows are still there, most in ${worst?.collection}; rows written late with an old time need a new plan` };
+  return { reason: 'ResidualRows', message: `${residual} due rows are still there, most in ${worst?.collection}; something goes on writing, or keeps, rows with an old time; find it, then plan again` };
 }

@@ -7,6 +7,7 @@ import { keysetColumn, readPlanFacts } from './facts.ts';
 import { readFence } from './fence.ts';
 import { readInventory } from './inventory.ts';
 import { readProgress } from './journal.ts';
+import type { RunProgress } from './journal.ts';
 import { firstPage, pagesOf } from './look.ts';
 import { merge } from './merge.ts';
 import { remainingRanges } from './size.ts';
@@ -22,7 +23,7 @@ import type { Compiled, StepWork, Surroundings, Unit } from './walk.ts';
 const UNITS_PER_WORKER = 6;
 /** Shorter ones would only make more and smaller batches. */
 const UNIT_PAGES = 1_500;
-/** Passes after the first: they catch rows that moved, came late or were locked. Whatever is left then is for the next run. */
+/** Of a sweep: they take rows that moved, came late or were locked. What is left after them is for the count to report. */
 const PASSES = 5;
 /** In a table that refers to itself each pass takes the rows nothing refers to any more. */
 const SELF_REFERENCE_PASSES = 1_000;
@@ -50,27 +51,31 @@ export async function* purge(connect: () => Promise<Connection>, surroundings: S
       compiled = await work.compile(first);
     }
     const walkers = connections.map((connection) => new Walker(work, connection, compiled));
-    const column = keysetColumn(compiled.target.rule);
-    const [leaf] = compiled.target.leaves;
-    if (step.method === 'Keyset' && column !== undefined && leaf !== undefined) {
-      yield* (walkers[0] as Walker).keyset(leaf, column);
-    } else if (!progress.firstPassDone) {
-      const units: Unit[] = [];
-      for (const table of compiled.target.leaves) {
-        const visited = progress.visited.get(table.oid) ?? [];
-        const pages = await pagesOf(first, table);
-        units.push(...remainingRanges(pages, visited, partsFor(pages, walkers.length)).map((range) => ({ leaf: table, range, pass: 1 })));
-      }
-      yield* merge(walkers.map((walker) => drain(walker, units)));
-    }
-    yield* finish(first, walkers, work);
+    if (!context.sweep && !progress.firstPassDone) yield* firstPass(first, walkers, work, progress);
+    const unfinished = walkers.some((walker) => walker.leftRows()) || compiled.target.what.edges.some((edge) => edge.self);
+    if (context.sweep || progress.firstPassDone || unfinished) yield* sweep(first, walkers, work);
   } finally {
     await Promise.allSettled(connections.map((connection) => connection.close()));
   }
 }
 
-/** Passes until nothing deletable is left, or a pass could not delete anything. */
-async function* finish(connection: Connection, walkers: readonly Walker[], work: StepWork): AsyncGenerator<BatchResult> {
+/** Once through everything the run has not visited yet. That nothing is left is for a count by another identity to say. */
+async function* firstPass(connection: Connection, walkers: readonly Walker[], work: StepWork, progress: RunProgress): AsyncGenerator<BatchResult> {
+  const [walker] = walkers as [Walker];
+  const { target } = walker.current();
+  const column = keysetColumn(target.rule);
+  const [only] = target.leaves;
+  if (work.step.method === 'Keyset' && column !== undefined && only !== undefined) return yield* walker.keyset(only, column);
+  const units: Unit[] = [];
+  for (const leaf of target.leaves) {
+    const pages = await pagesOf(connection, leaf);
+    units.push(...remainingRanges(pages, progress.visited.get(leaf.oid) ?? [], partsFor(pages, walkers.length)).map((range) => ({ leaf, range, pass: 1 })));
+  }
+  yield* merge(walkers.map((each) => drain(each, units)));
+}
+
+/** Passes over whole tables until nothing deletable is left, or a pass could not delete anything. */
+async function* sweep(connection: Connection, walkers: readonly Walker[], work: StepWork): AsyncGenerator<BatchResult> {
   for (let pass = 2; ; pass += 1) {
     // Every batch notices by itself when this is outdated.
     const compiled = (walkers[0] as Walker).current();

@@ -65,6 +65,7 @@ export class Walker {
   private pages: BatchSize;
   private readonly throttle: Throttle;
   private givenUp = 0;
+  private left = false;
 
   constructor(work: StepWork, connection: Connection, compiled: Compiled) {
     this.work = work;
@@ -77,6 +78,11 @@ export class Walker {
   /** What the next batch would be compiled from. */
   current(): Compiled {
     return this.compiled;
+  }
+
+  /** Rows somebody had locked were left for a later pass. */
+  leftRows(): boolean {
+    return this.left;
   }
 
   /** Deletes the due rows of a run of heap pages, batch by batch. Pages that stay locked are left to a later pass. */
@@ -177,6 +183,7 @@ export class Walker {
     if (attempt >= ATTEMPTS) {
       if (outcome.why === 'RowLocked' || outcome.why === 'Deadlock') {
         this.givenUp += 1;
+        this.left = true;
         if (this.givenUp < GIVE_UPS) return true;
       }
       throw new StoreError(outcome.error.reason, `${nameOf(this.compiled.target)}: it failed however small the batch was (${outcome.why}). ${outcome.error.message}`, { cause: outcome.error.cause });

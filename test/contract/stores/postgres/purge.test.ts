@@ -3,7 +3,7 @@ import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
 import type { StoreHold } from '../../../../src/stores/fence.ts';
-import type { BatchResult } from '../../../../src/stores/purging.ts';
+import type { BatchResult, PurgeContext } from '../../../../src/stores/purging.ts';
 import { countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 
@@ -101,21 +101,28 @@ describe('a purge', () => {
     expect([await left(store, 'items'), await left(store, 'orders')]).toEqual([10, 10]);
   });
 
-  test('takes rows that come, or move, behind its back in a later pass', async () => {
+  test('leaves rows that come, or move, behind its back to a sweep, which finds them wherever they are', async () => {
     const store = await storeWith(events);
     const rules = request([rule('events')]);
     const plan = await store.writer.planPurge(rules);
     const claim = await store.writer.claim('late');
+    const context: PurgeContext = { request: rules, claim, pace: { ...pace, maxBatchMillis: 1 }, signal: AbortSignal.timeout(20_000) };
     const batches: BatchResult[] = [];
-    for await (const batch of store.writer.purge(plan.steps[0]!, { request: rules, claim, pace: { ...pace, maxBatchMillis: 1 }, signal: AbortSignal.timeout(20_000) })) {
+    for await (const batch of store.writer.purge(plan.steps[0]!, context)) {
       batches.push(batch);
       if (batches.length !== 3) continue;
       // The vacuum frees the first pages, so that the new rows land where the walk has been.
       await store.sql('VACUUM events');
       await store.sql(`INSERT INTO events SELECT i, 'client-9', '2020-01-01Z', '' FROM generate_series(20001, 20050) i`);
     }
-    expect(deletedBy(batches)).toEqual({ events: 5050 });
+    expect(deletedBy(batches)).toEqual({ events: 5000 });
+    expect(await left(store, 'events', `created_at < '2024-01-01Z'`)).toBe(50);
+    const swept: BatchResult[] = [];
+    for await (const batch of store.writer.purge(plan.steps[0]!, { ...context, sweep: true })) swept.push(batch);
+    expect(deletedBy(swept)).toEqual({ events: 50 });
     expect(await left(store, 'events', `created_at < '2024-01-01Z'`)).toBe(0);
+    // The pages it has visited are no reason to pass over them, nor are rows that are gone a reason to look for ever.
+    for await (const batch of store.writer.purge(plan.steps[0]!, { ...context, sweep: true })) expect(batch).toBeUndefined();
   });
 
   test('does not run a rule that is not the planned one', async () => {

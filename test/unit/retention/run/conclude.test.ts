@@ -137,13 +137,25 @@ describe('a run that is not proven', () => {
   const planOf = (...forecast: StoreScript['plan']['forecast']): Partial<StoreScript> => ({ plan: { steps: [], refusals: [], forecast, walMegabytes: 0 } });
 
   test.each<[string, Circumstances, string, RegExp]>([
-    ['due rows are left', { script: planOf(aForecast(3)) }, 'ResidualRows', /3 due rows are still there, most in platform-db\/web\/views/],
+    ['as many due rows are left as before the sweep', { script: planOf(aForecast(3)), status: { verification: { residual: 3 } } }, 'ResidualRows', /3 due rows are still there, most in platform-db\/web\/views/],
     ['a planned collection was not counted', { script: planOf(aForecast(0, { collection: 'platform-db/web/other' })) }, 'Failed', /could not be counted again/],
     ['held rows are fewer', { script: { ...HELD, fingerprint: { rows: 1, sum: '7' } }, status: { verification: { heldBefore } } }, 'HeldRowsMissing', /1 of 2 held rows are gone/],
   ])('fails without a certificate and without a record of approval when %s', async (_, circumstances, reason, why) => {
     const { report, audit, calls, client, kept } = await end(circumstances);
     expect(report).toMatchObject({ state: 'Failed', reason, why: expect.stringMatching(why), progress: { deleted: 400 } });
     expect(audit.entries.at(-1)).toMatchObject({ action: 'purge.failed', outcome: 'Failed', refs: { reason } });
+    expect(calls.filter((call) => /anchor|recordApprovedRules/.test(call))).toEqual([]);
+    expect([client.writes, kept.size]).toEqual([[], 0]);
+  });
+
+  test.each<[string, Circumstances]>([
+    ['the first count finds due rows', { script: planOf(aForecast(3)), status: { verification: { heldBefore } } }],
+    ['a later count finds fewer than the one before', { script: planOf(aForecast(3)), status: { verification: { heldBefore, residual: 4 } } }],
+  ])('goes back to work, and claims no level, when %s', async (_, circumstances) => {
+    const { report, audit, calls, client, kept } = await end(circumstances);
+    expect(report).toMatchObject({ state: 'Running', reason: 'ResidualRows', why: expect.stringMatching(/^3 rows came or moved/), progress: { deleted: 400 }, verification: { heldBefore, residual: 3, by: 'verify' } });
+    expect(report.verification).not.toHaveProperty('level');
+    expect(audit.entries.at(-1)).toMatchObject({ action: 'purge.residual', outcome: 'Noted', refs: { residual: 3, deleted: 400 } });
     expect(calls.filter((call) => /anchor|recordApprovedRules/.test(call))).toEqual([]);
     expect([client.writes, kept.size]).toEqual([[], 0]);
   });

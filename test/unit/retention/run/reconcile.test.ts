@@ -141,12 +141,34 @@ describe('a run', () => {
     expect(one.actions()).toEqual(['purge.intent', 'purge.failed']);
   });
 
-  test('that left due rows has failed', async () => {
+  test('whose rows came or moved meanwhile goes back to work, looks for them everywhere, and is certified when none is left', async () => {
     const one = await stage();
-    one.change({ status: { state: 'Verifying' } });
-    one.store.script.plan.forecast = [aForecast(3)];
+    one.approve();
+    one.store.script.batches = [40];
     await one.look();
+    one.store.script.plan.forecast = [aForecast(3)];
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 0 });
+    expect(one.run().status).toMatchObject({ state: 'Running', verification: { residual: 3 } });
+    expect(one.run().metadata.finalizers).not.toEqual([]);
+    one.store.script.batches = [3];
+    one.store.script.plan.forecast = [aForecast(0)];
+    await one.look();
+    expect(one.store.purged.map(({ context }) => context.sweep)).toEqual([false, true]);
+    await one.look();
+    expect(ended(one)).toEqual(['Succeeded', true, []]);
+    expect(one.run().status).toMatchObject({ progress: { deleted: 43 }, verification: { level: 'VerifiedLive', residual: 0 } });
+    expect(one.actions()).toEqual(['purge.intent', 'purge.residual', 'purge.intent', 'purge.verified', 'certificate.issued']);
+  });
+
+  test('whose rows do not become fewer has failed, without a certificate', async () => {
+    const one = await stage();
+    one.approve();
+    one.store.script.batches = [40];
+    await one.look();
+    one.store.script.plan.forecast = [aForecast(3)];
+    for (let look = 0; look < 3; look += 1) await one.look();
     expect(ended(one)).toEqual(['Failed', true, []]);
+    expect(one.run().status?.conditions).toContainEqual(expect.objectContaining({ type: 'Failed', reason: 'ResidualRows' }));
     expect(one.client.writes.filter((write) => write.startsWith('create'))).toEqual([]);
   });
 
