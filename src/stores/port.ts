@@ -1,6 +1,7 @@
 import type { CollectionCount, CountRequest, Histogram } from './counting.ts';
 import type { Inventory, SessionFacts, StoreIdentity, TransportFacts } from './facts.ts';
 import type { ApprovedRule, Claim, FenceState, StoreHold } from './fence.ts';
+import type { JournalledRun, JournalTotals, TrimLimit } from './journal.ts';
 import type { Predicate, TableAddress, TimeField } from './predicate.ts';
 import type { BatchResult, JournalRow, PurgeContext, PurgePlan, PurgeRequest, PurgeStep } from './purging.ts';
 
@@ -103,7 +104,18 @@ export interface StoreWriter extends StoreReader {
    * store is frozen. A hold committed meanwhile narrows the following batches.
    */
   purge(step: PurgeStep, context: PurgeContext): AsyncIterable<BatchResult>;
-  /** Rows of the journal of one run after a sequence number, in order. */
+  /** Rows of the journal of one run after a sequence number, in order: a page of at most `JOURNAL_PAGE_ROWS`; empty when there are no more. */
   journal(run: string, afterSeq: number): Promise<JournalRow[]>;
+  /** What a run deleted by its rows up to `throughSeq`. */
+  journalTotals(run: string, throughSeq: number): Promise<JournalTotals>;
+  /** Rows a run deleted of each client, by its rows up to `throughSeq`. */
+  journalClients(run: string, throughSeq: number): Promise<ReadonlyMap<string, number>>;
+  /** Runs whose rows are all older than `before` and needed by nothing in the store, oldest first; none where the store is frozen or not `owner`'s. */
+  journalledRuns(limit: Omit<TrimLimit, 'lastSeq'>): Promise<JournalledRun[]>;
+  /**
+   * Removes the rows of one run from the journal, all or none, and gives their number. None when one of them lies outside
+   * the limit, the store is frozen, or a drop that was begun needs them. The run's claim stays.
+   */
+  trimJournal(run: string, limit: TrimLimit): Promise<number>;
   recordApprovedRules(policyUid: string, rules: ApprovedRule[]): Promise<void>;
 }

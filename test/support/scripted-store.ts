@@ -93,7 +93,16 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
         purged.push({ step, context });
         return purge(step, context);
       },
-      journal: async (_run, after) => script.journal.filter((row) => row.seq > after),
+      journal: async (_run, after) => script.journal.filter((row) => row.seq > after).slice(0, 2),
+      async journalTotals(_run, through) {
+        const rows = script.journal.filter((row) => row.seq <= through);
+        return { lastSeq: rows.at(-1)?.seq ?? 0, deleted: rows.reduce((sum, row) => sum + row.deleted, 0), collections: rows.map(({ collection, method, deleted }) => ({ collection, method, deleted })) };
+      },
+      async journalClients(_run, through) {
+        const sums = new Map<string, number>();
+        for (const { seq, clients } of script.journal) for (const [client, rows] of seq <= through ? Object.entries(clients) : []) sums.set(client, (sums.get(client) ?? 0) + rows);
+        return sums;
+      },
       async recordApprovedRules(_policy, rules) {
         told(`recordApprovedRules ${rules.map((rule) => `${rule.collection} ${rule.cutoff}`).join()}`);
       },

@@ -4,9 +4,10 @@ import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
-import type { StoreWriter } from '../../stores/port.ts';
-import type { JournalRow, PurgeRequest, PurgeStep, Refusal } from '../../stores/purging.ts';
+import type { PurgeRequest, PurgeStep, Refusal } from '../../stores/purging.ts';
 import { StoreError } from '../../stores/errors.ts';
+import { openLedger } from './ledger.ts';
+import { objectOf } from './names.ts';
 import type { Stop } from './stop.ts';
 
 export interface PurgeRunWork {
@@ -128,46 +129,4 @@ async function intend(work: PurgeRunWork, context: ApplyContext): Promise<number
     },
   });
   return record.seq;
-}
-
-/** How far a run has got, by the store's own journal. */
-export interface Ledger {
-  /** Rows deleted by the run so far, the batches told by `count` included. */
-  deleted(): number;
-  count(rows: number): void;
-  /** Brings what is new in the journal into the audit log, each row once; gives the rows deleted, as the journal says. */
-  takeOver(): Promise<number>;
-}
-
-/** Reads the journal of a run from its start, once; later calls read only what came since. */
-export async function openLedger(work: Pick<PurgeRunWork, 'run' | 'store'>, writer: StoreWriter, context: Pick<ApplyContext, 'journal' | 'actor' | 'nameClient'>): Promise<Ledger> {
-  const uid = work.run.metadata.uid ?? '';
-  const run = { store: `${work.store.metadata.namespace}/${work.store.metadata.name}`, run: uid, object: objectOf(work.run), actor: context.actor };
-  let seen = 0;
-  let journalled = 0;
-  let told = 0;
-  const ledger: Ledger = {
-    deleted: () => Math.max(journalled, told),
-    count(rows) {
-      told += rows;
-    },
-    async takeOver() {
-      const rows = await writer.journal(uid, seen);
-      await context.journal.takeOver(run, rows.map((row) => entryOf(row, context.nameClient)));
-      journalled += rows.reduce((sum, row) => sum + row.deleted, 0);
-      told = Math.max(told, journalled);
-      seen = rows.at(-1)?.seq ?? seen;
-      return journalled;
-    },
-  };
-  told = await ledger.takeOver();
-  return ledger;
-}
-
-function entryOf(row: JournalRow, nameClient: (key: string) => string): { seq: number; [field: string]: string | number | Record<string, number> } {
-  return { seq: row.seq, epoch: row.epoch, collection: row.collection, table: `${row.table.schema}.${row.table.name}`, method: row.method, deleted: row.deleted, clients: Object.fromEntries(Object.entries(row.clients).map(([key, rows]) => [nameClient(key), rows])), at: row.at };
-}
-
-export function objectOf(run: PurgeRun): { kind: string; namespace: string; name: string; uid: string } {
-  return { kind: 'PurgeRun', namespace: run.metadata.namespace ?? '', name: run.metadata.name, uid: run.metadata.uid ?? '' };
 }

@@ -11,8 +11,9 @@ import { buildCertificate, certificateDigest, certificateText, signCertificate, 
 import type { SigningKey } from '../../evidence/keys.ts';
 import type { Client } from '../../runtime/client.ts';
 import { isAlreadyExists } from '../../runtime/client.ts';
-import type { JournalRow, PurgeRequest } from '../../stores/purging.ts';
-import { objectOf } from './apply.ts';
+import type { JournalTotals } from '../../stores/journal.ts';
+import type { PurgeRequest } from '../../stores/purging.ts';
+import { objectOf } from './names.ts';
 import type { Verdict } from './verify.ts';
 
 /** Where certificates go and what they are signed with. */
@@ -38,7 +39,9 @@ export interface CertifiedRun {
   policy: RetentionPolicy;
   request: PurgeRequest;
   verdict: Verdict;
-  rows: readonly JournalRow[];
+  /** What the store's own journal says was deleted. */
+  totals: JournalTotals;
+  clients: ReadonlyMap<string, number>;
   /** First record of the run in the audit chain. */
   firstSeq: number;
 }
@@ -62,7 +65,7 @@ export async function certify(certified: CertifiedRun, certifier: Certifier): Pr
   return { name, sha256: digest.replace(/^sha256:/, '') };
 }
 
-function certificateFacts({ run, store, policy, request, verdict, rows, firstSeq }: CertifiedRun, certifier: Certifier, anchored: { lastSeq: number; checkpoint: Checkpoint | null }): CertificateFacts {
+function certificateFacts({ run, store, policy, request, verdict, totals, clients, firstSeq }: CertifiedRun, certifier: Certifier, anchored: { lastSeq: number; checkpoint: Checkpoint | null }): CertificateFacts {
   const { spec } = run;
   const issuedAt = new Date(certifier.now()).toISOString();
   const approvedAt = run.status?.approval?.since ?? run.metadata.creationTimestamp ?? issuedAt;
@@ -79,8 +82,8 @@ function certificateFacts({ run, store, policy, request, verdict, rows, firstSeq
       runUid: run.metadata.uid ?? '',
     },
     store: { namespace: store.metadata.namespace ?? '', name: store.metadata.name, identityFingerprint: spec.plan.target, server: store.status?.identity?.server ?? store.spec.engine },
-    collections: spec.plan.steps.map((step) => certifiedCollection(run, step.collection, request, verdict, rows)),
-    clients: perClient(rows, certifier.nameClient),
+    collections: spec.plan.steps.map((step) => certifiedCollection(run, step.collection, request, verdict, totals)),
+    clients: perClient(clients, certifier.nameClient),
     exclusions: [],
     notCovered: NOT_COVERED,
     audit: { chainId: certifier.audit.chainId, firstSeq, ...anchored },
@@ -96,20 +99,20 @@ const NOT_COVERED: readonly string[] = [
   'logs, caches and exports of applications',
 ];
 
-function certifiedCollection(run: PurgeRun, collection: string, request: PurgeRequest, verdict: Verdict, rows: readonly JournalRow[]): CertifiedCollection {
+function certifiedCollection(run: PurgeRun, collection: string, request: PurgeRequest, verdict: Verdict, totals: JournalTotals): CertifiedCollection {
   const step = run.spec.plan.steps.find((candidate) => candidate.collection === collection);
   const forecast = run.spec.forecast.steps.find((candidate) => candidate.collection === collection);
   const seen = verdict.counts.find((candidate) => candidate.collection === collection);
   const table = request.rules.find((rule) => rule.collection === collection)?.table;
-  const own = rows.filter((row) => row.collection === collection);
+  const own = totals.collections.filter((candidate) => candidate.collection === collection);
   return {
     name: collection,
     table: table ? `${table.schema}.${table.name}` : collection,
-    method: own.length > 0 && own.every((row) => row.method === 'DropPartition') ? 'PartitionDrop' : 'LogicalDelete',
+    method: own.length > 0 && own.every(({ method }) => method === 'DropPartition') ? 'PartitionDrop' : 'LogicalDelete',
     predicateDigest: step?.predicateDigest ?? '',
     ...(step ? { cutoff: instant(step.cutoff) } : {}),
     eligible: forecast?.due ?? 0,
-    deleted: own.reduce((sum, row) => sum + row.deleted, 0),
+    deleted: own.reduce((sum, { deleted }) => sum + deleted, 0),
     held: (seen?.held ?? 0) + (seen?.floored ?? 0),
     blocked: seen?.blocked ?? 0,
     indeterminate: seen?.indeterminate ?? 0,
@@ -122,10 +125,8 @@ function certifiedCollection(run: PurgeRun, collection: string, request: PurgeRe
   };
 }
 
-function perClient(rows: readonly JournalRow[], nameClient: (key: string) => string): { client: string; deleted: number }[] {
-  const sums = new Map<string, number>();
-  for (const row of rows) for (const [client, deleted] of Object.entries(row.clients)) sums.set(client, (sums.get(client) ?? 0) + deleted);
-  return [...sums].map(([client, deleted]) => ({ client: nameClient(client), deleted })).filter((entry) => entry.deleted > 0);
+function perClient(clients: ReadonlyMap<string, number>, nameClient: (key: string) => string): { client: string; deleted: number }[] {
+  return [...clients].map(([client, deleted]) => ({ client: nameClient(client), deleted })).filter((entry) => entry.deleted > 0);
 }
 
 const instant = (text: string): string => new Date(text).toISOString();

@@ -9,8 +9,9 @@ import { latestCutoff, type NormalRule } from '../../rules/weakening.ts';
 import type { ApprovedRule } from '../../stores/fence.ts';
 import type { StoreWriter } from '../../stores/port.ts';
 import type { PurgeRequest } from '../../stores/purging.ts';
-import { objectOf, openLedger } from './apply.ts';
 import { certify, type Certifier } from './certify.ts';
+import { openLedger } from './ledger.ts';
+import { objectOf } from './names.ts';
 import type { RunReport } from './status.ts';
 import { verifyRun } from './verify.ts';
 
@@ -41,7 +42,8 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
   const { run, store, request } = concluded;
   const writer = await context.connections.writer(store, context.signal);
   try {
-    const deleted = (await openLedger({ run, store }, writer, context)).deleted();
+    const ledger = await openLedger({ run, store }, writer, context);
+    const deleted = ledger.deleted();
     const verdict = await verifyRun(run, store, request, context.connections, { now: context.now, signal: context.signal });
     const { verification, problem } = verdict;
     const progress = { deleted };
@@ -58,8 +60,10 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
       return { state: 'Succeeded', reason: 'ClaimedOnly', why: 'the store names no verify identity, so nobody looked independently and no certificate is issued', verification, progress };
     }
     await remember(concluded, writer, context);
-    const rows = await writer.journal(run.metadata.uid ?? '', 0);
-    const certificate = await certify({ ...concluded, verdict, rows, firstSeq: run.status?.auditFrom ?? 1 }, context.certifier);
+    const uid = run.metadata.uid ?? '';
+    const totals = await writer.journalTotals(uid, ledger.through());
+    const clients = await writer.journalClients(uid, ledger.through());
+    const certificate = await certify({ ...concluded, verdict, totals, clients, firstSeq: run.status?.auditFrom ?? 1 }, context.certifier);
     return { state: 'Succeeded', reason: 'Succeeded', why: '', verification, certificate, progress };
   } finally {
     await writer.close();

@@ -1,5 +1,6 @@
 import { StoreError } from '../errors.ts';
 import type { Claim } from '../fence.ts';
+import { JOURNAL_PAGE_ROWS, type JournalTotals } from '../journal.ts';
 import type { JournalRow, PurgeMethod } from '../purging.ts';
 import type { TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
@@ -56,12 +57,17 @@ export async function appendJournal(connection: Connection, claim: Claim, entry:
   return Number(seq);
 }
 
-/** Rows of one run after a sequence number, in order. */
+/**
+ * Rows of one run after a sequence number, in order: at most `JOURNAL_PAGE_ROWS` of them, and no more than about
+ * `PAGE_BYTES`, but at least one. Empty: there are no more. A run that was at work for a night has a row for each batch.
+ */
 export async function readJournal(connection: Connection, run: string, afterSeq: number): Promise<JournalRow[]> {
   const { rows } = await connection.query<{ seq: string; epoch: string; collection: string; table_schema: string; table_name: string; method: PurgeMethod; deleted: string; clients: Record<string, number>; at: string }>(
     `SELECT seq, epoch, collection, table_schema, table_name, method, deleted, clients, ${utcText('at')} AS at
-     FROM dataward.journal WHERE run = $1 AND seq > $2 ORDER BY seq`,
-    [run, afterSeq],
+     FROM (SELECT page.*, row_number() OVER (ORDER BY seq) AS place, sum(pg_column_size(clients)) OVER (ORDER BY seq) AS bytes
+           FROM (SELECT * FROM dataward.journal WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3) page) sized
+     WHERE place = 1 OR bytes <= $4 ORDER BY seq`,
+    [run, afterSeq, JOURNAL_PAGE_ROWS, PAGE_BYTES],
   );
   return rows.map((row) => ({
     run,
@@ -74,6 +80,30 @@ export async function readJournal(connection: Connection, run: string, afterSeq:
     clients: row.clients,
     at: row.at,
   }));
+}
+
+/** A batch may have named every one of its rows' clients: a page of such rows would not fit into memory. */
+const PAGE_BYTES = 1_048_576;
+
+/** What a run deleted by its rows up to `throughSeq`, added up where the rows are. */
+export async function readTotals(connection: Connection, run: string, throughSeq: number): Promise<JournalTotals> {
+  const { rows } = await connection.query<{ collection: string; method: PurgeMethod; deleted: string; last: string }>(
+    `SELECT collection, method, sum(deleted) AS deleted, max(seq) AS last FROM dataward.journal WHERE run = $1 AND seq <= $2
+     GROUP BY collection, method ORDER BY collection, method`,
+    [run, throughSeq],
+  );
+  const collections = rows.map(({ collection, method, deleted }) => ({ collection, method, deleted: Number(deleted) }));
+  return { lastSeq: Math.max(0, ...rows.map(({ last }) => Number(last))), deleted: collections.reduce((sum, { deleted }) => sum + deleted, 0), collections };
+}
+
+/** Rows a run deleted of each client, by its rows up to `throughSeq`. */
+export async function readClients(connection: Connection, run: string, throughSeq: number): Promise<Map<string, number>> {
+  const { rows } = await connection.query<{ client: string; deleted: string }>(
+    `SELECT client, sum(rows::bigint) AS deleted FROM dataward.journal, jsonb_each_text(clients) AS c (client, rows)
+     WHERE run = $1 AND seq <= $2 GROUP BY client ORDER BY client`,
+    [run, throughSeq],
+  );
+  return new Map(rows.map(({ client, deleted }) => [client, Number(deleted)]));
 }
 
 export interface RunProgress {

@@ -5,7 +5,8 @@ import type { Connection } from './connection.ts';
 import { claim, freeze, thaw } from './fence.ts';
 import { putHold, releaseHold } from './holds.ts';
 import { install } from './install.ts';
-import { readJournal } from './journal.ts';
+import { readJournalledRuns, trimRun } from './journal-trim.ts';
+import { readClients, readJournal, readTotals } from './journal.ts';
 import { purge } from './purge.ts';
 import type { Surroundings } from './walk.ts';
 
@@ -34,6 +35,10 @@ export function createWriter({ reader, connection, connect, surroundings = realS
     claim: (run) => serial(() => claim(connection, run)),
     purge: (step, context) => purge(() => connect(context.signal), surroundings, step, context),
     journal: (run, afterSeq) => serial(() => readJournal(connection, run, afterSeq)),
+    journalTotals: (run, throughSeq) => serial(() => readTotals(connection, run, throughSeq)),
+    journalClients: (run, throughSeq) => serial(() => readClients(connection, run, throughSeq)),
+    journalledRuns: (limit) => serial(() => readJournalledRuns(connection, limit)),
+    trimJournal: (run, limit) => serial(() => trimRun(connection, run, limit)),
     recordApprovedRules: (policyUid, rules) => serial(() => recordApprovedRules(connection, policyUid, rules)),
   };
 }

@@ -9,7 +9,7 @@ import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import type { Claim } from '../../../../src/stores/fence.ts';
 import type { PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
-import { guard, oneOf, openStore, pace, request, rule, runPlan, table } from './purge-support.ts';
+import { guard, oneOf, openStore, pace, request, rule, runPlan, table, wholeJournal } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 import type { PurgeProcess } from './purge-process.ts';
 import { targetOf } from './support.ts';
@@ -106,7 +106,7 @@ test('a purge killed 30 times at random points deletes exactly the due rows and 
   );
   expect(after[0]?.due).toBe(0);
   expect(await fingerprints(store)).toEqual(rows);
-  const journal = await store.writer.journal('run', 0);
+  const journal = await wholeJournal(store.writer, 'run');
   const journalled = (collection: string): number => journal.filter((row) => row.collection === collection).reduce((sum, row) => sum + row.deleted, 0);
   expect({ sessions: journalled('sessions'), views: journalled('views') }).toEqual({
     sessions: Number(before[0]?.['sessions']) - Number(after[0]?.sessions),

@@ -1,6 +1,6 @@
 import type { CollectionRule } from '../../../../src/stores/counting.ts';
 import type { StoreWriter } from '../../../../src/stores/port.ts';
-import type { BatchResult, Pace, PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
+import type { BatchResult, JournalRow, Pace, PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
 import type { Guard, Predicate, TableAddress } from '../../../../src/stores/predicate.ts';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
 import type { Connection } from '../../../../src/stores/postgres/connection.ts';
@@ -102,6 +102,13 @@ export async function runPlan(writer: StoreWriter, plan: PurgePlan, purgeRequest
     for await (const batch of writer.purge(step, { request: purgeRequest, claim, pace: { ...pace, ...changedPace }, signal: AbortSignal.timeout(30_000) })) batches.push(batch);
   }
   return batches;
+}
+
+/** All rows of a run, page by page. */
+export async function wholeJournal(writer: StoreWriter, run: string): Promise<JournalRow[]> {
+  const whole: JournalRow[] = [];
+  for (let page = await writer.journal(run, 0); page.length > 0; page = await writer.journal(run, whole.at(-1)?.seq ?? 0)) whole.push(...page);
+  return whole;
 }
 
 /** Deleted rows by collection. */

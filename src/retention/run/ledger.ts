@@ -1,0 +1,75 @@
+import type { DataStore } from '../../api/generated/dataStore.ts';
+import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { Journal } from '../../evidence/audit/journal.ts';
+import type { StoreWriter } from '../../stores/port.ts';
+import type { JournalRow } from '../../stores/purging.ts';
+import { nameOfStore, objectOf } from './names.ts';
+
+/** How far a run has got, by the store's own journal. */
+export interface Ledger {
+  /** Rows deleted by the run so far, the batches told by `count` included. */
+  deleted(): number;
+  count(rows: number): void;
+  /** Brings what is new in the journal into the audit log, each row once; gives the rows deleted, as the journal says. */
+  takeOver(): Promise<number>;
+  /** Number of the last row of the journal that is in the audit log; 0: none. */
+  through(): number;
+}
+
+export interface LedgerContext {
+  journal: Journal;
+  actor: string;
+  /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
+  nameClient: (key: string) => string;
+}
+
+/**
+ * The store has fewer rows of a run than the audit log took over from it. It was put back to an earlier time, or the run
+ * ended long ago and was trimmed. What is left of its limit is unknown then, and a batch of it would take a number that
+ * is on record already, so it must not go on.
+ */
+export class JournalLostError extends Error {
+  override readonly name = 'JournalLostError';
+
+  constructor(recorded: number, found: number) {
+    super(`the audit log has the run's batches up to number ${recorded}, the journal in the store only up to ${found}: the store was put back, or the run ended long ago; what was deleted is in the audit log, the rest needs a new plan`);
+  }
+}
+
+/**
+ * Opens the ledger of a run and brings it up to date. What the audit log has already is added up in the store and not
+ * read again: a run that was at work for a night has a row for each batch, and every stretch of it begins here.
+ *
+ * @throws JournalLostError when the store does not have what is on record
+ */
+export async function openLedger(work: { run: PurgeRun; store: DataStore }, writer: Pick<StoreWriter, 'journal' | 'journalTotals'>, context: LedgerContext): Promise<Ledger> {
+  const uid = work.run.metadata.uid ?? '';
+  const run = { store: nameOfStore(work.store), run: uid, object: objectOf(work.run), actor: context.actor };
+  let seen = context.journal.through(run.store, uid);
+  const known = await writer.journalTotals(uid, seen);
+  if (known.lastSeq < seen) throw new JournalLostError(seen, known.lastSeq);
+  let journalled = known.deleted;
+  let told = 0;
+  const ledger: Ledger = {
+    deleted: () => Math.max(journalled, told),
+    through: () => seen,
+    count(rows) {
+      told += rows;
+    },
+    async takeOver() {
+      for (let page = await writer.journal(uid, seen); page.length > 0; page = await writer.journal(uid, seen)) {
+        await context.journal.takeOver(run, page.map((row) => entryOf(row, context.nameClient)));
+        journalled += page.reduce((sum, row) => sum + row.deleted, 0);
+        seen = page.at(-1)?.seq ?? seen;
+      }
+      told = Math.max(told, journalled);
+      return journalled;
+    },
+  };
+  told = await ledger.takeOver();
+  return ledger;
+}
+
+function entryOf(row: JournalRow, nameClient: (key: string) => string): { seq: number; [field: string]: string | number | Record<string, number> } {
+  return { seq: row.seq, epoch: row.epoch, collection: row.collection, table: `${row.table.schema}.${row.table.name}`, method: row.method, deleted: row.deleted, clients: Object.fromEntries(Object.entries(row.clients).map(([key, rows]) => [nameClient(key), rows])), at: row.at };
+}
