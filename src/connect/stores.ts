@@ -20,6 +20,8 @@ export interface StoreConnections {
   reader(store: DataStore, purpose: 'observe' | 'verify', signal?: AbortSignal): Promise<StoreReader>;
   /** Reads at the first declared replica, to spare the primary; at the primary where none is declared. What a replica shows may be seconds old. */
   replicaReader(store: DataStore, signal?: AbortSignal): Promise<StoreReader>;
+  /** Reads as the second identity at one declared replica, by its place in `spec.endpoint.replicas`. */
+  replicaVerifier(store: DataStore, place: number, signal?: AbortSignal): Promise<StoreReader>;
   writer(store: DataStore, signal?: AbortSignal): Promise<StoreWriter>;
   /** Login names by identity, for grants inside the store. Identities without a Secret reference are absent. */
   usernames(store: DataStore): Promise<{ observe: string; enforce?: string; verify?: string }>;
@@ -56,6 +58,13 @@ export function createStoreConnections(options: { client: Client; drivers: Recor
       const [replica] = target.replicas;
       const credential = await readCredential(client, store, 'observe', replica?.host);
       return driverOf(store).openReader(replica ? { ...target, ...replica } : target, credential, { purpose: 'observe', ...(signal ? { signal } : {}) });
+    },
+    async replicaVerifier(store, place, signal) {
+      const target = await readTarget(client, store);
+      const replica = target.replicas[place];
+      if (!replica) throw new ConnectionError('InvalidSpec', `DataStore ${nameOf(store)} declares no spec.endpoint.replicas[${place}]; add it, or look at the store again`);
+      const credential = await readCredential(client, store, 'verify', replica.host);
+      return driverOf(store).openReader({ ...target, ...replica }, credential, { purpose: 'verify', ...(signal ? { signal } : {}) });
     },
     async writer(store, signal) {
       const credential = await readCredential(client, store, 'enforce');

@@ -63,16 +63,20 @@ const unsigned = {
   ),
   clients: list(closed({ client: TEXT, deleted: COUNT }), 10_000),
   exclusions: list(closed({ collection: TEXT, reason, rows: COUNT, ref: orNull(TEXT), until: orNull(INSTANT) }), 1_000),
+  replicas: list(closed({ place: COUNT, verified: { type: 'boolean' }, reason: orNull(reason) }), 16),
   notCovered: list(TEXT, 100),
   audit: closed({ chainId: AUDIT_CHAIN_ID, firstSeq: COUNT, lastSeq: COUNT, checkpoint: orNull(checkpoint) }),
   bundleDigest: orNull(DIGEST),
 };
 
+/** `replicas`: only where the store declares some and somebody looked. */
+const OPTIONAL = ['supersedes', 'replicas'];
+
 const signature = closed({ alg: { const: 'Ed25519' }, keyId: { type: 'string', pattern: '^[0-9a-f]{16}$' }, value: { type: 'string', pattern: '^[A-Za-z0-9+/]{86}==$' } });
 
 const ajv = new Ajv({ allErrors: true });
-const checkUnsigned = ajv.compile(closed(unsigned, ['supersedes']));
-const checkSigned = ajv.compile(closed({ ...unsigned, signature }, ['supersedes']));
+const checkUnsigned = ajv.compile(closed(unsigned, OPTIONAL));
+const checkSigned = ajv.compile(closed({ ...unsigned, signature }, OPTIONAL));
 
 /** What is wrong with the shape; empty: nothing. Names fields, never values. */
 export function shapeProblems(value: unknown, signed: boolean): string[] {

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Checkpoint } from './audit/checkpoint.ts';
 import { canonicalJson } from './canonical.ts';
-import { CERTIFICATE_SCHEMA, shapeProblems } from './certificate-schema.ts';
-import type { CERTIFICATE_KINDS, DISPOSAL_METHODS, VERIFICATION_LEVELS } from './certificate-schema.ts';
+import { CERTIFICATE_SCHEMA, shapeProblems, VERIFICATION_LEVELS } from './certificate-schema.ts';
+import type { CERTIFICATE_KINDS, DISPOSAL_METHODS } from './certificate-schema.ts';
 import { signText, type SigningKey } from './keys.ts';
 import { looksPersonal } from './pseudonym.ts';
 
@@ -45,6 +45,13 @@ export interface Exclusion {
   readonly until: string | null;
 }
 
+export interface CertifiedReplica {
+  readonly place: number;
+  readonly verified: boolean;
+  /** CamelCase, e.g. `ReplicaBehind`; null when it was verified. */
+  readonly reason: string | null;
+}
+
 /** What the caller knows; the builder orders and completes it. */
 export interface CertificateFacts {
   /** UUID. */
@@ -66,6 +73,8 @@ export interface CertificateFacts {
   /** Client keys as declared, or `pseudonym`s of them. */
   readonly clients: readonly { readonly client: string; readonly deleted: number }[];
   readonly exclusions: readonly Exclusion[];
+  /** Declared replicas of the store, by their place in its declaration, never by address. Absent: nobody looked at any. */
+  readonly replicas?: readonly CertifiedReplica[];
   /** What nobody looked at or could remove, in words: backups, logs, copies. */
   readonly notCovered: readonly string[];
   readonly audit: { readonly chainId: string; readonly firstSeq: number; readonly lastSeq: number; readonly checkpoint: Checkpoint | null };
@@ -105,6 +114,7 @@ export function buildCertificate(facts: CertificateFacts): UnsignedCertificate {
     schema: CERTIFICATE_SCHEMA,
     collections: [...facts.collections].sort(by((collection) => collection.name)),
     clients: [...facts.clients].sort(by(({ client }) => client)),
+    ...(facts.replicas ? { replicas: [...facts.replicas].sort((a, b) => a.place - b.place) } : {}),
     exclusions: completeExclusions(facts).sort(by(({ collection, reason, ref }) => `${collection} ${reason} ${ref ?? ''}`)),
   } as const;
   const problems = factProblems(certificate);
@@ -135,6 +145,7 @@ export function factProblems(certificate: CertificateFacts): string[] {
     if (residual !== 0) problems.push(`collection ${name} still has ${residual} due rows; run again and verify`);
     if (level === 'Claimed') problems.push(`collection ${name} was not verified by another identity; give the store verify credentials`);
   }
+  problems.push(...replicaProblems(certificate));
   const deleted = sum(certificate.collections.map((collection) => collection.deleted));
   const perClient = sum(certificate.clients.map((client) => client.deleted));
   if (perClient > deleted) problems.push(`clients count ${perClient} deleted rows, collections only ${deleted}`);
@@ -156,6 +167,23 @@ export function factProblems(certificate: CertificateFacts): string[] {
   certificate.exclusions.forEach(({ ref }, i) => {
     if (ref !== null && looksPersonal(ref)) problems.push(`exclusions[${i}].ref looks like personal data; name the object`);
   });
+  return problems;
+}
+
+/** A copy nobody verified must neither be counted to the proof nor be kept silent about. */
+function replicaProblems({ collections, replicas, notCovered }: CertificateFacts): string[] {
+  const problems: string[] = [];
+  const levels: readonly string[] = VERIFICATION_LEVELS;
+  const above = collections.filter(({ verification }) => levels.indexOf(verification.level) >= levels.indexOf('VerifiedReplicas'));
+  for (const { place, verified, reason } of replicas ?? []) {
+    if (verified === (reason !== null)) problems.push(`replicas[${place}] must have a reason when it was not verified, and only then`);
+    if (verified) continue;
+    if (above.length > 0) problems.push(`collection ${above[0]?.name} is called ${above[0]?.verification.level}, but replicas[${place}] was not verified`);
+    if (!notCovered.some((text) => text.startsWith(`replicas[${place}] `))) problems.push(`notCovered does not say that replicas[${place}] was not verified`);
+  }
+  const claimed = collections.find(({ verification }) => verification.level === 'VerifiedReplicas');
+  if (claimed && (replicas ?? []).length === 0) problems.push(`collection ${claimed.name} is called VerifiedReplicas, but no replica is named; look at the declared replicas`);
+  if (hasTwins((replicas ?? []).map(({ place }) => String(place)))) problems.push('a replica is listed twice');
   return problems;
 }
 

@@ -84,6 +84,13 @@ export interface StoreReader {
   explain(request: PurgeRequest): Promise<string[]>;
   /** Effective rules last approved and verified under a policy, from the `dataward` schema; empty where none is installed. */
   approvedRules(policyUid: string): Promise<ApprovedRule[]>;
+  /**
+   * How far the store's log of changes goes: written on a primary, replayed on a replica. A text for `hasReached` of the
+   * same engine, at most 128 characters.
+   */
+  position(): Promise<string>;
+  /** Whether this server shows everything its primary had written at `position`. */
+  hasReached(position: string): Promise<boolean>;
   close(): Promise<void>;
 }
 

@@ -265,7 +265,7 @@ export interface Progress {
  */
 export interface Verification {
   /**
-   * level of the proof.
+   * level of the proof: Claimed by the driver, VerifiedLive by another identity on the primary, VerifiedReplicas on each declared replica too.
    */
   level?: 'Claimed' | 'VerifiedLive' | 'VerifiedReplicas';
   /**
@@ -288,6 +288,18 @@ export interface Verification {
    * at is when it looked.
    */
   at?: string;
+  /**
+   * position is how far the log of the primary went when its rows were counted. A replica is counted once it shows everything up to there.
+   */
+  position?: string;
+  /**
+   * counts is what the primary showed, kept while its replicas are waited for.
+   */
+  counts?: CountAfter[];
+  /**
+   * replicas is what each declared replica showed. Only when all are verified the level is VerifiedReplicas.
+   */
+  replicas?: ReplicaVerification[];
 }
 /**
  * The held rows of one collection.
@@ -305,6 +317,60 @@ export interface HeldFingerprint {
    * sum is an order-independent fingerprint of the rows; it carries no value.
    */
   sum: string;
+}
+/**
+ * The rows of one collection after the deletion.
+ */
+export interface CountAfter {
+  /**
+   * collection as in the plan.
+   */
+  collection: string;
+  /**
+   * due is how many due rows were left.
+   */
+  due: number;
+  /**
+   * held is how many a LegalHold keeps.
+   */
+  held: number;
+  /**
+   * floored is how many a minimum keeps.
+   */
+  floored: number;
+  /**
+   * indeterminate is how many have no believable start time.
+   */
+  indeterminate: number;
+  /**
+   * blocked is how many stay because a row that has to stay refers to them.
+   */
+  blocked: number;
+}
+/**
+ * What one replica showed.
+ */
+export interface ReplicaVerification {
+  /**
+   * place in spec.endpoint.replicas of the DataStore, from 0.
+   */
+  place: number;
+  /**
+   * verified is true when it showed all that the primary had written and none of the due rows.
+   */
+  verified: boolean;
+  /**
+   * reason is one documented word for why it was not verified.
+   */
+  reason?: string;
+  /**
+   * message says it in a sentence, with the next step.
+   */
+  message?: string;
+  /**
+   * residual is how many due rows were still there; absent when nobody could count.
+   */
+  residual?: number;
 }
 /**
  * certificate is the signed record.

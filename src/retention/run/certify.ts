@@ -14,6 +14,7 @@ import { isAlreadyExists } from '../../runtime/client.ts';
 import type { JournalTotals } from '../../stores/journal.ts';
 import type { PurgeRequest } from '../../stores/purging.ts';
 import { objectOf } from './names.ts';
+import { methodOf, notCovered } from './replica-verdict.ts';
 import type { Verdict } from './verify.ts';
 
 /** Where certificates go and what they are signed with. */
@@ -85,19 +86,18 @@ function certificateFacts({ run, store, policy, request, verdict, totals, client
     collections: spec.plan.steps.map((step) => certifiedCollection(run, step.collection, request, verdict, totals)),
     clients: perClient(clients, certifier.nameClient),
     exclusions: [],
-    notCovered: NOT_COVERED,
+    notCovered: notCovered(verdict.verification),
+    ...certifiedReplicas(verdict),
     audit: { chainId: certifier.audit.chainId, firstSeq, ...anchored },
     bundleDigest: certifier.bundleDigest,
   };
 }
 
-/** True of every relational store this project reaches: a certificate that kept silent about it would promise too much. */
-const NOT_COVERED: readonly string[] = [
-  'backups and archived write-ahead log that still hold the rows',
-  'dead tuples and free pages until the server has reused them',
-  'read replicas, logical subscribers and copies outside this store',
-  'logs, caches and exports of applications',
-];
+/** By place: an address would say where the data is to whoever reads the certificate. */
+function certifiedReplicas({ verification }: Verdict): Pick<CertificateFacts, 'replicas'> {
+  const { replicas = [] } = verification;
+  return replicas.length === 0 ? {} : { replicas: replicas.map(({ place, verified, reason }) => ({ place, verified, reason: reason ?? null })) };
+}
 
 function certifiedCollection(run: PurgeRun, collection: string, request: PurgeRequest, verdict: Verdict, totals: JournalTotals): CertifiedCollection {
   const step = run.spec.plan.steps.find((candidate) => candidate.collection === collection);
@@ -118,7 +118,7 @@ function certifiedCollection(run: PurgeRun, collection: string, request: PurgeRe
     indeterminate: seen?.indeterminate ?? 0,
     verification: {
       level: verdict.verification.level === 'VerifiedReplicas' ? 'VerifiedReplicas' : 'VerifiedLive',
-      method: 'count by another identity over another connection',
+      method: methodOf(verdict.verification),
       residual: seen?.due ?? 0,
       at: verdict.verification.at ?? new Date(0).toISOString(),
     },

@@ -12,6 +12,7 @@ import type { PurgeRequest } from '../../stores/purging.ts';
 import { certify, type Certifier } from './certify.ts';
 import { openLedger } from './ledger.ts';
 import { objectOf } from './names.ts';
+import { replicasUnproven } from './replica-verdict.ts';
 import type { RunReport } from './status.ts';
 import { verifyRun } from './verify.ts';
 
@@ -47,6 +48,7 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
     const verdict = await verifyRun(run, store, request, context.connections, { now: context.now, signal: context.signal });
     const { verification, problem } = verdict;
     const progress = { deleted };
+    if (verdict.waiting !== undefined) return { state: 'Verifying', reason: 'Verifying', why: verdict.waiting, verification, progress };
     if (problem?.reason === 'ResidualRows' && mayGoOn(run, verification)) return goOn(concluded, verification, deleted, context);
     await context.audit.append({
       actor: context.actor,
@@ -64,7 +66,7 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
     const totals = await writer.journalTotals(uid, ledger.through());
     const clients = await writer.journalClients(uid, ledger.through());
     const certificate = await certify({ ...concluded, verdict, totals, clients, firstSeq: run.status?.auditFrom ?? 1 }, context.certifier);
-    return { state: 'Succeeded', reason: 'Succeeded', why: '', verification, certificate, progress };
+    return { state: 'Succeeded', reason: 'Succeeded', why: replicasUnproven(verification), verification, certificate, progress };
   } finally {
     await writer.close();
   }

@@ -24,7 +24,7 @@ import { observeRun, type RunObservation } from './observe.ts';
 import { decide, FINAL_STATES, type Decision } from './plan.ts';
 import { reportOf, runStatus, type RunReport } from './status.ts';
 import { watchForStop } from './stop.ts';
-import { fingerprintHeld } from './verify.ts';
+import { fingerprintHeld, lookAgainAfter } from './verify.ts';
 
 export interface PurgeRunContext {
   client: Client;
@@ -152,6 +152,7 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
     }
     const end = await conclude({ run, store, policy, request, normals }, { ...context, nameClient: context.certifier.nameClient, now, signal });
     await report(run, end, signal);
+    if (end.state === 'Verifying') return requeueAfter(lookAgainAfter(end.verification ?? {}, now()));
     return end.state === 'Running' ? requeueAfter(0) : settle(run);
   }
 

@@ -5,6 +5,9 @@ import { anyOf } from '../../rules/rows.ts';
 import type { FenceState } from '../../stores/fence.ts';
 import type { StoreReader } from '../../stores/port.ts';
 import type { PurgeRequest, StepForecast } from '../../stores/purging.ts';
+import { recount, type Recount } from './recount.ts';
+import { leftOver, placeOf, withReplicas } from './replica-verdict.ts';
+import { lookAtReplicas, REPLICA_WAIT_MS } from './replicas.ts';
 
 type HeldFingerprint = NonNullable<Verification['heldBefore']>[number];
 
@@ -15,40 +18,88 @@ export interface Verdict {
   counts: StepForecast[];
   /** Why the run cannot be called done; absent: it can. */
   problem?: { reason: 'ResidualRows' | 'HeldRowsMissing' | 'Failed'; message: string };
+  /** What is waited for: the look is not over. `verification` is then to be put into the status, for the next look to go on from. */
+  waiting?: string;
+}
+
+export interface VerifyContext {
+  now: () => number;
+  signal: AbortSignal;
 }
 
 /**
  * Counts again what the run was to delete, over another connection and as another identity: done is what a fresh
- * read shows, never what a call returned. Without a verify identity the result stays a claim.
+ * read shows, never what a call returned. Without a verify identity the result stays a claim. Where the store declares
+ * replicas, the primary is counted first, then they are, in later calls: a run waits for them without keeping a worker.
  */
-export async function verifyRun(run: PurgeRun, store: DataStore, request: PurgeRequest, connections: StoreConnections, context: { now: () => number; signal: AbortSignal }): Promise<Verdict> {
+export async function verifyRun(run: PurgeRun, store: DataStore, request: PurgeRequest, connections: StoreConnections, context: VerifyContext): Promise<Verdict> {
+  const earlier = primaryVerdict(run);
+  if (earlier) return verifyReplicas(run, store, request, connections, earlier, context);
+  const verdict = await verifyPrimary(run, store, request, connections, context);
+  if (verdict.problem || verdict.verification.position === undefined) return verdict;
+  const { replicas } = run.status?.verification ?? {};
+  const verification = { ...verdict.verification, counts: verdict.counts.map(({ exact: _exact, ...rows }) => rows), ...(leftOver(replicas) ? { replicas } : {}) };
+  return { ...verdict, verification, waiting: 'no due row is left in the primary; its replicas are looked at next' };
+}
+
+/** How soon a look that is not over is taken up again: as long as it has waited already, at most 5 s. Milliseconds. */
+export function lookAgainAfter({ at }: Verification, now: number): number {
+  return at === undefined ? 0 : Math.min(5_000, Math.max(0, now - Date.parse(at)));
+}
+
+async function verifyPrimary(run: PurgeRun, store: DataStore, request: PurgeRequest, connections: StoreConnections, context: VerifyContext): Promise<Verdict> {
   const independent = store.spec.credentials.verify !== undefined;
   const reader = await connections.reader(store, independent ? 'verify' : 'observe', context.signal);
   try {
-    const plan = await reader.planPurge({ ...request, budgetMs: 600_000 });
-    const planned = new Set(run.spec.plan.steps.map((step) => step.collection));
-    const counts = plan.forecast.filter((count) => planned.has(count.collection));
-    if (counts.some((count) => !count.exact)) throw new Error('the rows that are left could not be counted exactly');
-    const residual = counts.reduce((sum, count) => sum + count.due, 0);
+    const left = await recount(run, request, reader);
+    if (!left.exact) throw new Error('the rows that are left could not be counted exactly');
     const before = run.status?.verification?.heldBefore;
     const held = before ? compareHeld(before, await heldRows(request, reader)) : undefined;
-    const unseen = [...planned].find((collection) => !counts.some((count) => count.collection === collection));
-    const problem = problemOf(counts, residual, held, unseen);
+    const problem = problemOf(left, held);
+    // After the count, so that a replica which has got there shows whatever was counted here.
+    const position = independent && store.spec.endpoint.replicas?.length ? await reader.position() : undefined;
     return {
-      counts,
+      counts: left.counts,
       verification: {
         ...(before ? { heldBefore: before } : {}),
         level: independent ? 'VerifiedLive' : 'Claimed',
-        residual,
+        residual: left.residual,
         ...(held?.unchanged === undefined ? {} : { heldUnchanged: held.unchanged }),
         by: independent ? 'verify' : 'observe',
         at: new Date(context.now()).toISOString(),
+        ...(position === undefined ? {} : { position }),
       },
       ...(problem ? { problem } : {}),
     };
   } finally {
     await reader.close();
   }
+}
+
+/** What the primary showed in an earlier look of the same verification, as the status keeps it. */
+function primaryVerdict(run: PurgeRun): Verdict | undefined {
+  const verification = run.status?.verification;
+  if (run.status?.state !== 'Verifying' || verification?.position === undefined || !verification.counts) return undefined;
+  return { verification, counts: verification.counts.map((rows) => ({ ...rows, exact: true })) };
+}
+
+async function verifyReplicas(run: PurgeRun, store: DataStore, request: PurgeRequest, connections: StoreConnections, primary: Verdict, { now, signal }: VerifyContext): Promise<Verdict> {
+  const { position = '', at = '', heldBefore } = primary.verification;
+  const countedAt = Date.parse(at);
+  const look = await lookAtReplicas({ run, store, request, position }, countedAt, { connections, now, signal });
+  if ('waiting' in look) {
+    const names = look.waiting.map((replica) => `${placeOf(replica)} (${replica.reason})`).join(', ');
+    return { ...primary, waiting: `no due row is left in the primary; waits for ${names} until ${new Date(countedAt + REPLICA_WAIT_MS).toISOString()}, then goes on without` };
+  }
+  const left = leftOver(look.seen);
+  // Rows that came late are in the primary too, which takes them; a replica that differs from it shows them again.
+  if (left && !leftOver(run.status?.verification?.replicas)) {
+    return { counts: [], verification: { ...(heldBefore ? { heldBefore } : {}), replicas: look.seen }, waiting: `${placeOf(left)} has ${left.residual} due rows; the primary is counted again` };
+  }
+  const verification = withReplicas(primary.verification, look.seen, now());
+  if (!left) return { counts: primary.counts, verification };
+  const message = `${left.residual} due rows are in ${placeOf(left)}, which shows all that the primary had written, and none in the primary; compare the two and build the replica anew, then plan again`;
+  return { counts: primary.counts, verification, problem: { reason: 'ResidualRows', message } };
 }
 
 /** Fingerprints of all held rows of the run's collections, to be compared after it. */
@@ -92,7 +143,7 @@ function compareHeld(before: readonly HeldFingerprint[], after: readonly HeldFin
   return known ? { unchanged: true } : {};
 }
 
-function problemOf(counts: readonly StepForecast[], residual: number, held: { missing?: string } | undefined, unseen: string | undefined): Verdict['problem'] {
+function problemOf({ counts, residual, unseen }: Recount, held: { missing?: string } | undefined): Verdict['problem'] {
   if (held?.missing) return { reason: 'HeldRowsMissing', message: `${held.missing}; find out who deleted them, the run stopped and issues no certificate` };
   // Not counted is not zero.
   if (unseen) return { reason: 'Failed', message: `${unseen} could not be counted again: it is no longer declared, found or due; what was deleted is in the audit log` };

@@ -9,6 +9,7 @@ import { readHistogram } from './histogram.ts';
 import { readClock, readIdentity, readSessions } from './identity.ts';
 import { readInventory } from './inventory.ts';
 import { planPurge } from './planning.ts';
+import { hasReached, readPosition } from './position.ts';
 
 /**
  * The reading half of a PostgreSQL store over one connection. Methods may be called at the same time; they are
@@ -28,6 +29,8 @@ export function createReader(connection: Connection): StoreReader {
     planPurge: (request) => serial(() => planPurge(connection, request)),
     explain: (request) => serial(() => explainPurge(connection, request)),
     approvedRules: (policyUid) => serial(() => readApprovedRules(connection, policyUid)),
+    position: () => serial(() => readPosition(connection)),
+    hasReached: (position) => serial(() => hasReached(connection, position)),
     close: () => connection.close(),
   };
 }
