@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { DataMap } from '../../src/api/generated/dataMap.ts';
 import type { DataStore } from '../../src/api/generated/dataStore.ts';
 import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
-import { DATA_MAP, DATA_STORE, PURGE_RUN } from '../../src/api/kinds.ts';
+import { DATA_MAP, DATA_STORE } from '../../src/api/kinds.ts';
 import type { Condition, KindRef, KubeObject, ObjectRef } from '../../src/api/object.ts';
 import { openAuditLog } from '../../src/evidence/audit/log.ts';
 import { ensureBuilt } from '../support/build.ts';
@@ -17,7 +17,8 @@ import { freePort } from '../support/ports.ts';
 import { POLICY, STORE } from '../support/sample-manifests.ts';
 import { startSampleStore, type SampleStore } from '../support/sample-store.ts';
 import { until } from '../support/until.ts';
-import { approve, person, refOf, requestRun, untilSettled, untilState, type Person } from './people.ts';
+import { approve, person, requestRun, untilSettled, untilState, type Person } from './people.ts';
+import { nudge, untilStanding } from './standing.ts';
 
 /**
  * A run that people have approved stands before a closed gate: a freeze. In each case something breaks, the gate is
@@ -43,7 +44,7 @@ beforeAll(async () => {
   expect(await cli('freeze', '--reason', 'cases are prepared')).toMatchObject({ code: 0 });
   await approve(bob, run);
   bob.client.close();
-  await untilRun(/cases are prepared/);
+  await untilStanding(alice, run, /cases are prepared/);
   counts = await store.counts();
 }, 120_000);
 afterAll(async () => {
@@ -192,15 +193,15 @@ describe('a store that is not as declared', () => {
       expect(planned).toMatchObject({ code: each.plan.code, stdout: expect.stringMatching(each.plan.says) });
       expect(planned.stderr).not.toMatch(/^ +at /m);
       await cli('thaw');
-      await look();
-      await untilRun(each.run, /cases are prepared/);
+      await nudge(alice, DATA_STORE, STORE);
+      await untilStanding(alice, run, each.run, /cases are prepared/);
       expect(await store.counts()).toEqual(counts);
     } finally {
       await cli('freeze', '--reason', 'cases are prepared');
       await mend();
     }
     await untilCondition(DATA_STORE, STORE, 'Ready', (condition) => condition.status === 'True');
-    await untilRun(/cases are prepared/);
+    await untilStanding(alice, run, /cases are prepared/);
     expect(await store.counts()).toEqual(counts);
   });
 });
@@ -213,8 +214,8 @@ test('an audit log that cannot grow stops the run before the first row, and says
   const [before] = await store.query<{ held: string; others: string }>(OLD_VIEWS);
   expect(Number(before?.others)).toBeGreaterThan(0);
   await cli('thaw');
-  await look();
-  await untilRun(/audit log .* cannot be written: .*; destructive work stops until the cause is removed/, /cases are prepared/);
+  await nudge(alice, DATA_STORE, STORE);
+  await untilStanding(alice, run, /audit log .* cannot be written: .*; destructive work stops until the cause is removed/, /cases are prepared/);
   expect(await store.counts()).toEqual(counts);
 
   await operator.signal('SIGKILL');
@@ -285,14 +286,6 @@ async function swap(name: string, aside: string, next: string): Promise<void> {
 /** Page views that are past the period: those of the client under hold, and all others. */
 const OLD_VIEWS = `SELECT count(*) FILTER (WHERE client_id = 'client-a') AS held, count(*) FILTER (WHERE client_id <> 'client-a') AS others FROM page_views WHERE viewed_at < current_date - interval '25 months'`;
 
-let looks = 0;
-
-/** Nobody waits half a minute for the next look of its own accord: a changed annotation makes the operator look now. */
-async function look(): Promise<void> {
-  looks += 1;
-  await alice.client.mergePatch<DataStore>(DATA_STORE, STORE, { metadata: { annotations: { 'test.example/look': String(looks) } } });
-}
-
 async function untilCondition(kind: KindRef, ref: ObjectRef, type: string, holds: (condition: Condition) => boolean): Promise<void> {
   let seen: Condition | undefined;
   await until(
@@ -301,26 +294,9 @@ async function untilCondition(kind: KindRef, ref: ObjectRef, type: string, holds
       const object = await alice.client.get<DataStore | DataMap>(kind, ref);
       seen = (object?.status?.conditions as Condition[] | undefined)?.find((condition) => condition.type === type);
       if (seen && seen.observedGeneration === object?.metadata.generation && holds(seen)) return true;
-      await look();
+      await nudge(alice, DATA_STORE, STORE);
       return false;
     },
     { everyMs: 300, timeoutMs: 15_000, or: () => seen },
-  );
-}
-
-/** The run stands still and says why, in words that match and are not those of before. */
-async function untilRun(why: RegExp, not?: RegExp): Promise<void> {
-  let seen: PurgeRun | undefined;
-  await until(
-    `the run says ${why.source}`,
-    async () => {
-      seen = await alice.client.get<PurgeRun>(PURGE_RUN, refOf(run));
-      const said = seen?.status?.why ?? '';
-      expect(seen?.status).not.toMatchObject({ state: expect.stringMatching(/Succeeded|Failed|Superseded|Expired/) });
-      if (why.test(said) && !not?.test(said)) return true;
-      await look();
-      return false;
-    },
-    { everyMs: 300, timeoutMs: 15_000, or: () => seen?.status },
   );
 }

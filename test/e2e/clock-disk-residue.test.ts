@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DataStore } from '../../src/api/generated/dataStore.ts';
 import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
-import { DATA_STORE, PURGE_RUN } from '../../src/api/kinds.ts';
+import { DATA_STORE } from '../../src/api/kinds.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { runCli } from '../support/cli.ts';
 import type { OperatorProcess } from '../support/dataward-process.ts';
@@ -14,8 +14,9 @@ import { until } from '../support/until.ts';
 import { dividedStage } from './divided-stage.ts';
 import type { DividedStage } from './divided-stage.ts';
 import { rowsOf } from './local-stage.ts';
-import { approve, refOf, requestRun, untilSettled, untilState } from './people.ts';
+import { approve, requestRun, untilSettled, untilState } from './people.ts';
 import { auditedRows, certificates } from './scenario.ts';
+import { untilStanding } from './standing.ts';
 
 /**
  * One approved run meets a clock that is off, a disk that is full, and an application that writes old rows behind its
@@ -42,7 +43,7 @@ afterAll(() => stage?.cleanup.run());
 test.each([{ what: 'two hours fast', shift: 2 * HOURS }, { what: 'two hours slow', shift: -2 * HOURS }])('a clock that is $what: nothing goes, and run and plan say by how much the clocks differ', async ({ shift }) => {
   operator = await stage.start({ nodeFlags: ['--import', `${new URL('../support/shift-clock.js', import.meta.url).href}?ms=${shift}`] });
   const says = /the clocks of operator and store differ by (7199|7200|7201) s; synchronise them, nothing is deleted until they agree within 60 s/;
-  const status = await untilRun(says);
+  const status = await untilStanding(stage.alice, run, says);
   expect(status).toMatchObject({ state: 'Waiting', conditions: expect.arrayContaining([expect.objectContaining({ type: 'Ready', reason: 'ClockSkew' })]) });
   const shifted = { ...systemClock, now: () => Date.now() + shift };
   expect(await runCli(['plan', `retentionpolicy/${POLICY.name}`, '-n', POLICY.namespace, '--kubeconfig', stage.alice.kubeconfig], { clock: shifted })).toMatchObject({ code: 3, stdout: expect.stringMatching(says) });
@@ -58,7 +59,7 @@ test('with the right time the run begins; a disk that takes no more of the audit
   const audit = path.join(stage.evidence, 'audit');
   const [segment = ''] = (await readdir(audit)).filter((name) => name.endsWith('.jsonl'));
   execFileSync('prlimit', ['--pid', String(operator.pid), `--fsize=${(await stat(path.join(audit, segment))).size}`]);
-  const status = await untilRun(/audit log .* cannot be written: .*; destructive work stops until the cause is removed/);
+  const status = await untilStanding(stage.alice, run, /audit log .* cannot be written: .*; destructive work stops until the cause is removed/);
   expect(status).toMatchObject({ conditions: expect.arrayContaining([expect.objectContaining({ type: 'Ready', reason: 'AuditUnavailable' })]) });
   // A full disk is a thing people mend, not a fault with a stack that somebody would report.
   expect(operator.log()).not.toMatch(/"controller":"purgerun"/);
@@ -126,31 +127,4 @@ const UNLOCK = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE que
 
 function sum(counts: Record<string, number>): number {
   return Object.values(counts).reduce((total, rows) => total + rows, 0);
-}
-
-const seen = (): Promise<PurgeRun | undefined> => stage.alice.client.get<PurgeRun>(PURGE_RUN, refOf(run));
-
-let looks = 0;
-
-/** Nobody waits half a minute for the next look of its own accord: a changed annotation makes the operator look now. */
-async function look(): Promise<void> {
-  looks += 1;
-  await stage.alice.client.mergePatch<PurgeRun>(PURGE_RUN, refOf(run), { metadata: { annotations: { 'test.example/look': String(looks) } } });
-}
-
-/** The run stands still and says why. */
-async function untilRun(why: RegExp): Promise<PurgeRun['status']> {
-  let status: PurgeRun['status'];
-  await until(
-    `the run says ${why.source}`,
-    async () => {
-      status = (await seen())?.status;
-      expect(status?.state).not.toMatch(/Succeeded|Failed|Superseded|Expired/);
-      if (why.test(status?.why ?? '')) return true;
-      if (status?.state !== 'Running') await look();
-      return false;
-    },
-    { everyMs: 300, timeoutMs: 15_000, or: () => status },
-  );
-  return status;
 }

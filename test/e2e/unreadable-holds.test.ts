@@ -14,6 +14,7 @@ import { dividedStage } from './divided-stage.ts';
 import type { DividedStage } from './divided-stage.ts';
 import { rowsOf } from './local-stage.ts';
 import { approve, refOf, requestRun, untilHeld, untilSettled, untilState } from './people.ts';
+import { nudge, untilStanding } from './standing.ts';
 
 /**
  * People have approved a run, and what is held cannot be known: not a row may go until it can. The tests are the hours
@@ -48,7 +49,7 @@ test.each(LIST_FAULTS)('the API server $what when asked for the holds: an approv
   const mend = stage.proxy.spoil('legalholds', fault);
   try {
     await approveOnce();
-    const status = await untilRun(says);
+    const status = await untilStanding(stage.alice, run, says);
     expect(status).toMatchObject({ state: 'Waiting', conditions: expect.arrayContaining([expect.objectContaining({ type: 'Ready', status: 'Unknown', reason: 'ReadFailed', message: expect.stringMatching(/; (grant this right|look at the API server)/) })]) });
     // Whoever may not read the holds is shown no plan either: it could only be one that is too wide.
     for (const args of [['plan', `retentionpolicy/${POLICY.name}`, '-n', POLICY.namespace], ['status', '-A']]) {
@@ -67,14 +68,14 @@ test('the schema with the holds cannot be read in the store: nothing goes, and r
   await stage.store.query(`REVOKE USAGE ON SCHEMA dataward FROM ${logins}`);
   lastFault();
   const says = /DataStore platform-db\/sample: dataward_observe may not read the schema dataward, so its holds are unknown and nothing is deleted; let .* grant it USAGE/;
-  expect(await untilRun(says)).toMatchObject({ state: 'Waiting' });
+  expect(await untilStanding(stage.alice, run, says)).toMatchObject({ state: 'Waiting' });
   expect(await runCli(['plan', `retentionpolicy/${POLICY.name}`, '-n', POLICY.namespace, '--kubeconfig', stage.alice.kubeconfig])).toMatchObject({ code: 3, stdout: expect.stringMatching(says) });
   expect(await stage.store.counts()).toEqual(before);
   await stage.store.query(`GRANT USAGE ON SCHEMA dataward TO ${logins}`);
 }, 30_000);
 
 test('when they can be read again the run goes on', async () => {
-  await look();
+  await nudge(stage.alice, PURGE_RUN, refOf(run));
   await until('rows begin to go', async () => (await rowsOf(stage.store)) < sum(before));
 });
 
@@ -91,7 +92,7 @@ test.each(ASKED)('while batches run, $what can no longer be read: within seconds
   const logged = operator.log().length;
   const mend = stage.proxy.spoil(plural, fault);
   try {
-    if (says) await untilRun(says);
+    if (says) await untilStanding(stage.alice, run, says);
     else await until('the operator misses the run', async () => /"controller":"purgerun".*no answer from the API server/.test(operator.log().slice(logged)));
     const standing = await stage.store.counts();
     await delay(1_500);
@@ -103,7 +104,7 @@ test.each(ASKED)('while batches run, $what can no longer be read: within seconds
   }
   const standing = await rowsOf(stage.store);
   await until('rows go again', async () => {
-    await look();
+    await nudge(stage.alice, PURGE_RUN, refOf(run));
     return (await rowsOf(stage.store)) < standing;
   }, { everyMs: 300 });
 }, 40_000);
@@ -136,7 +137,7 @@ test('a Secret that comes later lifts nothing: what stands under a hold only a r
   const standing = await stage.store.counts();
   await stage.alice.client.create<KubeObject>(SECRET, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: MATTER.namespace, name: SUBJECTS }, stringData: { visitor: 'somebody' } } as KubeObject);
   await until('the operator has read the Secret', async () => {
-    await stage.alice.client.mergePatch<LegalHold>(LEGAL_HOLD, MATTER, { metadata: { annotations: { 'test.example/look': String((looks += 1)) } } });
+    await nudge(stage.alice, LEGAL_HOLD, MATTER);
     return (await stage.alice.client.get<LegalHold>(LEGAL_HOLD, MATTER))?.status?.secrets?.some(({ name }) => name === SUBJECTS);
   }, { everyMs: 300 });
   const asked = new Date().toISOString();
@@ -154,29 +155,4 @@ const seen = (): Promise<PurgeRun | undefined> => stage.alice.client.get<PurgeRu
 
 async function approveOnce(): Promise<void> {
   if ((await seen())?.spec.approvals === undefined) await approve(stage.bob, run);
-}
-
-let looks = 0;
-
-/** Nobody waits half a minute for the next look of its own accord: a changed annotation makes the operator look now. */
-async function look(): Promise<void> {
-  looks += 1;
-  await stage.alice.client.mergePatch<PurgeRun>(PURGE_RUN, refOf(run), { metadata: { annotations: { 'test.example/look': String(looks) } } });
-}
-
-/** The run stands still and says why. */
-async function untilRun(why: RegExp): Promise<PurgeRun['status']> {
-  let status: PurgeRun['status'];
-  await until(
-    `the run says ${why.source}`,
-    async () => {
-      status = (await seen())?.status;
-      expect(status?.state).not.toMatch(/Succeeded|Failed|Superseded|Expired/);
-      if (why.test(status?.why ?? '')) return true;
-      await look();
-      return false;
-    },
-    { everyMs: 300, timeoutMs: 15_000, or: () => status },
-  );
-  return status;
 }
