@@ -9,7 +9,6 @@ import type { StoreConnections } from '../connect/stores.ts';
 import { ruleset } from '../rules/ruleset.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
 import { normalRule } from '../rules/weakening.ts';
-import type { CollectionCount } from '../stores/counting.ts';
 import type { StoreIdentity } from '../stores/facts.ts';
 import type { StoreReader } from '../stores/port.ts';
 import { judgeTarget, type TargetVerdict } from '../rules/target.ts';
@@ -147,11 +146,7 @@ async function countRows(store: DataStore, observation: Observation, reader: Sto
   const at = context.now();
   const now = new Date(at).toISOString();
   const budgetMs = store.spec.observation.counts.budgetSeconds * 1000;
-  const counts: CollectionCount[] = [];
-  for (const rule of ruleset(rules.effective, { now })) {
-    const left = Math.max(1_000, budgetMs - (context.now() - at));
-    counts.push(await reader.count({ rule, now, budgetMs: left }));
-  }
+  const counts = await reader.count({ rules: ruleset(rules.effective, { now }), now, budgetMs });
   observation.counts = { at, rules: digest, counts };
 }
 

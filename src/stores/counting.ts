@@ -20,18 +20,28 @@ export interface CollectionRule {
 }
 
 export interface CountRequest {
-  rule: CollectionRule;
+  /** All mapped collections of the store: a row stays where one that refers to it does, and that is for its own rule to say. */
+  rules: CollectionRule[];
+  /** Collections to count; absent: all. */
+  collections?: string[];
   now: string;
-  /** Wall time the exact count may take; then estimates are returned. */
+  /** Wall time the exact counts may take together; whatever is not through by then is a lower bound. */
   budgetMs: number;
 }
 
-/** due = selected by the rule and kept by nothing; held, floored, indeterminate are rows that the rule would have reached. */
+/**
+ * due = selected by the rule and kept by nothing, so a purge takes it; held, floored, blocked, indeterminate are rows
+ * that the rule would have reached. A row is in one of these, the first that applies.
+ */
 export interface CollectionCount {
   collection: string;
   due: number;
   held: number;
   floored: number;
+  /** Rows past their time that stay because a row that refers to them, directly or through others, has to stay. */
+  blocked: number;
+  /** Rows among the blocked whose reason never ends: what refers to them is not due under any rule given, nor kept by one. */
+  blockedForever: number;
   indeterminate: number;
   /** When the oldest due row started, not when it became due: the driver knows no periods. RFC 3339. */
   oldestDue?: string;

@@ -69,8 +69,8 @@ export interface StoreReader {
   sessions(): Promise<SessionFacts>;
   /** The `dataward` schema's state, or undefined where none is installed. A schema that exists but cannot be read throws. */
   fence(): Promise<FenceState | undefined>;
-  /** Counts by rule. Exact unless the budget ran out; then `exact` is false and the figures are lower bounds. */
-  count(request: CountRequest): Promise<CollectionCount>;
+  /** Counts by rule, in the order of the rules. Exact unless the budget ran out; then `exact` is false and the figures are lower bounds. */
+  count(request: CountRequest): Promise<CollectionCount[]>;
   /** Rows per calendar month (UTC) of an event; at most 600 buckets; indeterminate rows apart. */
   histogram(table: TableAddress, time: TimeField, options: { budgetMs: number; now: string }): Promise<Histogram>;
   /** An order-independent fingerprint of the rows a predicate selects; not cryptographic, carries no value. */

@@ -1,73 +1,122 @@
 import type { CollectionCount, CollectionRule, CountRequest } from '../counting.ts';
 import type { StoreHold } from '../fence.ts';
-import type { Guard, Predicate, TableAddress } from '../predicate.ts';
-import { addressKey, resolveTables } from './catalogue.ts';
+import type { Guard, Predicate } from '../predicate.ts';
+import { blockedSql } from './blocked.ts';
+import type { Dependants } from './blocked.ts';
+import { tableKey, topologyOf } from './closure.ts';
+import type { Topology } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { eventSql } from './event.ts';
 import { readFence } from './fence.ts';
-import { checkLiterals } from './literals.ts';
-import { addressesOf, reachable, startEventOf } from './predicates.ts';
+import { readInventory } from './inventory.ts';
+import { reachable, startEventOf } from './predicates.ts';
 import { compilePredicate, utcText } from './sql.ts';
 import type { CompileContext, Parameters } from './sql.ts';
 import { unreadableGuard } from './statements.ts';
 import { scanInStripes } from './stripes.ts';
+import { resolveTargets, targetOf } from './target.ts';
+import type { Target, Targets } from './target.ts';
 
 const alias = 't';
+/** Wall time each collection gets, however little is left for all. */
+const LEAST_MS = 100;
 
 /**
- * Counts a collection's rows by what becomes of them. Every row is in at most one class, the first of: held and
- * due, floored (kept by a minimum or a client) and due, due, indeterminate.
+ * Counts collections' rows by what becomes of them, each row in at most one class, the first of: held and due, floored
+ * (kept by a minimum or a client) and due, blocked (referred to by a row that stays) and due, due, indeterminate.
  *
+ * @returns in the order of the rules
  * @throws StoreError `RowsHidden` where row security would hide rows, `PermissionDenied`, `NotFound`
  */
-export async function countCollection(connection: Connection, { rule, now, budgetMs }: CountRequest): Promise<CollectionCount> {
-  const started = performance.now();
+export async function countRows(connection: Connection, request: CountRequest): Promise<CollectionCount[]> {
+  const deadline = performance.now() + request.budgetMs;
+  const topology = topologyOf(await readInventory(connection));
   const fence = await readFence(connection);
-  const guards = [...rule.guards, ...(await holdsOn(connection, rule.table, fence?.holds ?? []))];
-  const reach = reachable(rule.due);
-  const predicates = [rule.due ?? { op: 'false' as const }, ...guards.map((guard) => guard.predicate)];
-  const lookup = await resolveTables(connection, [rule.table, ...predicates.flatMap(addressesOf), ...rule.times.flatMap((time) => time.path.via.map((hop) => hop.table))]);
-  const table = lookup(rule.table);
-  const { readable, unreadable } = await checkLiterals(
-    connection,
-    predicates.map((predicate) => ({ predicate, table })),
-    lookup,
-  );
-  const context: CompileContext = { table, alias, lookup, readable };
+  return countIn(connection, request, { topology, holds: fence?.holds ?? [], deadline });
+}
 
-  const counts = { due: 0, held: 0, floored: 0, indeterminate: 0 };
+export interface CountSurroundings {
+  topology: Topology;
+  holds: readonly StoreHold[];
+  /** As `performance.now()` tells it. */
+  deadline: number;
+}
+
+/** The same in a store whose tables and holds are known. */
+export async function countIn(connection: Connection, { rules, collections, now }: Omit<CountRequest, 'budgetMs'>, { topology, holds, deadline }: CountSurroundings): Promise<CollectionCount[]> {
+  const wanted = rules.filter((rule) => collections?.includes(rule.collection) ?? true);
+  // What is not counted only matters for the rows that refer, and a table that is not there has none.
+  const present = rules.filter((rule) => wanted.includes(rule) || topology.table(rule.table) !== undefined);
+  const targets = await resolveTargets(connection, topology, present, holds);
+  const dependants = dependantsOf(targets, topology);
+  const counts = new Map<string, CollectionCount>();
+  // Small tables first: what they leave of the time is for the large ones, which need it.
+  const bySize = wanted.toSorted((a, b) => bytesOf(topology, a) - bytesOf(topology, b));
+  for (const [index, { collection }] of bySize.entries()) {
+    const budgetMs = Math.max(LEAST_MS, (deadline - performance.now()) / (bySize.length - index));
+    counts.set(collection, await countCollection(connection, targetOf(targets, collection), { targets, topology, dependants, now, budgetMs }));
+  }
+  return wanted.flatMap(({ collection }) => counts.get(collection) ?? []);
+}
+
+function bytesOf(topology: Topology, { table }: CollectionRule): number {
+  return topology.leaves(table).reduce((sum, leaf) => sum + leaf.bytes, 0);
+}
+
+/** Of two collections that claim one table neither deletes there, so its rows stay. */
+function dependantsOf({ byCollection }: Targets, topology: Topology): Dependants {
+  const dependants = new Map<string, Target['what']>();
+  for (const { rule, what } of byCollection.values()) {
+    const key = tableKey(topology.root(rule.table));
+    dependants.set(key, dependants.has(key) ? { ...what, due: { op: 'false' } } : what);
+  }
+  return dependants;
+}
+
+/** The same as if rows that no rule ever makes due went all the same: what is blocked even so is kept by a rule. Undefined where there are none. */
+function withoutEndless(dependants: Dependants): Dependants | undefined {
+  if ([...dependants.values()].every((what) => what.due.op !== 'false')) return undefined;
+  return new Map([...dependants].map(([key, what]) => [key, what.due.op === 'false' ? { ...what, due: { op: 'true' } } : what]));
+}
+
+interface Counting {
+  targets: Targets;
+  topology: Topology;
+  dependants: Dependants;
+  now: string;
+  budgetMs: number;
+}
+
+async function countCollection(connection: Connection, target: Target, counting: Counting): Promise<CollectionCount> {
+  const { rule, table } = target;
+  const counts = { due: 0, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0 };
   let oldestDue: string | undefined;
   const exact = await scanInStripes<{ class: keyof typeof counts | 'other'; rows: string; oldest: string | null }>(
     connection,
     table,
-    { alias, budgetMs: Math.max(1, budgetMs - (performance.now() - started)) },
-    (from, where, parameters) => classesSql(rule, guards, reach, now, context, { from, where }, parameters),
+    { alias, budgetMs: counting.budgetMs },
+    (from, where, parameters) => classesSql(target, counting, { from, where }, parameters),
     (rows) => {
       for (const row of rows) {
         if (row.class === 'other') continue;
         counts[row.class] += Number(row.rows);
+        if (row.class === 'blockedForever') counts.blocked += Number(row.rows);
         if (row.class === 'due' && row.oldest !== null && (oldestDue === undefined || row.oldest < oldestDue)) oldestDue = row.oldest;
       }
     },
   );
-  return { collection: rule.collection, ...counts, ...(oldestDue === undefined ? {} : { oldestDue }), exact, ...(unreadable === 0 ? {} : { unreadable }) };
+  return { collection: rule.collection, ...counts, ...(oldestDue === undefined ? {} : { oldestDue }), exact, ...(target.unreadableValues === 0 ? {} : { unreadable: target.unreadableValues }) };
 }
 
-/** One pass that puts every row into its class; the CASE asks about holds only for rows that are due. */
-function classesSql(
-  rule: CollectionRule,
-  guards: readonly Guard[],
-  reach: Predicate,
-  now: string,
-  context: CompileContext,
-  { from, where }: { from: string; where: string },
-  parameters: Parameters,
-): string {
+/** One pass that puts every row into its class; the CASE asks about holds and references only for rows that are due. */
+function classesSql({ rule, table, what }: Target, { targets, topology, dependants, now }: Counting, { from, where }: { from: string; where: string }, parameters: Parameters): string {
+  const context: CompileContext = { table, alias, ...targets.resolver };
   const sqlOf = (predicate: Predicate): string => compilePredicate(predicate, context, parameters);
   const kept = (kinds: readonly Guard['kind'][]): string => {
-    const some = guards.filter((guard) => kinds.includes(guard.kind)).map((guard) => `((${guardSql(guard, context, parameters)}) IS NOT FALSE)`);
+    const some = what.guards.filter((guard) => kinds.includes(guard.kind)).map((guard) => `((${guardSql(guard, context, parameters)}) IS NOT FALSE)`);
     return some.length === 0 ? 'FALSE' : some.join(' OR ');
   };
+  const blocked = (by: Dependants | undefined): string => by === undefined ? 'TRUE' : blockedSql(what, tableKey(topology.root(rule.table)), alias, by, targets.resolver, parameters);
   const unclear = rule.times.map((time) => sqlOf({ op: 'indeterminate', time, now }));
   const event = startEventOf(rule.due) ?? rule.times[0];
   const oldest = event === undefined ? 'NULL::timestamptz' : eventSql(event, now, context, parameters);
@@ -75,8 +124,9 @@ function classesSql(
 SELECT class, count(*)::text AS rows, ${utcText('min(oldest)')} AS oldest
 FROM (
   SELECT CASE
-      WHEN (${sqlOf(rule.due ?? { op: 'false' })}) IS TRUE THEN CASE WHEN ${kept(['Hold'])} THEN 'held' WHEN ${kept(['Minimum', 'Client'])} THEN 'floored' ELSE 'due' END
-      WHEN ${unclear.length === 0 ? 'FALSE' : `(${unclear.join(' OR ')}) AND ((${sqlOf(reach)}) IS NOT FALSE)`} THEN 'indeterminate'
+      WHEN (${sqlOf(what.due)}) IS TRUE THEN CASE WHEN ${kept(['Hold'])} THEN 'held' WHEN ${kept(['Minimum', 'Client'])} THEN 'floored'
+        WHEN ${blocked(dependants)} THEN CASE WHEN ${blocked(withoutEndless(dependants))} THEN 'blocked' ELSE 'blockedForever' END ELSE 'due' END
+      WHEN ${unclear.length === 0 ? 'FALSE' : `(${unclear.join(' OR ')}) AND ((${sqlOf(reachable(rule.due))}) IS NOT FALSE)`} THEN 'indeterminate'
       ELSE 'other' END AS class,
     ${oldest} AS oldest
   FROM ${from} WHERE ${where}
@@ -88,23 +138,3 @@ GROUP BY class`;
 function guardSql(guard: Guard, context: CompileContext, parameters: Parameters): string {
   return unreadableGuard(guard, context.table, context) === undefined ? compilePredicate(guard.predicate, context, parameters) : 'TRUE';
 }
-
-/** The store's holds on a table, on anything it is a part of, and on any part of it: the latter protect in the whole table. */
-async function holdsOn(connection: Connection, table: TableAddress, holds: readonly StoreHold[]): Promise<Guard[]> {
-  if (holds.length === 0) return [];
-  const { rows } = await connection.query<TableAddress>(familySql, [table.schema, table.name]);
-  const family = new Set(rows.map(addressKey));
-  return holds.flatMap((hold) => hold.items.filter((item) => family.has(addressKey(item.table))).map((item): Guard => ({ kind: 'Hold', name: hold.name, predicate: item.predicate })));
-}
-
-const familySql = `
-WITH RECURSIVE self AS (
-  SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
-), up(oid) AS (
-  SELECT oid FROM self UNION SELECT i.inhparent FROM up JOIN pg_inherits i ON i.inhrelid = up.oid
-), down(oid) AS (
-  SELECT oid FROM self UNION SELECT i.inhrelid FROM down JOIN pg_inherits i ON i.inhparent = down.oid
-)
-SELECT n.nspname AS schema, c.relname AS name
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid IN (SELECT oid FROM up UNION SELECT oid FROM down)`;

@@ -1,7 +1,7 @@
 import type { StoreReader } from '../port.ts';
 import { readApprovedRules } from './approved.ts';
 import type { Connection } from './connection.ts';
-import { countCollection } from './count.ts';
+import { countRows } from './count.ts';
 import { explainPurge } from './explain.ts';
 import { readFence } from './fence.ts';
 import { readFingerprint } from './fingerprint.ts';
@@ -23,7 +23,7 @@ export function createReader(connection: Connection): StoreReader {
     inventory: () => serial(() => readInventory(connection)),
     sessions: () => serial(() => readSessions(connection)),
     fence: () => serial(() => readFence(connection)),
-    count: (request) => serial(() => countCollection(connection, request)),
+    count: (request) => serial(() => countRows(connection, request)),
     histogram: (table, time, options) => serial(() => readHistogram(connection, table, time, options)),
     fingerprint: (table, where) => serial(() => readFingerprint(connection, table, where)),
     planPurge: (request) => serial(() => planPurge(connection, request)),

@@ -1,7 +1,6 @@
 import { StoreError } from '../errors.ts';
 import type { CollectionRule } from '../counting.ts';
 import type { Guard, Predicate } from '../predicate.ts';
-import { tableKey } from './closure.ts';
 import type { Edge } from './closure.ts';
 import { columnOf, compilePredicate, isFalse, literalsOf, Parameters, quoteIdentifier, quoteTable } from './sql.ts';
 import type { CompileContext, ResolvedTable } from './sql.ts';
@@ -65,7 +64,8 @@ export function unreadableGuard(guard: Guard, leaf: ResolvedTable, resolver: Res
   }
 }
 
-function guardSql(guard: Guard, context: CompileContext, parameters: Parameters): string {
+/** True of the rows a guard does not keep; unknown is kept. */
+export function guardSql(guard: Guard, context: CompileContext, parameters: Parameters): string {
   // What cannot be understood protects everything: a hold with a mistyped value is still a hold.
   if (unreadableGuard(guard, context.table, context) !== undefined) return isFalse('TRUE');
   return isFalse(compilePredicate(guard.predicate, context, parameters));
@@ -77,17 +77,21 @@ function unreferencedSql(edge: Edge, alias: string, resolver: Resolver): string 
 }
 
 /** The rows `<alias>_by` that refer to the row `alias` through the foreign key, except a row to itself. */
-function referringSql(edge: Edge, alias: string, resolver: Resolver): string {
-  const child = quoteIdentifier(`${alias}_by`);
-  const row = quoteIdentifier(alias);
+export function referringSql(edge: Edge, alias: string, resolver: Resolver): string {
+  const child = `${alias}_by`;
+  const other = edge.self ? ` AND (${quoteIdentifier(child)}.tableoid, ${quoteIdentifier(child)}.ctid) <> (${quoteIdentifier(alias)}.tableoid, ${quoteIdentifier(alias)}.ctid)` : '';
+  return `SELECT FROM ${quoteTable(edge.child)} AS ${quoteIdentifier(child)} WHERE ${refersSql(edge, child, (column) => `${quoteIdentifier(alias)}.${quoteIdentifier(column)}`, resolver)}${other}`;
+}
+
+/** The row `child` refers through the foreign key to the row whose referenced columns `parent` names. */
+export function refersSql(edge: Edge, child: string, parent: (column: string) => string, resolver: Resolver): string {
   const childTable = resolver.lookup(edge.child);
   const pairs = edge.columns.map((column, index) => {
     const { operators } = columnOf(childTable, column);
     const equals = operators === undefined ? '=' : `OPERATOR(${quoteIdentifier(operators)}.=)`;
-    return `${child}.${quoteIdentifier(column)} ${equals} ${row}.${quoteIdentifier(edge.referencedColumns[index] ?? '')}`;
+    return `${quoteIdentifier(child)}.${quoteIdentifier(column)} ${equals} ${parent(edge.referencedColumns[index] ?? '')}`;
   });
-  const other = edge.self ? ` AND (${child}.tableoid, ${child}.ctid) <> (${row}.tableoid, ${row}.ctid)` : '';
-  return `SELECT FROM ${quoteTable(edge.child)} AS ${child} WHERE ${pairs.join(' AND ')}${other}`;
+  return pairs.join(' AND ');
 }
 
 /**
@@ -185,30 +189,3 @@ export const DESTRUCTIVE_STATEMENTS: Readonly<Record<'deleteBlocks' | 'deleteBlo
   deleteKeyset: (column) => (what, leaf, resolver) => deleteKeyset(what, leaf, column, { time: '2020-01-01', ctid: '(0,0)' }, 100, resolver),
   countForDrop: () => (what, leaf, resolver) => countForDrop(what, leaf, resolver),
 };
-
-/** Due rows nothing keeps except a row that refers to them and must stay itself. */
-export function countBlocked(what: Deletable, table: ResolvedTable, dependants: ReadonlyMap<string, Deletable>, resolver: Resolver): Statement {
-  const parameters = new Parameters();
-  const context = { ...resolver, table, alias: ROW };
-  const free = [`(${compilePredicate(what.due, context, parameters)})`, ...what.guards.map((guard) => guardSql(guard, context, parameters))].join(' AND ');
-  const staying = what.edges.map((edge) => stayingSql(edge, ROW, dependants, resolver, parameters, [tableKey(edge.parent)]));
-  return {
-    text: `SELECT count(*)::text AS blocked FROM ${quoteTable(table)} AS ${quoteIdentifier(ROW)} WHERE ${free} AND (${staying.length === 0 ? 'FALSE' : staying.join(' OR ')})`,
-    values: parameters.values,
-  };
-}
-
-/** A row refers to this one and will still be there after its own step. A table that refers to itself is followed once. */
-function stayingSql(edge: Edge, alias: string, dependants: ReadonlyMap<string, Deletable>, resolver: Resolver, parameters: Parameters, seen: readonly string[]): string {
-  const child = `${alias}_by`;
-  const dependant = dependants.get(tableKey(edge.childRoot));
-  const from = `EXISTS (${referringSql(edge, alias, resolver)}`;
-  if (dependant === undefined) return `${from})`;
-  const table = resolver.lookup(edge.child);
-  const context = { ...resolver, table, alias: child };
-  const goes = [`(${compilePredicate(dependant.due, context, parameters)})`, ...dependant.guards.map((guard) => guardSql(guard, context, parameters))].join(' AND ');
-  const deeper = dependant.edges
-    .filter((next) => !seen.includes(tableKey(next.childRoot)) && seen.length < 6)
-    .map((next) => ` OR ${stayingSql(next, child, dependants, resolver, parameters, [...seen, tableKey(next.childRoot)])}`);
-  return `${from} AND ((${goes}) IS NOT TRUE${deeper.join('')}))`;
-}

@@ -26,6 +26,8 @@ export interface Target {
   referringOids: string[];
   /** Guards that keep the whole table because they cannot be understood, with the reason. */
   unreadable: { guard: string; why: string }[];
+  /** Values of the rule and its guards that their column's type cannot hold. */
+  unreadableValues: number;
 }
 
 /** What a table does by itself on DELETE, as a text to compare, by catalogue identity. */
@@ -69,16 +71,21 @@ export async function resolveTargets(connection: Connection, topology: Topology,
     rule.table,
     ...topology.leaves(rule.table),
     ...topology.edgesInto(rule.table).map((edge) => edge.child),
-    ...[...(rule.due === undefined ? [] : [rule.due]), ...guards.map((guard) => guard.predicate)].flatMap(addressesOf),
+    ...predicatesOf(rule, guards).flatMap(addressesOf),
+    ...rule.times.flatMap((time) => time.path.via.map((hop) => hop.table)),
   ]);
   const lookup = await resolveTables(connection, addresses);
   const predicates = narrowed.flatMap(({ rule, guards }) => {
     const table = lookup(rule.table);
-    return [...(rule.due === undefined ? [] : [rule.due]), ...guards.map((guard) => guard.predicate)].filter((predicate) => nameable(predicate, table, lookup)).map((predicate) => ({ predicate, table }));
+    return predicatesOf(rule, guards).filter((predicate) => nameable(predicate, table, lookup)).map((predicate) => ({ predicate, table }));
   });
   const { readable } = await checkLiterals(connection, predicates, lookup);
   const resolver: Resolver = { lookup, readable };
   return { resolver, byCollection: new Map(narrowed.map(({ rule, guards }) => [rule.collection, toTarget(rule, guards, topology, resolver)])) };
+}
+
+function predicatesOf(rule: CollectionRule, guards: readonly Guard[]): Predicate[] {
+  return [...(rule.due === undefined ? [] : [rule.due]), ...guards.map((guard) => guard.predicate)];
 }
 
 function toTarget(rule: CollectionRule, guards: readonly Guard[], topology: Topology, resolver: Resolver): Target {
@@ -94,7 +101,13 @@ function toTarget(rule: CollectionRule, guards: readonly Guard[], topology: Topo
       const why = unreadableGuard(guard, table, resolver);
       return why === undefined ? [] : [{ guard: guard.name, why }];
     }),
+    unreadableValues: unreadableValues(predicatesOf(rule, guards).filter((predicate) => nameable(predicate, table, resolver.lookup)), table, resolver),
   };
+}
+
+function unreadableValues(predicates: readonly Predicate[], table: ResolvedTable, { lookup, readable }: Resolver): number {
+  const literals = predicates.flatMap((predicate) => literalsOf(predicate, { table, lookup }));
+  return new Set(literals.filter(({ type, value }) => !readable(type, value)).map(({ type, value }) => JSON.stringify([type, value]))).size;
 }
 
 /** The holds on a table as guards. A hold on a partition or an inheritance child protects in the whole table. */

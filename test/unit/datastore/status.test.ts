@@ -12,7 +12,7 @@ import { aCollection, aMap, aMaximum, aMinimum, anInventory, aPolicy, aStore, aT
 const NOW = Date.parse('2026-03-02T12:00:00Z');
 const probe = (changes: Partial<TransportFacts> = {}): TransportFacts => ({ observedAt: '2026-03-02T12:00:00Z', version: 'TLSv1.3', accepted: ['TLSv1.3', 'TLSv1.2'], refused: ['TLSv1.1', 'TLSv1.0'], plaintextRefused: true, ...changes });
 const seen = (changes: Partial<SessionFacts> = {}): SessionFacts => ({ total: 3, plaintext: 0, complete: true, own: { tls: true, serverAddressMatches: true }, ...changes });
-const count = (collection: string, changes: Partial<CollectionCount> = {}): CollectionCount => ({ collection, due: 0, held: 0, floored: 0, indeterminate: 0, exact: true, ...changes });
+const count = (collection: string, changes: Partial<CollectionCount> = {}): CollectionCount => ({ collection, due: 0, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0, exact: true, ...changes });
 
 describe('what the wire showed', () => {
   const table: [string, TransportFacts, SessionFacts | undefined, Record<string, unknown>][] = [

@@ -28,7 +28,7 @@ describe('the PostgreSQL driver', () => {
     const [identity, inventory, count, print, again, fence, approved, clock] = await Promise.all([
       reader.identity(),
       reader.inventory(),
-      reader.count({ rule, now: '2025-01-01T00:00:00Z', budgetMs: 5_000 }),
+      reader.count({ rules: [rule], now: '2025-01-01T00:00:00Z', budgetMs: 5_000 }),
       reader.fingerprint(rule.table, everything),
       reader.fingerprint(rule.table, everything),
       reader.fence(),
@@ -38,7 +38,7 @@ describe('the PostgreSQL driver', () => {
     await reader.close();
     expect(identity.server).toContain('PostgreSQL');
     expect(inventory.tables.map((table) => table.name)).toEqual(['views']);
-    expect(count).toMatchObject({ due: 100, exact: true });
+    expect(count).toMatchObject([{ due: 100, exact: true }]);
     expect(print).toEqual(again);
     expect(fence).toBeUndefined();
     expect(approved).toEqual([]);

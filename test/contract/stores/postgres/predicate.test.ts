@@ -4,7 +4,7 @@ import { resolveTables } from '../../../../src/stores/postgres/catalogue.ts';
 import type { TableLookup } from '../../../../src/stores/postgres/catalogue.ts';
 import type { Connection } from '../../../../src/stores/postgres/connection.ts';
 import { checkLiterals } from '../../../../src/stores/postgres/literals.ts';
-import { countCollection } from '../../../../src/stores/postgres/count.ts';
+import { countRows } from '../../../../src/stores/postgres/count.ts';
 import { compilePredicate, Parameters } from '../../../../src/stores/postgres/sql.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
@@ -63,7 +63,7 @@ describe('a compiled predicate', () => {
           expected[keeping.includes('Hold') ? 'held' : keeping.length > 0 ? 'floored' : 'due'] += 1;
         }
         const rule = { collection: 'c', table: facts, due, guards: guarding, times: [], acknowledged: [] };
-        expect(await countCollection(connection, { rule, now, budgetMs: 10_000 })).toMatchObject({ ...expected, exact: true });
+        expect(await countRows(connection, { rules: [rule], now, budgetMs: 10_000 })).toMatchObject([{ ...expected, exact: true }]);
       }),
       { numRuns: runs(150) },
     );

@@ -4,7 +4,7 @@ import { StoreError } from '../../../../src/stores/errors.ts';
 import type { Guard, Predicate, TableAddress } from '../../../../src/stores/predicate.ts';
 import type { Edge } from '../../../../src/stores/postgres/closure.ts';
 import type { ResolvedTable } from '../../../../src/stores/postgres/sql.ts';
-import { countBlocked, DESTRUCTIVE_STATEMENTS, unreadableGuard } from '../../../../src/stores/postgres/statements.ts';
+import { DESTRUCTIVE_STATEMENTS, unreadableGuard } from '../../../../src/stores/postgres/statements.ts';
 import type { Deletable, Resolver } from '../../../../src/stores/postgres/statements.ts';
 
 const columns = new Map(['id', 'client_id', 'created_at', 'parent_id', 'a', 'b'].map((name) => [name, { type: name === 'created_at' ? 'timestamp with time zone' : 'text', notNull: false }]));
@@ -122,20 +122,5 @@ describe('a guard that cannot be understood', () => {
 
   test('never puts its values into the reason', () => {
     expect(unreadableGuard(guard('jane@example.com', 'Hold', 'a'), leaf, { ...resolver, readable: () => false })).not.toMatch(/jane/);
-  });
-});
-
-describe('the forecast of blocked rows', () => {
-  test('asks whether a child that is not a step is there at all', () => {
-    const { text } = countBlocked({ ...what, guards: [], edges: [edge('items')] }, leaf, new Map(), resolver);
-    expect(unnumbered(text)).toBe(
-      'SELECT count(*)::text AS blocked FROM "public"."events" AS "r" WHERE (("r"."id" = ANY ($::text[]))) AND (EXISTS (SELECT FROM "public"."items" AS "r_by" WHERE "r_by"."a" = "r"."id" AND "r_by"."b" = "r"."client_id"))',
-    );
-  });
-
-  test('follows the children of a child that may itself have to stay', () => {
-    const items: Deletable = { due: oneOf('id', 'due'), guards: [], edges: [edge('notes', { parent: { schema: 'public', name: 'items' } })] };
-    const { text } = countBlocked({ ...what, guards: [], edges: [edge('items')] }, leaf, new Map([[JSON.stringify(['public', 'items']), items]]), resolver);
-    expect(text).toMatch(/IS NOT TRUE OR EXISTS \(SELECT FROM "public"\."notes" AS "r_by_by"/);
   });
 });

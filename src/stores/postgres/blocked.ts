@@ -1,0 +1,79 @@
+import { tableKey } from './closure.ts';
+import type { Edge } from './closure.ts';
+import { compilePredicate, quoteIdentifier, quoteTable } from './sql.ts';
+import type { Parameters } from './sql.ts';
+import { guardSql, referringSql, refersSql } from './statements.ts';
+import type { Deletable, Resolver } from './statements.ts';
+
+/** The described tables of a store by `tableKey` of their root: whether a row stays depends on those that refer to it. */
+export type Dependants = ReadonlyMap<string, Deletable>;
+
+/** Foreign keys in a row; more of them only make the statement longer, since each is a subquery within the one before. */
+const DEEPEST = 6;
+
+/**
+ * The condition of a row `alias` that nothing keeps but a row that refers to it, directly or through others, and stays
+ * itself: it is not due, or something keeps it. The one definition of a blocked row: what a plan forecasts, a count
+ * shows and a verification takes for granted must not differ, or a purge that did all it may looks unfinished.
+ *
+ * Rows of tables nobody described do not block, because no rule is the reason why they stay; a plan refuses them.
+ *
+ * @param root table `what` is about; the partitioned one where it is a partition
+ */
+export function blockedSql(what: Deletable, root: string, alias: string, dependants: Dependants, resolver: Resolver, parameters: Parameters): string {
+  return blocked(what, alias, { dependants, resolver, parameters }, [root]);
+}
+
+interface Context {
+  dependants: Dependants;
+  resolver: Resolver;
+  parameters: Parameters;
+}
+
+/** @param seen tables on the way here; a circle of tables is refused by the plan. */
+function blocked(what: Deletable, alias: string, context: Context, seen: readonly string[]): string {
+  const own = what.edges.filter((edge) => edge.self);
+  const conditions = others(what, alias, context, seen);
+  if (own.length > 0) conditions.push(descendantStays(what, own, alias, context, seen));
+  return conditions.length === 0 ? 'FALSE' : conditions.join(' OR ');
+}
+
+/** For each other table that refers to this one: one of its rows refers to this row and stays. */
+function others(what: Deletable, alias: string, context: Context, seen: readonly string[]): string[] {
+  const child = `${alias}_by`;
+  return what.edges.flatMap((edge) => {
+    const key = tableKey(edge.childRoot);
+    const dependant = context.dependants.get(key);
+    if (edge.self || dependant === undefined || seen.includes(key) || seen.length > DEEPEST) return [];
+    const referring = `EXISTS (${referringSql(edge, alias, context.resolver)}`;
+    if (dependant.due.op === 'false') return [`${referring})`];
+    const deeper = blocked(dependant, child, context, [...seen, key]);
+    return [`${referring} AND (${keptSql(dependant, edge, child, context)}${deeper === 'FALSE' ? '' : ` OR ${deeper}`}))`];
+  });
+}
+
+/** A row of the referring table is not due under its own rule, or a guard keeps it. */
+function keptSql(what: Deletable, edge: Edge, alias: string, { resolver, parameters }: Context): string {
+  const row = { ...resolver, table: resolver.lookup(edge.child), alias };
+  const goes = [`(${compilePredicate(what.due, row, parameters)})`, ...what.guards.map((guard) => guardSql(guard, row, parameters))];
+  return `(${goes.join(' AND ')}) IS NOT TRUE`;
+}
+
+/**
+ * Somewhere below the row, in a table that refers to itself, is one that stays: an answer in a thread keeps all it
+ * answers to. The rows below are found one level at a time; a circle ends because each row is taken once. Most rows
+ * have nothing below them, and asking that first spares them the recursion.
+ */
+function descendantStays(what: Deletable, own: readonly Edge[], alias: string, context: Context, seen: readonly string[]): string {
+  const below = `${alias}_below`;
+  const child = `${alias}_next`;
+  const columns = [...new Set(own.flatMap((edge) => edge.referencedColumns))];
+  const carried = (column: string): string => `${quoteIdentifier(below)}.k${columns.indexOf(column)}`;
+  const row = (name: string, stays: string): string => [`${quoteIdentifier(name)}.tableoid AS t`, `${quoteIdentifier(name)}.ctid AS at`, ...columns.map((column, index) => `${quoteIdentifier(name)}.${quoteIdentifier(column)} AS k${index}`), `${stays} AS stays`].join(', ');
+  const next = own.map((edge) => {
+    const stays = [keptSql(what, edge, child, context), ...others(what, child, context, seen)].join(' OR ');
+    return `SELECT ${row(child, `(${stays})`)} FROM ${quoteTable(edge.child)} AS ${quoteIdentifier(child)} WHERE ${refersSql(edge, child, carried, context.resolver)}`;
+  });
+  const any = own.map((edge) => `EXISTS (${referringSql(edge, alias, context.resolver)})`).join(' OR ');
+  return `((${any}) AND EXISTS (WITH RECURSIVE ${quoteIdentifier(below)} AS (SELECT ${row(alias, 'FALSE')} UNION SELECT n.* FROM ${quoteIdentifier(below)}, LATERAL (${next.join(' UNION ALL ')}) n) SELECT FROM ${quoteIdentifier(below)} WHERE stays))`;
+}
