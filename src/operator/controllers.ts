@@ -92,7 +92,7 @@ export function createControllers(parts: ControllerParts): Controller[] {
     controller('datamap', sources.dataMaps, caches.maps, (barrier) => createDataMapReconcile({ ...base, declarations: cached, barrier })),
     controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, owner: parts.owner, declarations: live, barrier })),
     controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), { deadlineMs: OBSERVE_DEADLINE_MS }),
-    controller('purgerun', sources.purgeRuns, caches.runs, (barrier) => createPurgeRunReconcile({ ...base, declarations: live, cached, journal: evidence.journal, certifier, frozen: config.frozen, owner: parts.owner, leaving: parts.leaving, barrier }), { deadlineMs: PURGE_DEADLINE_MS }),
+    controller('purgerun', sources.purgeRuns, caches.runs, (barrier) => createPurgeRunReconcile({ ...base, declarations: live, cached, journal: evidence.journal, anchored: evidence.anchored, logger: parts.logger.child({ controller: 'purgerun' }), certifier, frozen: config.frozen, owner: parts.owner, leaving: parts.leaving, barrier }), { deadlineMs: PURGE_DEADLINE_MS }),
     controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, engine: parts.engine, declarations: cached, barrier }), { deadlineMs: JUDGE_DEADLINE_MS, concurrency: 1, restMs: restAfterJudging }),
   ];
 }

@@ -21,6 +21,8 @@ export interface Evidence {
   key: SigningKey;
   /** Signs the end of the chain and puts it into every second place; null when none of them took it. */
   anchor: () => Promise<Checkpoint | null>;
+  /** Last record that a checkpoint covers which some second place is known to hold; 0: none. */
+  anchored: () => number;
   /** Keeps a certificate beside the chain; resolves when it is on disk. */
   keep: (name: string, text: string) => Promise<void>;
   /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
@@ -99,6 +101,7 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
       journal,
       key,
       anchor,
+      anchored: () => anchoring.last()?.seq ?? 0,
       nameClient: (name) => nameOrPseudonym(name, pseudonymKey),
       async keep(name, text) {
         await writeFile(join(dir, 'certificates', name), text, { mode: 0o600, flush: true });

@@ -31,4 +31,4 @@ export function memoryAudit(calls: string[] = []): MemoryAudit {
 }
 
 /** Takes everything and keeps nothing. */
-export const silentJournal: Journal = { takeOver: async (_run, rows) => ({ taken: rows.length, known: 0, through: rows.at(-1)?.seq ?? 0 }), through: () => 0 };
+export const silentJournal: Journal = { takeOver: async (_run, rows) => ({ taken: rows.length, known: 0, through: rows.at(-1)?.seq ?? 0 }), through: () => 0, recordedAt: () => 0 };

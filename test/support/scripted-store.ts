@@ -2,6 +2,7 @@ import type { DataStore } from '../../src/api/generated/dataStore.ts';
 import type { StoreConnections } from '../../src/connect/stores.ts';
 import type { Inventory, StoreIdentity } from '../../src/stores/facts.ts';
 import type { Claim, FenceState, StoreHold } from '../../src/stores/fence.ts';
+import type { JournalledRun } from '../../src/stores/journal.ts';
 import type { StoreWriter } from '../../src/stores/port.ts';
 import type { BatchResult, JournalRow, PurgeContext, PurgePlan, PurgeStep } from '../../src/stores/purging.ts';
 import { anInventory } from './declared.ts';
@@ -16,6 +17,10 @@ export interface StoreScript {
   fingerprint: { rows: number; sum: string } | Error;
   claim: Claim;
   journal: JournalRow[];
+  /** Old runs in the journal. */
+  journalled: JournalledRun[];
+  /** What trimming one of them gives; undefined: as many rows as its last number says. */
+  trimmed: number | Error | undefined;
   /** One entry a batch: rows it deletes, or what happens instead. */
   batches: (number | Error)[];
 }
@@ -52,6 +57,8 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
     fingerprint: { rows: 0, sum: '0' },
     claim: { run: 'uid-general-1', epoch: 1, owner: 'us' },
     journal: [],
+    journalled: [],
+    trimmed: undefined,
     batches: [],
     ...changes,
   };
@@ -102,6 +109,15 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
         const sums = new Map<string, number>();
         for (const { seq, clients } of script.journal) for (const [client, rows] of seq <= through ? Object.entries(clients) : []) sums.set(client, (sums.get(client) ?? 0) + rows);
         return sums;
+      },
+      async journalledRuns({ before }) {
+        told(`journalledRuns before ${before}`);
+        return script.journalled;
+      },
+      async trimJournal(run, { lastSeq }) {
+        told(`trimJournal ${run}`);
+        if (script.trimmed instanceof Error) throw script.trimmed;
+        return script.trimmed ?? lastSeq;
       },
       async recordApprovedRules(_policy, rules) {
         told(`recordApprovedRules ${rules.map((rule) => `${rule.collection} ${rule.cutoff}`).join()}`);

@@ -46,15 +46,23 @@ export interface Journal {
   takeOver(run: JournalRun, rows: readonly JournalEntry[]): Promise<TakeOver>;
   /** Highest row of the run in the chain; 0: none. */
   through(store: string, run: string): number;
+  /** Number of the record that has this row; 0: there is none. The run's earlier rows are in records before it. */
+  recordedAt(store: string, run: string): number;
 }
 
 export class JournalOrderError extends Error {
   override readonly name = 'JournalOrderError';
 }
 
-/** Reads how far each run has got. One number per run is kept, however many rows it has. */
+/** The last row of a run in the chain, and the number of the record that has it. */
+interface Mark {
+  readonly row: number;
+  readonly record: number;
+}
+
+/** Reads how far each run has got. Two numbers per run are kept, however many rows it has. */
 export async function openJournal(log: AuditLog): Promise<Journal> {
-  const marks = new Map<string, number>();
+  const marks = new Map<string, Mark>();
   // Lines are canonical and start with the action: the other records need no parsing.
   const prefix = Buffer.from(`{"action":"${JOURNAL_TAKEN_OVER}",`);
   for (const segment of await listSegments(log.dir)) {
@@ -63,7 +71,7 @@ export async function openJournal(log: AuditLog): Promise<Journal> {
       const record = readLink(line);
       if (typeof record === 'string') throw new Error(`audit log ${segment.path} line ${number}: ${record}; verify the chain before anything is taken over`);
       const { store, run, row } = record.refs as { store: string; run: string; row: number };
-      marks.set(key(store, run), row);
+      marks.set(key(store, run), { row, record: record.seq });
     });
   }
   return new ChainJournal(log, marks);
@@ -71,16 +79,20 @@ export async function openJournal(log: AuditLog): Promise<Journal> {
 
 class ChainJournal implements Journal {
   readonly #log: AuditLog;
-  readonly #marks: Map<string, number>;
+  readonly #marks: Map<string, Mark>;
   readonly #busy = new Map<string, Promise<unknown>>();
 
-  constructor(log: AuditLog, marks: Map<string, number>) {
+  constructor(log: AuditLog, marks: Map<string, Mark>) {
     this.#log = log;
     this.#marks = marks;
   }
 
   through(store: string, run: string): number {
-    return this.#marks.get(key(store, run)) ?? 0;
+    return this.#marks.get(key(store, run))?.row ?? 0;
+  }
+
+  recordedAt(store: string, run: string): number {
+    return this.#marks.get(key(store, run))?.record ?? 0;
   }
 
   async takeOver(run: JournalRun, rows: readonly JournalEntry[]): Promise<TakeOver> {
@@ -98,14 +110,15 @@ class ChainJournal implements Journal {
 
   async #takeOver(id: string, run: JournalRun, rows: readonly JournalEntry[]): Promise<TakeOver> {
     checkOrder(run, rows);
-    const mark = this.#marks.get(id) ?? 0;
+    const mark = this.#marks.get(id)?.row ?? 0;
     const fresh = rows.filter((row) => row.seq > mark);
     const entries = fresh.map((row) => toEntry(run, row));
     // One row that cannot be recorded must not leave the others half taken over: they would be appended again.
     for (const entry of entries) encodeEntry(entry);
     const appended = await Promise.all(entries.map((entry) => this.#log.append(entry)));
     const through = fresh.at(-1)?.seq ?? mark;
-    if (appended.length > 0) this.#marks.set(id, through);
+    const record = appended.at(-1)?.seq;
+    if (record !== undefined) this.#marks.set(id, { row: through, record });
     return { taken: appended.length, known: rows.length - appended.length, through };
   }
 }

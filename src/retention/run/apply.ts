@@ -1,132 +1,98 @@
 import type { PurgeRun } from '../../api/generated/purgeRun.ts';
-import type { DataStore } from '../../api/generated/dataStore.ts';
-import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
+import type { DeclarationSource } from '../../connect/declarations.ts';
+import { RETRY_AFTER_MS } from '../../connect/failures.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
-import type { PurgeRequest, PurgeStep, Refusal } from '../../stores/purging.ts';
-import { StoreError } from '../../stores/errors.ts';
-import { openLedger } from './ledger.ts';
-import { objectOf } from './names.ts';
-import type { Stop } from './stop.ts';
+import type { Client } from '../../runtime/client.ts';
+import { done, requeueAfter } from '../../runtime/result.ts';
+import type { DomainMetrics } from '../../telemetry/metrics.ts';
+import type { Certifier } from './certify.ts';
+import { conclude } from './conclude.ts';
+import type { RunObservation } from './observe.ts';
+import type { Decision } from './plan.ts';
+import type { RunReport } from './status.ts';
+import { stepOfDecision, stepOfStretch, type RunStep } from './step.ts';
+import { watchForStop } from './stop.ts';
+import { purgeStretch } from './stretch.ts';
+import { fingerprintHeld, lookAgainAfter } from './verify.ts';
 
-export interface PurgeRunWork {
-  run: PurgeRun;
-  store: DataStore;
-  policy: RetentionPolicy;
-  request: PurgeRequest;
-  maxRows: number;
-}
-
-export interface ApplyContext {
+/** What carrying a run out needs, whichever run it is. */
+export interface RunWork {
+  client: Client;
   connections: StoreConnections;
+  /** Cached; asked before each batch. */
+  cached: DeclarationSource;
   audit: AuditLog;
   journal: Journal;
-  /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
-  nameClient: (key: string) => string;
-  /** Told where in the audit log the intent stands, before the first row goes. */
-  intended: (seq: number) => Promise<void>;
+  certifier: Certifier;
+  rootNamespace: string;
+  frozen: boolean;
+  /** Aborts when this process stops or no longer leads. */
+  leaving: AbortSignal;
   actor: string;
   /** This installation, as the stores it owns know it. */
   owner: string;
+  metrics: DomainMetrics;
+}
+
+export interface ApplyContext extends RunWork {
+  /** Writes into the status of the run while work is under way. */
+  tell: (report: RunReport) => Promise<void>;
   now: () => number;
   signal: AbortSignal;
-  /** Asked before each batch. */
-  stop: () => Promise<Stop | undefined>;
-  /** Told after batches, at most once a second. */
-  progress: (seen: Progress) => Promise<void>;
 }
 
-export interface Progress {
-  deleted: number;
-  throttledBy?: string;
-}
-
-/** How a stretch of work ended. */
-export type Stretch = { end: 'Finished' | 'OutOfTime'; deleted: number } | { end: 'Stopped'; stop: Stop; deleted: number } | { end: 'LimitReached'; deleted: number } | { end: 'Refused'; refusals: Refusal[]; deleted: number };
-
-/** A stretch is ended after this long, so that a status is never older and a rollout never waits longer. The run goes on where it was. */
-const STRETCH_MS = 240_000;
-const REPORT_EVERY_MS = 1_000;
-
-/**
- * Works on a run until it is finished, stopped or out of time. Intent is on disk before the first row goes; each
- * batch is in the store's own journal in its own transaction, and from there in the audit log. After a crash the
- * next stretch goes on from the journal with the same cutoff.
- */
-export async function purgeStretch(work: PurgeRunWork, context: ApplyContext): Promise<Stretch> {
-  const uid = work.run.metadata.uid ?? '';
-  const writer = await context.connections.writer(work.store, context.signal);
-  try {
-    const earlier = work.run.status?.progress?.deleted ?? 0;
-    const identity = await writer.identity();
-    if (identity.fingerprint !== work.run.spec.plan.target) return { end: 'Stopped', stop: { reason: 'TargetChanged', why: 'another store answers the enforcing identity than the plan was made for' }, deleted: earlier };
-    const planned = await writer.planPurge({ ...work.request, budgetMs: 0 });
-    if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: earlier };
-    await context.intended(await intend(work, context));
-    const ledger = await openLedger(work, writer, context);
-    const claim = await writer.claim(uid);
-    // The claim names who owns the store; another cluster's operator must not delete on the strength of having the password.
-    if (claim.owner !== context.owner) return { end: 'Stopped', stop: { reason: 'ForeignOwner', why: `the store belongs to ${claim.owner}; only its own operator deletes there` }, deleted: ledger.deleted() };
-    const until = context.now() + STRETCH_MS;
-    const sweep = (work.run.status?.verification?.residual ?? 0) > 0;
-    for (const step of stepsOf(work.run, planned.steps)) {
-      const batches = writer.purge(step, { request: work.request, claim, pace: work.policy.spec.purge?.pace ?? DEFAULT_PACE, maxRows: Math.max(0, work.maxRows - ledger.deleted()), sweep, signal: context.signal });
-      let reported = 0;
-      // The generator deletes nothing until it is asked for the next batch, so every gate is passed before each one.
-      const before = await context.stop();
-      if (before) return { end: 'Stopped', stop: before, deleted: ledger.deleted() };
-      for await (const batch of batches) {
-        ledger.count(batch.deleted);
-        if (context.now() - reported >= REPORT_EVERY_MS) {
-          reported = context.now();
-          await ledger.takeOver();
-          await context.progress({ deleted: ledger.deleted(), ...(batch.throttledBy ? { throttledBy: batch.throttledBy } : {}) });
-        }
-        const stop = await context.stop();
-        if (stop) return { end: 'Stopped', stop, deleted: await ledger.takeOver() };
-        if (context.now() >= until) return { end: 'OutOfTime', deleted: await ledger.takeOver() };
-      }
-    }
-    return { end: 'Finished', deleted: await ledger.takeOver() };
-  } catch (error) {
-    if (error instanceof StoreError && error.reason === 'LimitReached') return { end: 'LimitReached', deleted: (await openLedger(work, writer, context)).deleted() };
-    throw error;
-  } finally {
-    await writer.close();
+/** Does what was decided for a run, and says what came of it. */
+export async function carryOut(run: PurgeRun, observation: RunObservation, decision: Decision, context: ApplyContext): Promise<RunStep> {
+  switch (decision.next) {
+    case 'nothing':
+      return { next: done() };
+    case 'end':
+    case 'wait':
+      return stepOfDecision(decision);
+    case 'purge':
+      return purge(run, observation, decision, context);
+    case 'verify':
+      return verify(run, observation, context);
   }
 }
 
-const DEFAULT_PACE = { maxBatchMillis: 50, workers: 1, maxReplicaLagSeconds: 10, lockTimeoutMillis: 500, maxWalMegabytesPerRun: 20_480, maxUnarchivedWalMegabytes: 1_024 };
-
-/**
- * Plan steps as the driver takes them: approved order and method, and the predicate as it is derived today, which was
- * found not to be wider. What the plan does not name is not among them.
- */
-export function stepsOf(run: PurgeRun, derived: readonly PurgeStep[]): PurgeStep[] {
-  return run.spec.plan.steps
-    .toSorted((a, b) => a.order - b.order)
-    .flatMap((step) => {
-      const today = derived.find((candidate) => candidate.collection === step.collection);
-      return today ? [{ ...today, order: step.order, method: step.method, because: step.because }] : [];
-    });
+/** One stretch of work: what is held is counted before it, and whoever looks sees that it is under way. */
+async function purge(run: PurgeRun, { store, policy, request }: RunObservation, { maxRows, endsAt, pace }: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
+  if (!store || !policy || !request) return { next: requeueAfter(RETRY_AFTER_MS) };
+  const { client, connections, audit, journal, certifier, actor, owner, tell, now, signal } = context;
+  const running = { state: 'Running', reason: 'Running', why: '' } as const;
+  const before = run.status?.progress?.deleted ?? 0;
+  const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, request, connections, signal));
+  await tell({ ...running, verification: { ...run.status?.verification, heldBefore }, progress: { deleted: before } });
+  const stop = await watchForStop(run, store, policy, { client, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen, leaving: context.leaving, endsAt, now });
+  const stretch = await purgeStretch(
+    { run, store, request, maxRows, pace },
+    {
+      connections,
+      audit,
+      journal,
+      nameClient: certifier.nameClient,
+      intended: (seq) => tell({ ...running, auditFrom: seq }),
+      actor,
+      owner,
+      now,
+      signal,
+      stop,
+      progress: (seen) => tell({ ...running, ...(seen.throttledBy ? { reason: 'Throttled' } : {}), progress: seen }),
+    },
+  );
+  context.metrics.purgeRows.inc({ action: 'Delete', engine: store.spec.engine }, Math.max(0, stretch.deleted - before));
+  return stepOfStretch(stretch, maxRows);
 }
 
-/** Write before destroy: an audit log that cannot take the intent throws, and nothing is deleted. */
-async function intend(work: PurgeRunWork, context: ApplyContext): Promise<number> {
-  const { run } = work;
-  const record = await context.audit.append({
-    actor: context.actor,
-    action: 'purge.intent',
-    object: objectOf(run),
-    outcome: 'Intended',
-    refs: {
-      planDigest: run.spec.planDigest,
-      asOf: run.spec.plan.asOf,
-      maxRows: work.maxRows,
-      approvals: (run.spec.approvals ?? []).map((approval) => approval.by),
-      collections: run.spec.plan.steps.map((step) => step.collection),
-    },
-  });
-  return record.seq;
+async function verify(run: PurgeRun, { store, policy, request, normals }: RunObservation, context: ApplyContext): Promise<RunStep> {
+  if (!store || !policy || !request || !normals) {
+    const why = 'the policy or the store went away before the result was verified';
+    return { note: { action: 'purge.failed', why }, report: { state: 'Failed', reason: 'Failed', why: `${why}; what was deleted is in the audit log` }, next: 'over' };
+  }
+  const report = await conclude({ run, store, policy, request, normals }, { ...context, nameClient: context.certifier.nameClient });
+  if (report.state === 'Verifying') return { report, next: requeueAfter(lookAgainAfter(report.verification ?? {}, context.now())) };
+  return { report, next: report.state === 'Running' ? requeueAfter(0) : 'over' };
 }

@@ -1,6 +1,7 @@
 import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { PurgeRun } from '../../api/generated/purgeRun.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
+import { TerminalError } from '../../runtime/result.ts';
 import type { StoreWriter } from '../../stores/port.ts';
 import type { JournalRow } from '../../stores/purging.ts';
 import { nameOfStore, objectOf } from './names.ts';
@@ -28,11 +29,9 @@ export interface LedgerContext {
  * ended long ago and was trimmed. What is left of its limit is unknown then, and a batch of it would take a number that
  * is on record already, so it must not go on.
  */
-export class JournalLostError extends Error {
-  override readonly name = 'JournalLostError';
-
+export class JournalLostError extends TerminalError {
   constructor(recorded: number, found: number) {
-    super(`the audit log has the run's batches up to number ${recorded}, the journal in the store only up to ${found}: the store was put back, or the run ended long ago; what was deleted is in the audit log, the rest needs a new plan`);
+    super('Rewound', `the audit log has the run's batches up to number ${recorded}, the journal in the store only up to ${found}: the store was put back, or the run ended long ago; what was deleted is in the audit log, the rest needs a new plan`);
   }
 }
 

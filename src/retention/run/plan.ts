@@ -3,6 +3,7 @@ import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { nextStart, owedSlot, windowMillis, type Slot } from '../../rules/schedule.ts';
 import type { ApprovalReason } from '../../rules/weakening.ts';
+import type { Pace } from '../../stores/purging.ts';
 import { planDigest } from '../plan.ts';
 
 export type RunState = NonNullable<NonNullable<PurgeRun['status']>['state']>;
@@ -13,7 +14,7 @@ export type Decision =
   | { next: 'nothing' }
   | { next: 'end'; state: 'Superseded' | 'Expired' | 'Failed'; reason: Reason; why: string }
   | { next: 'wait'; state: 'AwaitingApproval' | 'Waiting' | 'Paused' | 'Verifying'; reason: Reason; why: string; recheckMs: number }
-  | { next: 'purge'; maxRows: number; endsAt: number }
+  | { next: 'purge'; maxRows: number; endsAt: number; pace: Pace }
   | { next: 'verify' };
 
 /** Everything a decision rests on, read from the API server and the store just now. */
@@ -84,7 +85,7 @@ export function decide(input: RunInput): Decision {
 
   const window = openWindow(policy, input.now);
   if (!window.open) return { next: 'wait', state: hold, reason: 'WaitingForWindow', why: `the next window opens at ${new Date(window.opensAt).toISOString()}`, recheckMs: Math.max(1_000, window.opensAt - input.now) };
-  return { next: 'purge', maxRows: approval.maxRows, endsAt: window.endsAt };
+  return { next: 'purge', maxRows: approval.maxRows, endsAt: window.endsAt, pace: policy.spec.purge.pace };
 }
 
 /** Only approvals of exactly this plan count; one person counts once. */

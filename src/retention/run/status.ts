@@ -1,7 +1,7 @@
 import type { PurgeRun, PurgeRunStatus } from '../../api/generated/purgeRun.ts';
 import { conditionsFor, type Outcome } from '../../runtime/result.ts';
 import { forecastTotal } from '../plan.ts';
-import type { Progress } from './apply.ts';
+import type { Progress } from './stretch.ts';
 import type { Decision, RunState } from './plan.ts';
 
 /** What a status is made of; members left out stay as they were. */

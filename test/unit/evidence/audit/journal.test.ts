@@ -47,6 +47,23 @@ describe('takeOver', () => {
     });
   });
 
+  test('knows in which record the last row of a run is, also after a new start', async () => {
+    await withFolder(async (dir) => {
+      const one = await opened(dir);
+      await one.journal.takeOver(run('ns/a', 'r1'), rows(1, 2));
+      await one.log.append(entry(1));
+      await one.journal.takeOver(run('ns/a', 'r1'), rows(2, 3));
+      await one.journal.takeOver(run('ns/b', 'r1'), rows(7));
+      const places = ({ journal }: typeof one): number[][] => ['ns/a', 'ns/b', 'ns/c'].map((store) => [journal.through(store, 'r1'), journal.recordedAt(store, 'r1')]);
+      // Record 1 opens the chain.
+      expect(places(one)).toEqual([[3, 5], [7, 6], [0, 0]]);
+      await one.log.close();
+      const next = await opened(dir);
+      expect(places(next)).toEqual([[3, 5], [7, 6], [0, 0]]);
+      await next.log.close();
+    });
+  });
+
   test.each([[[2, 1]], [[1, 1]], [[0]], [[1.5]], [[-1, 1]]])('refuses rows numbered %j', async (seqs) => {
     await withFolder(async (dir) => {
       const { log, journal } = await opened(dir);

@@ -43,7 +43,7 @@ const words = (input: RunInput): string => {
 
 describe('a run', () => {
   test('with every gate open deletes, up to the limit of its plan', () => {
-    expect(decide(given())).toEqual({ next: 'purge', maxRows: 1_000, endsAt: expect.any(Number) });
+    expect(decide(given())).toEqual({ next: 'purge', maxRows: 1_000, endsAt: expect.any(Number), pace: aPurge().pace });
   });
 
   test.each(gates)('is stopped by %s', (_, closed, expected) => {

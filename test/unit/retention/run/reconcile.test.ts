@@ -8,6 +8,7 @@ import { createPurgeRunReconcile } from '../../../../src/retention/run/reconcile
 import type { Declarations } from '../../../../src/rules/store-rules.ts';
 import type { Result } from '../../../../src/runtime/result.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
+import { silentLogger } from '../../../../src/telemetry/logger.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { digest, signer } from '../../../support/certificate.ts';
 import { NOON } from '../../../support/chain.ts';
@@ -57,6 +58,8 @@ async function stage(): Promise<Stage> {
     declarations: source,
     cached: source,
     journal: silentJournal,
+    anchored: () => 0,
+    logger: silentLogger,
     rootNamespace: 'dataward-system',
     frozen: false,
     leaving: new AbortController().signal,

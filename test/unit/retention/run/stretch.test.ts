@@ -3,37 +3,37 @@ import { openJournal } from '../../../../src/evidence/audit/journal.ts';
 import { readRecord } from '../../../../src/evidence/audit/line.ts';
 import { openAuditLog, AuditUnavailableError } from '../../../../src/evidence/audit/log.ts';
 import type { AuditRecord } from '../../../../src/evidence/audit/record.ts';
-import { purgeStretch, stepsOf, type ApplyContext, type Progress, type Stretch } from '../../../../src/retention/run/apply.ts';
+import { purgeStretch, stepsOf, type StretchContext, type Progress, type Stretch } from '../../../../src/retention/run/stretch.ts';
 import type { Stop } from '../../../../src/retention/run/stop.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
 import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import { NOON, readLines, withFolder } from '../../../support/chain.ts';
-import { aPolicy, aPurge, aStore } from '../../../support/declared.ts';
+import { aPurge, aStore } from '../../../support/declared.ts';
 import { memoryAudit, silentJournal, type MemoryAudit } from '../../../support/memory-audit.ts';
 import { aStep, scriptedStore, VIEWS, type ScriptedStore, type StoreScript } from '../../../support/scripted-store.ts';
 import { aPlan, aRun } from './declared-run.ts';
 
 const request: PurgeRequest = { rules: [], targets: [VIEWS], nonPersonal: [], now: '2026-03-01T02:00:00Z', budgetMs: 60_000 };
-const work = { run: aRun(), store: aStore(), policy: aPolicy('general', { purge: aPurge() }), request, maxRows: 100 };
+const work = { run: aRun(), store: aStore(), request, maxRows: 100, pace: aPurge().pace };
 const paused: Stop = { reason: 'Frozen', why: 'by alice' };
 
 interface Stage {
   store: ScriptedStore;
   audit: MemoryAudit;
-  context: ApplyContext;
+  context: StretchContext;
   seen: Progress[];
   calls: string[];
   run(): Promise<Stretch>;
 }
 
 /** @param stopAt the gate, counted from 1, that is found closed. */
-function stage(script: Partial<StoreScript> = {}, changes: Partial<ApplyContext> = {}, stopAt = Infinity): Stage {
+function stage(script: Partial<StoreScript> = {}, changes: Partial<StretchContext> = {}, stopAt = Infinity): Stage {
   const calls: string[] = [];
   const store = scriptedStore(script, calls);
   const audit = memoryAudit(calls);
   const seen: Progress[] = [];
   let gates = 0;
-  const context: ApplyContext = {
+  const context: StretchContext = {
     connections: store.connections,
     audit,
     journal: silentJournal,
@@ -134,7 +134,7 @@ describe('what a batch deleted', () => {
   test('is in the audit log exactly once, although one stretch broke off before and one after its rows were taken over', async () => {
     await withFolder(async (dir) => {
       const store = scriptedStore();
-      const stretches: [(number | Error)[], Partial<ApplyContext>, string][] = [
+      const stretches: [(number | Error)[], Partial<StretchContext>, string][] = [
         [[40], { now: () => 10_000, progress: () => Promise.reject(new Error('killed')) }, 'killed'],
         [[20, new StoreError('Unreachable', 'gone')], {}, 'gone'],
         [[10], {}, 'Finished 70'],

@@ -1,0 +1,130 @@
+import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { DataStore } from '../../api/generated/dataStore.ts';
+import type { StoreConnections } from '../../connect/stores.ts';
+import type { Journal } from '../../evidence/audit/journal.ts';
+import type { AuditLog } from '../../evidence/audit/log.ts';
+import type { Pace, PurgeRequest, PurgeStep, Refusal } from '../../stores/purging.ts';
+import { StoreError } from '../../stores/errors.ts';
+import { openLedger, type Ledger } from './ledger.ts';
+import { objectOf } from './names.ts';
+import type { Stop } from './stop.ts';
+
+export interface StretchWork {
+  run: PurgeRun;
+  store: DataStore;
+  request: PurgeRequest;
+  maxRows: number;
+  pace: Pace;
+}
+
+export interface StretchContext {
+  connections: StoreConnections;
+  audit: AuditLog;
+  journal: Journal;
+  /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
+  nameClient: (key: string) => string;
+  /** Told where in the audit log the intent stands, before the first row goes. */
+  intended: (seq: number) => Promise<void>;
+  actor: string;
+  /** This installation, as the stores it owns know it. */
+  owner: string;
+  now: () => number;
+  signal: AbortSignal;
+  /** Asked before each batch. */
+  stop: () => Promise<Stop | undefined>;
+  /** Told after batches, at most once a second. */
+  progress: (seen: Progress) => Promise<void>;
+}
+
+export interface Progress {
+  deleted: number;
+  throttledBy?: string;
+}
+
+/** How a stretch of work ended. */
+export type Stretch = { end: 'Finished' | 'OutOfTime'; deleted: number } | { end: 'Stopped'; stop: Stop; deleted: number } | { end: 'LimitReached'; deleted: number } | { end: 'Refused'; refusals: Refusal[]; deleted: number };
+
+/** A stretch is ended after this long, so that a status is never older and a rollout never waits longer. The run goes on where it was. */
+const STRETCH_MS = 240_000;
+const REPORT_EVERY_MS = 1_000;
+
+/**
+ * Works on a run until it is finished, stopped or out of time. Intent is on disk before the first row goes; each
+ * batch is in the store's own journal in its own transaction, and from there in the audit log. After a crash the
+ * next stretch goes on from the journal with the same cutoff.
+ */
+export async function purgeStretch(work: StretchWork, context: StretchContext): Promise<Stretch> {
+  const uid = work.run.metadata.uid ?? '';
+  const writer = await context.connections.writer(work.store, context.signal);
+  let ledger: Ledger | undefined;
+  try {
+    const earlier = work.run.status?.progress?.deleted ?? 0;
+    const identity = await writer.identity();
+    if (identity.fingerprint !== work.run.spec.plan.target) return { end: 'Stopped', stop: { reason: 'TargetChanged', why: 'another store answers the enforcing identity than the plan was made for' }, deleted: earlier };
+    const planned = await writer.planPurge({ ...work.request, budgetMs: 0 });
+    if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: earlier };
+    await context.intended(await intend(work, context));
+    ledger = await openLedger(work, writer, context);
+    const claim = await writer.claim(uid);
+    // The claim names who owns the store; another cluster's operator must not delete on the strength of having the password.
+    if (claim.owner !== context.owner) return { end: 'Stopped', stop: { reason: 'ForeignOwner', why: `the store belongs to ${claim.owner}; only its own operator deletes there` }, deleted: ledger.deleted() };
+    const until = context.now() + STRETCH_MS;
+    const sweep = (work.run.status?.verification?.residual ?? 0) > 0;
+    for (const step of stepsOf(work.run, planned.steps)) {
+      const batches = writer.purge(step, { request: work.request, claim, pace: work.pace, maxRows: Math.max(0, work.maxRows - ledger.deleted()), sweep, signal: context.signal });
+      let reported = 0;
+      // The generator deletes nothing until it is asked for the next batch, so every gate is passed before each one.
+      const before = await context.stop();
+      if (before) return { end: 'Stopped', stop: before, deleted: ledger.deleted() };
+      for await (const batch of batches) {
+        ledger.count(batch.deleted);
+        if (context.now() - reported >= REPORT_EVERY_MS) {
+          reported = context.now();
+          await ledger.takeOver();
+          await context.progress({ deleted: ledger.deleted(), ...(batch.throttledBy ? { throttledBy: batch.throttledBy } : {}) });
+        }
+        const stop = await context.stop();
+        if (stop) return { end: 'Stopped', stop, deleted: await ledger.takeOver() };
+        if (context.now() >= until) return { end: 'OutOfTime', deleted: await ledger.takeOver() };
+      }
+    }
+    return { end: 'Finished', deleted: await ledger.takeOver() };
+  } catch (error) {
+    if (error instanceof StoreError && error.reason === 'LimitReached') return { end: 'LimitReached', deleted: (await ledger?.takeOver()) ?? 0 };
+    throw error;
+  } finally {
+    await writer.close();
+  }
+}
+
+/**
+ * Plan steps as the driver takes them: approved order and method, and the predicate as it is derived today, which was
+ * found not to be wider. What the plan does not name is not among them.
+ */
+export function stepsOf(run: PurgeRun, derived: readonly PurgeStep[]): PurgeStep[] {
+  return run.spec.plan.steps
+    .toSorted((a, b) => a.order - b.order)
+    .flatMap((step) => {
+      const today = derived.find((candidate) => candidate.collection === step.collection);
+      return today ? [{ ...today, order: step.order, method: step.method, because: step.because }] : [];
+    });
+}
+
+/** Write before destroy: an audit log that cannot take the intent throws, and nothing is deleted. */
+async function intend(work: StretchWork, context: StretchContext): Promise<number> {
+  const { run } = work;
+  const record = await context.audit.append({
+    actor: context.actor,
+    action: 'purge.intent',
+    object: objectOf(run),
+    outcome: 'Intended',
+    refs: {
+      planDigest: run.spec.planDigest,
+      asOf: run.spec.plan.asOf,
+      maxRows: work.maxRows,
+      approvals: (run.spec.approvals ?? []).map((approval) => approval.by),
+      collections: run.spec.plan.steps.map((step) => step.collection),
+    },
+  });
+  return record.seq;
+}
