@@ -2,27 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
 import { OPERATOR_USERNAME } from '../../src/api/kinds.ts';
-import { ensureBuilt } from '../support/build.ts';
-import { createCleanup } from '../support/cleanup.ts';
+import type { Cleanup } from '../support/cleanup.ts';
 import { controlPlaneBinaries } from '../support/controlplane-binaries.ts';
-import { startControlPlane } from '../support/controlplane.ts';
 import type { ControlPlane } from '../support/controlplane.ts';
 import { startClusterOperator } from '../support/dataward-process.ts';
-import type { OperatorProcess } from '../support/dataward-process.ts';
-import { installDataward } from '../support/install-dataward.ts';
-import { kubectl } from '../support/kubectl.ts';
-import { startSampleStore } from '../support/sample-store.ts';
-import type { SampleStore } from '../support/sample-store.ts';
+import { clusterStage } from './cluster-stage.ts';
 import { FORBIDDEN, grantedBy, refusedOf, UNUSED_HERE, usedBy } from './rights.ts';
 import { person, refOf } from './people.ts';
-import type { Person } from './people.ts';
 import { deletionDeletesNothing, FORGERIES, observed, planned, purged, refusesForgeries, tellsNothingPersonal } from './scenario.ts';
 import type { Forgery, Stage } from './scenario.ts';
-
-const users = [
-  { name: 'alice', token: 'alice-token', groups: ['platform'] },
-  { name: 'bob', token: 'bob-token', groups: ['data-protection'] },
-];
 
 /** Here people have only the rights somebody gave them. */
 const WITHOUT_A_RIGHT: readonly Forgery[] = [
@@ -33,27 +21,19 @@ const binaries = await controlPlaneBinaries();
 
 /** The whole chain on kube-apiserver, etcd and kube-controller-manager, under RBAC. */
 (binaries === undefined ? describe.skip : describe)('in a real cluster', () => {
-  const cleanup = createCleanup();
   let cluster: ControlPlane;
-  let store: SampleStore;
-  let operator: OperatorProcess;
   let stage: Stage;
+  let cleanup: Cleanup | undefined;
   let run: PurgeRun;
 
   beforeAll(async () => {
-    await ensureBuilt();
-    cluster = cleanup.add(await startControlPlane({ controllerManager: true, users }), (begun) => begun.stop());
-    store = cleanup.add(await startSampleStore({ now: new Date(), sessions: 2_000 }), (begun) => begun.stop());
-    await installDataward(cluster);
-    const account = await cluster.kubeconfigForToken('operator', await cluster.serviceAccountToken('dataward-system', 'dataward'));
-    operator = cleanup.add(await startClusterOperator(account), (begun) => begun.close());
-    const somebody = (name: string, kubeconfig: string): Person => cleanup.add(person(name, kubeconfig), (who) => who.client.close());
-    const [alice, bob] = [somebody('alice', await cluster.kubeconfig('alice')), somebody('bob', await cluster.kubeconfig('bob'))];
-    stage = { store, operator, alice, bob, thief: somebody(OPERATOR_USERNAME, account), reader: cluster.adminKubeconfig };
-    const applied = await kubectl(alice.kubeconfig, ['apply', '--server-side', '-f', store.manifests]);
-    expect({ code: applied.code, stderr: applied.stderr }).toEqual({ code: 0, stderr: '' });
+    const { account, ...begun } = await clusterStage({ sessions: 2_000, controllerManager: true });
+    ({ cluster, cleanup } = begun);
+    const operator = cleanup.add(await startClusterOperator(account), (started) => started.close());
+    const thief = cleanup.add(person(OPERATOR_USERNAME, account), (who) => who.client.close());
+    stage = { ...begun, operator, thief, reader: cluster.adminKubeconfig };
   }, 180_000);
-  afterAll(() => cleanup.run());
+  afterAll(() => cleanup?.run());
 
   test('what is declared is observed, and what nobody declared is found', () => observed(stage));
 

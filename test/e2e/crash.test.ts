@@ -42,8 +42,7 @@ test('killed 30 times at random moments, the operator goes on from its state: th
     left.push(Object.values(await store.due()).reduce((sum, rows) => sum + rows, 0));
     operator = await start();
   }
-  // Batches were slow for the kills to meet them; the rest may be fast.
-  await store.query('CREATE OR REPLACE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$');
+  await store.hurry();
   cleanup.add(operator, (last) => last.close());
   const afterwards = cleanup.add(person('alice', operator.kubeconfig('alice')), (who) => who.client.close());
   const ended = await untilState(afterwards, run, ['Succeeded', 'Failed', 'Superseded', 'Expired'], 120_000);

@@ -4,27 +4,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { KubeObject } from '../../src/api/object.ts';
 import type { KindRef } from '../../src/api/object.ts';
-import { ensureBuilt } from '../support/build.ts';
-import { createCleanup } from '../support/cleanup.ts';
 import { controlPlaneBinaries } from '../support/controlplane-binaries.ts';
-import { startControlPlane } from '../support/controlplane.ts';
-import type { ControlPlane } from '../support/controlplane.ts';
 import { startPodOperator } from '../support/dataward-process.ts';
 import type { PodOperator } from '../support/dataward-process.ts';
 import { hang } from '../support/hung.ts';
-import { installDataward } from '../support/install-dataward.ts';
-import { kubectl } from '../support/kubectl.ts';
-import { startSampleStore } from '../support/sample-store.ts';
-import type { SampleStore } from '../support/sample-store.ts';
 import { until } from '../support/until.ts';
+import { clusterStage } from './cluster-stage.ts';
+import type { ClusterStage } from './cluster-stage.ts';
 import { midway } from './local-stage.ts';
-import { person, untilSettled, untilState } from './people.ts';
-import type { Person } from './people.ts';
+import { untilSettled, untilState } from './people.ts';
 
-const users = [
-  { name: 'alice', token: 'alice-token', groups: ['platform'] },
-  { name: 'bob', token: 'bob-token', groups: ['data-protection'] },
-];
 const LEASE: KindRef = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease', namespaced: true };
 /** Kubernetes kills a pod after this long. */
 const POD_GRACE_MS = 30_000;
@@ -46,39 +35,30 @@ const crashes = (operator: PodOperator): string[] => operator.log().split('\n').
 
 /** Nothing refuses, nothing closes: connections stay open and nobody answers. */
 (binaries === undefined ? describe.skip : describe)('when what the operator works with hangs', () => {
-  const cleanup = createCleanup();
-  let cluster: ControlPlane;
-  let store: SampleStore;
+  let stage: ClusterStage;
   let account: string;
   let evidence: string;
-  let alice: Person;
-  let bob: Person;
 
-  const start = async (options: Parameters<typeof startPodOperator>[2] = {}): Promise<PodOperator> => cleanup.add(await startPodOperator(new URL(cluster.url), account, { evidence, ...options }), (begun) => begun.close());
-  const hangApiServer = (): Promise<() => void> => hang(cluster.pids[1] as number);
+  const start = async (options: Parameters<typeof startPodOperator>[2] = {}): Promise<PodOperator> => stage.cleanup.add(await startPodOperator(new URL(stage.cluster.url), account, { evidence, ...options }), (begun) => begun.close());
+  const hangApiServer = (): Promise<() => void> => hang(stage.cluster.pids[1] as number);
 
   beforeAll(async () => {
-    await ensureBuilt();
-    cluster = cleanup.add(await startControlPlane({ users }), (begun) => begun.stop());
-    store = cleanup.add(await startSampleStore({ now: new Date(), sessions: 2_000, slowBatchMillis: 100, hold: false }), (begun) => begun.stop());
-    await installDataward(cluster);
-    account = cleanup.add(await mkdtemp(path.join(tmpdir(), 'dataward-account-')), (folder) => rm(folder, { recursive: true }));
-    evidence = cleanup.add(await mkdtemp(path.join(tmpdir(), 'dataward-evidence-')), (folder) => rm(folder, { recursive: true }));
-    await writeFile(path.join(account, 'token'), await cluster.serviceAccountToken('dataward-system', 'dataward'));
-    await writeFile(path.join(account, 'ca.crt'), cluster.caPem);
-    const somebody = (name: string, kubeconfig: string): Person => cleanup.add(person(name, kubeconfig), (who) => who.client.close());
-    [alice, bob] = [somebody('alice', await cluster.kubeconfig('alice')), somebody('bob', await cluster.kubeconfig('bob'))];
-    expect(await kubectl(alice.kubeconfig, ['apply', '--server-side', '-f', store.manifests])).toMatchObject({ code: 0 });
+    stage = await clusterStage({ sessions: 2_000, slowBatchMillis: 100, hold: false });
+    const folder = async (name: string): Promise<string> => stage.cleanup.add(await mkdtemp(path.join(tmpdir(), `dataward-${name}-`)), (made) => rm(made, { recursive: true }));
+    [account, evidence] = [await folder('account'), await folder('evidence')];
+    await writeFile(path.join(account, 'token'), stage.token);
+    await writeFile(path.join(account, 'ca.crt'), stage.cluster.caPem);
   }, 180_000);
-  afterAll(() => cleanup.run());
+  afterAll(() => stage?.cleanup.run());
 
   test('a store that hangs in mid-purge leaves the operator alive and ready; it ends in time, and the next one goes on exactly', async () => {
+    const { store, alice } = stage;
     const operator = await start();
     await untilSettled(alice, { hold: false });
     const due = await store.due();
     const before = await store.counts();
-    const run = await midway({ store, alice, bob });
-    const goOn = cleanup.add(await hang(store.postgres.pid as number), (wake) => wake());
+    const run = await midway(stage);
+    const goOn = stage.cleanup.add(await hang(store.postgres.pid as number), (wake) => wake());
     expect([(await probe(operator, 'healthz')).status, (await probe(operator, 'readyz')).body]).toEqual([200, '[+]stopping ok\n[+]work ok\n[+]audit ok\n[+]apiserver ok\nok\n']);
     const end = await terminate(operator);
     expect(end.code).toBe(0);
@@ -87,6 +67,8 @@ const crashes = (operator: PodOperator): string[] => operator.log().split('\n').
     const lease = await alice.client.get<KubeObject & { spec: { holderIdentity?: string } }>(LEASE, { namespace: 'dataward-system', name: 'dataward-leader' }).catch(() => undefined);
     expect(lease?.spec.holderIdentity ?? '').toBe('');
     goOn();
+    expect((await store.due()).sessions).toBeGreaterThan(0);
+    await store.hurry();
     const next = await start();
     const ended = await untilState(alice, run, ['Succeeded', 'Failed', 'Superseded', 'Expired'], 90_000);
     expect(ended.status).toMatchObject({ state: 'Succeeded' });
@@ -99,7 +81,7 @@ const crashes = (operator: PodOperator): string[] => operator.log().split('\n').
     const [alone, leader] = [await start({ leaderElection: false }), await start({ evidence: await mkdtemp(path.join(evidence, 'leader-')) })];
     const both = [alone, leader];
     for (const operator of both) await until('it is ready', async () => (await probe(operator, 'readyz')).status === 200);
-    const goOn = cleanup.add(await hangApiServer(), (wake) => wake());
+    const goOn = stage.cleanup.add(await hangApiServer(), (wake) => wake());
     for (const operator of both) {
       // An answer of a moment ago still counts for the probe.
       const ready = await until('it is unready', async () => [await probe(operator, 'readyz')].find(({ status }) => status === 503));
@@ -117,7 +99,7 @@ const crashes = (operator: PodOperator): string[] => operator.log().split('\n').
   }, 120_000);
 
   test('an API server that hangs at the start is said to be what is waited for, and the end does not wait for it', async () => {
-    const goOn = cleanup.add(await hangApiServer(), (wake) => wake());
+    const goOn = stage.cleanup.add(await hangApiServer(), (wake) => wake());
     const operator = await start({ leaderElection: false, works: false });
     const ready = await until('the probes answer', () => probe(operator, 'readyz').catch(() => undefined));
     expect(ready.status).toBe(503);

@@ -26,6 +26,7 @@ test('a hold applied while batches run: once it is in force, no row it covers go
   await alice.client.create<LegalHold>(LEGAL_HOLD, holdOf(hold, dates) as unknown as LegalHold);
   await untilHeld(alice.client, hold);
   const atReady = await store.query<{ rows: number }>(covered);
+  await store.hurry();
   await untilState(alice, run, FINAL, 90_000);
   expect(await store.query(covered)).toEqual(atReady);
   expect(atReady[0]?.rows).toBeGreaterThan(0);
