@@ -32,6 +32,9 @@ interface Stage {
   change(changes: { metadata?: Partial<PurgeRun['metadata']>; spec?: Partial<PurgeRun['spec']>; status?: PurgeRun['status'] }): void;
   approve(): void;
   look(): Promise<Result>;
+  /** Last row of each run that the audit log has. */
+  recorded: Map<string, number>;
+  warnings: string[];
   actions(): string[];
 }
 
@@ -48,6 +51,8 @@ async function stage(): Promise<Stage> {
   const audit = memoryAudit();
   const clock = createFakeClock(NOW);
   const source = { read: async () => declared };
+  const recorded = new Map<string, number>();
+  const warnings: string[] = [];
   const certifier = { client, audit, key: signer, keep: async () => {}, anchor: async () => signCheckpoint(audit.chainId, audit.head(), signer, NOON), bundleDigest: null, nameClient: (key: string) => key, version: '0.1.0', actor: 'dataward', now: clock.now };
   const reconcile = createPurgeRunReconcile({
     client,
@@ -57,9 +62,9 @@ async function stage(): Promise<Stage> {
     connections: store.connections,
     declarations: source,
     cached: source,
-    journal: silentJournal,
-    anchored: () => 0,
-    logger: silentLogger,
+    journal: { ...silentJournal, through: (_store, run) => recorded.get(run) ?? 0, recordedAt: () => 1 },
+    anchored: () => 1,
+    logger: { ...silentLogger, warn: (message) => void warnings.push(message) },
     rootNamespace: 'dataward-system',
     frozen: false,
     leaving: new AbortController().signal,
@@ -78,6 +83,8 @@ async function stage(): Promise<Stage> {
     store,
     run,
     change,
+    recorded,
+    warnings,
     approve: () => change({ spec: { approvals: [{ by: 'alice', planDigest: run().spec.planDigest }] } }),
     look: async () => {
       const result = await reconcile(ref, { signal: new AbortController().signal });
@@ -244,6 +251,53 @@ describe('a run', () => {
     const before = one.store.calls.length;
     expect(await one.look()).toEqual({ kind: 'done' });
     expect([one.run().metadata.finalizers, one.actions(), one.store.calls.length - before]).toEqual([[], actions, 0]);
+  });
+
+  test('that ends takes old runs out of the journal of its store, after it is told that it ended', async () => {
+    const one = await stage();
+    one.change({ status: { state: 'Verifying' } });
+    one.store.script.journalled = [{ run: 'of last year', lastSeq: 7 }, { run: 'not on record', lastSeq: 7 }];
+    one.recorded.set('of last year', 7);
+    const { writer } = one.store.connections;
+    const when: unknown[] = [];
+    one.store.connections.writer = async (...how) => {
+      const opened = await writer(...how);
+      return { ...opened, journalledRuns: async (limit) => (when.push(...ended(one)), opened.journalledRuns(limit)) };
+    };
+    await one.look();
+    expect(when).toEqual(['Succeeded', true, []]);
+    expect(one.actions()).toEqual(['purge.verified', 'certificate.issued', 'journal.trimmed']);
+    expect(one.store.calls.filter((call) => call.startsWith('enforce:trim'))).toEqual(['enforce:trimJournal of last year']);
+  });
+
+  test('that ended has ended, whatever becomes of the journal and of its finalizer', async () => {
+    const one = await stage();
+    one.change({ status: { state: 'Verifying' } });
+    one.store.script.journalled = [{ run: 'of last year', lastSeq: 7 }];
+    one.recorded.set('of last year', 7);
+    one.store.script.trimmed = new StoreError('Unreachable', 'gone');
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect([ended(one), one.warnings]).toEqual([['Succeeded', true, []], ['the journal of a store could not be trimmed']]);
+
+    const held = await stage();
+    held.change({ status: { state: 'Verifying' } });
+    held.client.refuse = (call) => {
+      if (held.run().status?.state === 'Succeeded' && call.startsWith('patch')) throw new StoreError('Unreachable', 'the API server is gone');
+    };
+    expect(await held.look()).toEqual({ kind: 'requeueAfter', ms: 30_000 });
+    expect(held.run().status?.state).toBe('Succeeded');
+  });
+
+  test.each(['Paused', 'Verifying'] as const)('that is %s and of which the store lost batches that are on record has failed, and deletes nothing more', async (state) => {
+    const one = await stage();
+    one.approve();
+    one.change({ status: { state, progress: { deleted: 40 } } });
+    one.recorded.set(one.run().metadata.uid ?? '', 3);
+    one.store.script.batches = [20];
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect([...ended(one), batches(one)]).toEqual(['Failed', true, [], []]);
+    expect(one.run().status).toMatchObject({ progress: { deleted: 40 }, why: expect.stringContaining('up to number 3'), conditions: expect.arrayContaining([expect.objectContaining({ type: 'Ready', reason: 'Rewound' })]) });
+    expect(one.actions().at(-1)).toBe('purge.failed');
   });
 
   test('deletes nothing while the audit log cannot write', async () => {

@@ -1,0 +1,104 @@
+import { describe, expect, test } from '@jest/globals';
+import { openJournal } from '../../../../src/evidence/audit/journal.ts';
+import { readRecord } from '../../../../src/evidence/audit/line.ts';
+import { openAuditLog } from '../../../../src/evidence/audit/log.ts';
+import type { AuditRecord } from '../../../../src/evidence/audit/record.ts';
+import { openLedger, type Ledger } from '../../../../src/retention/run/ledger.ts';
+import type { JournalRow } from '../../../../src/stores/purging.ts';
+import { NOON, readLines, withFolder } from '../../../support/chain.ts';
+import { aStore } from '../../../support/declared.ts';
+import { fc, runs } from '../../../support/properties.ts';
+import { scriptedStore, VIEWS } from '../../../support/scripted-store.ts';
+import { aRun } from './declared-run.ts';
+
+const row = (seq: number, deleted: number): JournalRow => ({ run: 'uid-general-1', seq, epoch: 1, collection: VIEWS, table: { schema: 'public', name: 'views' }, method: 'BlockRange', deleted, clients: { 'client-a': deleted }, at: '2026-03-01T02:00:01Z' });
+
+interface Stage {
+  journal: JournalRow[];
+  /** What a process that starts anew does first. */
+  open(): Promise<Ledger>;
+  taken(): Promise<number[]>;
+}
+
+async function withLedger(use: (stage: Stage) => Promise<void>): Promise<void> {
+  await withFolder(async (dir) => {
+    const store = scriptedStore();
+    let close = async (): Promise<void> => {};
+    const open = async (): Promise<Ledger> => {
+      await close();
+      const log = await openAuditLog({ dir, clock: () => NOON });
+      close = () => log.close();
+      return openLedger({ run: aRun(), store: aStore() }, await store.connections.writer(aStore()), { journal: await openJournal(log), actor: 'dataward', nameClient: (key) => key });
+    };
+    const taken = async (): Promise<number[]> => {
+      const records = (await readLines(dir)).flatMap(({ lines }) => lines.map((line) => readRecord(Buffer.from(line)) as AuditRecord));
+      return records.filter(({ action }) => action === 'journal.batch').map(({ refs }) => refs['row'] as number);
+    };
+    try {
+      await use({ journal: store.script.journal, open, taken });
+    } finally {
+      await close();
+    }
+  });
+}
+
+describe('the ledger of a run', () => {
+  test('knows what was deleted before it was opened, and reads on from what is on record, page by page', async () => {
+    await withLedger(async ({ journal, open, taken }) => {
+      journal.push(row(1, 10), row(2, 20), row(3, 30));
+      const first = await open();
+      expect([first.deleted(), first.through()]).toEqual([60, 3]);
+      journal.push(row(4, 5), row(5, 6), row(6, 7));
+      const next = await open();
+      expect([next.deleted(), next.through(), await taken()]).toEqual([78, 6, [1, 2, 3, 4, 5, 6]]);
+      journal.push(row(7, 1));
+      expect([await next.takeOver(), next.deleted(), next.through()]).toEqual([79, 79, 7]);
+    });
+  });
+
+  test('counts a batch it was told of before it is in the journal, once', async () => {
+    await withLedger(async ({ journal, open }) => {
+      const ledger = await open();
+      ledger.count(40);
+      expect(ledger.deleted()).toBe(40);
+      journal.push(row(1, 40));
+      expect([await ledger.takeOver(), ledger.deleted()]).toEqual([40, 40]);
+    });
+  });
+
+  test.each<[string, number, string]>([
+    ['put back to before some of its batches', 2, 'up to number 3, the journal in the store only up to 2'],
+    ['put back to before all of them, or the run was trimmed', 0, 'up to number 3, the journal in the store only up to 0'],
+  ])('cannot be opened where the store was %s', async (_, kept, message) => {
+    await withLedger(async ({ journal, open, taken }) => {
+      journal.push(row(1, 1), row(2, 1), row(3, 1));
+      await open();
+      journal.length = kept;
+      await expect(open()).rejects.toMatchObject({ reason: 'Rewound', message: expect.stringContaining(message) });
+      expect(await taken()).toEqual([1, 2, 3]);
+    });
+  });
+
+  test('has each row on record once and the sum right, wherever processes died', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 1, max: 9 }) }, fc.constant('new start' as const), fc.constant('take over' as const)), { maxLength: 25 }), async (events) => {
+        await withLedger(async ({ journal, open, taken }) => {
+          let ledger = await open();
+          for (const event of events) {
+            if (event === 'new start') ledger = await open();
+            else if (event === 'take over') await ledger.takeOver();
+            else {
+              journal.push(row(journal.length + 1, event));
+              ledger.count(event);
+            }
+          }
+          const sum = journal.reduce((total, { deleted }) => total + deleted, 0);
+          expect(ledger.deleted()).toBe(sum);
+          expect(await ledger.takeOver()).toBe(sum);
+          expect(await taken()).toEqual(journal.map(({ seq }) => seq));
+        });
+      }),
+      { numRuns: runs(20) },
+    );
+  });
+});
