@@ -129,6 +129,8 @@ function retentionFact({ at, counts }: NonNullable<Readings['counts']>, effectiv
         due: count.due,
         held: count.held,
         blockedByMinimum: count.floored,
+        blockedByReference: count.blocked,
+        blockedForever: count.blockedForever,
         indeterminate: count.indeterminate,
         exact: count.exact,
         ...(oldestDueAt === undefined ? {} : { oldestDueAt }),

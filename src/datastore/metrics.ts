@@ -7,7 +7,7 @@ export function recordStore(metrics: DomainMetrics, store: DataStore, observatio
   const labels = { resource_namespace: store.metadata.namespace ?? '', name: store.metadata.name };
   metrics.storeUp.set({ ...labels, engine: store.spec.engine }, observation.identity ? 1 : 0);
   const { transport, retention, coverage } = store.status ?? {};
-  const states = { due: retention?.due, held: retention?.held, blocked: retention?.blockedByMinimum, indeterminate: retention?.indeterminate };
+  const states = { due: retention?.due, held: retention?.held, minimum: retention?.blockedByMinimum, blocked: retention?.blockedByReference, indeterminate: retention?.indeterminate };
   for (const [state, rows] of Object.entries(states)) {
     if (rows === undefined) metrics.retentionRows.remove({ ...labels, state });
     else metrics.retentionRows.set({ ...labels, state }, rows);

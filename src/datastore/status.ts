@@ -45,7 +45,7 @@ export function transportStatus(facts: TransportFacts, sessions: SessionFacts | 
 export function retentionStatus(counts: readonly CollectionCount[], effective: readonly EffectiveCollection[]): StoreRetention {
   const byId = new Map(effective.map((each) => [each.collection.id, each]));
   const rows = counts.map((count) => collectionStatus(count, byId.get(count.collection)));
-  const notable = rows.filter((row) => (row.due ?? 0) + (row.held ?? 0) + (row.blockedByMinimum ?? 0) + (row.indeterminate ?? 0) > 0 || row.why !== undefined);
+  const notable = rows.filter((row) => (row.due ?? 0) + (row.held ?? 0) + (row.blockedByMinimum ?? 0) + (row.blockedByReference ?? 0) + (row.indeterminate ?? 0) > 0 || row.why !== undefined);
   notable.sort((a, b) => (b.due ?? 0) - (a.due ?? 0) || a.collection.localeCompare(b.collection));
   const oldest = rows.flatMap((row) => row.oldestDue ?? []).toSorted()[0];
   const total = (pick: (count: CollectionCount) => number): number => counts.reduce((sum, count) => sum + pick(count), 0);
@@ -53,6 +53,8 @@ export function retentionStatus(counts: readonly CollectionCount[], effective: r
     due: total((count) => count.due),
     held: total((count) => count.held),
     blockedByMinimum: total((count) => count.floored),
+    blockedByReference: total((count) => count.blocked),
+    blockedForever: total((count) => count.blockedForever),
     indeterminate: total((count) => count.indeterminate),
     ...(oldest ? { oldestDue: oldest } : {}),
     worst: notable.slice(0, WORST),
@@ -63,17 +65,24 @@ export function retentionStatus(counts: readonly CollectionCount[], effective: r
 function collectionStatus(count: CollectionCount, effective: EffectiveCollection | undefined): CollectionRetention {
   const policy = effective?.maxima[0]?.policy;
   const since = oldestDueSince(effective, count.oldestDue);
-  const why = [effective && inertBecause(effective), effective?.conflict, count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare' : undefined].find((text) => text !== undefined);
+  const why = [effective && inertBecause(effective), effective?.conflict, count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare' : undefined, blockedBecause(count)].find((text) => text !== undefined);
   return {
     collection: count.collection,
     ...(policy ? { policy: policyKey(policy) } : {}),
     due: count.due,
     held: count.held,
     blockedByMinimum: count.floored,
+    blockedByReference: count.blocked,
+    blockedForever: count.blockedForever,
     indeterminate: count.indeterminate,
     ...(since ? { oldestDue: since } : {}),
     ...(why ? { why } : {}),
   };
+}
+
+function blockedBecause({ blocked, blockedForever }: CollectionCount): string | undefined {
+  if (blockedForever > 0) return 'rows without a maximum refer to some of its rows and keep them for ever; give the collections that refer to it a maximum';
+  return blocked > 0 ? 'rows that refer to some of its rows are not due or are kept, and they keep these' : undefined;
 }
 
 export function factGroup(group: string, at: number | undefined, until: number, message?: string): FactGroup {

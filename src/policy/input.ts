@@ -161,7 +161,7 @@ export interface RetentionCount {
    */
   name: string;
   /**
-   * Rows past their maximum that neither a hold nor a minimum keeps.
+   * Rows past their maximum that nothing keeps: no hold, no minimum, no row that refers to them and stays.
    */
   due?: number;
   /**
@@ -172,6 +172,14 @@ export interface RetentionCount {
    * Rows past their maximum that a minimum keeps.
    */
   blockedByMinimum?: number;
+  /**
+   * Rows past their maximum that stay because a row that refers to them has to stay.
+   */
+  blockedByReference?: number;
+  /**
+   * Rows among blockedByReference that stay only for rows of collections without a maximum.
+   */
+  blockedForever?: number;
   /**
    * Rows whose start time is NULL, infinite, implausible or in the future.
    */

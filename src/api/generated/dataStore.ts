@@ -365,23 +365,31 @@ export interface ServerCertificate {
  */
 export interface StoreRetention {
   /**
-   * due is how many rows are past their maximum.
+   * due is how many rows are past their maximum and kept by nothing; the next purge takes them.
    */
   due?: number;
   /**
-   * held is how many of the due rows a LegalHold keeps.
+   * held is how many rows past their maximum a LegalHold keeps.
    */
   held?: number;
   /**
-   * blockedByMinimum is how many of the due rows a minimum keeps.
+   * blockedByMinimum is how many rows past their maximum a minimum keeps.
    */
   blockedByMinimum?: number;
+  /**
+   * blockedByReference is how many rows past their maximum stay because a row that refers to them has to stay.
+   */
+  blockedByReference?: number;
+  /**
+   * blockedForever is how many of those stay only for rows that no maximum ever makes due; give these one.
+   */
+  blockedForever?: number;
   /**
    * indeterminate is how many rows have no believable start time; they are never due.
    */
   indeterminate?: number;
   /**
-   * oldestDue is the oldest start time among the due rows.
+   * oldestDue is when the first of the due rows became due.
    */
   oldestDue?: string;
   /**
@@ -410,19 +418,27 @@ export interface CollectionRetention {
    */
   due?: number;
   /**
-   * held rows among them.
+   * held rows past their maximum.
    */
   held?: number;
   /**
-   * rows among them that a minimum keeps.
+   * rows past their maximum that a minimum keeps.
    */
   blockedByMinimum?: number;
+  /**
+   * rows past their maximum that stay because a row that refers to them has to stay.
+   */
+  blockedByReference?: number;
+  /**
+   * rows among these that stay only for rows that no maximum ever makes due.
+   */
+  blockedForever?: number;
   /**
    * rows without a believable start time.
    */
   indeterminate?: number;
   /**
-   * oldestDue is the oldest start time among the due rows.
+   * oldestDue is when the first of the due rows became due.
    */
   oldestDue?: string;
   /**

@@ -36,8 +36,8 @@ describe('the counts', () => {
   const effective = effectiveRules([aCollection({ id: 'a' }), aCollection({ id: 'b' })], [aPolicy('general', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z');
 
   test('add up, the worst first, each with the policy that decides and since when it is due', () => {
-    const status = retentionStatus([count('a', { due: 1, oldestDue: '2024-06-01T12:00:00Z' }), count('b', { due: 5, held: 2, floored: 3, indeterminate: 4 })], effective);
-    expect(status).toMatchObject({ due: 6, held: 2, blockedByMinimum: 3, indeterminate: 4, oldestDue: '2025-06-02T00:00:00Z', truncated: 0 });
+    const status = retentionStatus([count('a', { due: 1, oldestDue: '2024-06-01T12:00:00Z' }), count('b', { due: 5, held: 2, floored: 3, blocked: 7, blockedForever: 1, indeterminate: 4 })], effective);
+    expect(status).toMatchObject({ due: 6, held: 2, blockedByMinimum: 3, blockedByReference: 7, blockedForever: 1, indeterminate: 4, oldestDue: '2025-06-02T00:00:00Z', truncated: 0 });
     expect(status.worst?.map((row) => [row.collection, row.policy, row.oldestDue])).toEqual([['b', 'platform-db/general', undefined], ['a', 'platform-db/general', '2025-06-02T00:00:00Z']]);
   });
 
@@ -51,6 +51,8 @@ describe('the counts', () => {
     ['they are lower bounds', [[aCollection()], [], ''], { exact: false }, /at least these rows/],
     ['a minimum outlasts the maximum', [[aCollection()], [aPolicy('a', { maximum: aMaximum('P1Y'), minimum: aMinimum('P2Y') })], '2026-03-02T12:00:00Z'], {}, /ends after maximum/],
     ['a start event is missing', [[aCollection({ times: {} })], [aPolicy('a', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z'], {}, /start event/],
+    ['rows that refer to them have to stay', [[aCollection()], [], ''], { blocked: 2 }, /they keep these/],
+    ['rows that refer to them have no maximum', [[aCollection()], [], ''], { blocked: 2, blockedForever: 1 }, /for ever; give the collections that refer to it a maximum/],
     ['two maps claim the table', [[aCollection({ problems: [{ reason: 'MapOverlap', collection: '', message: '' }] })], [aPolicy('a', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z'], {}, /two maps claim its table/],
   ];
   test.each(why)('say why: %s', (_, rules, changes, words) => {

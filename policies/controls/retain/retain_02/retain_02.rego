@@ -1,6 +1,6 @@
 # METADATA
 # title: No record is kept past its limit
-# description: In every collection with a maximum, no row that neither a hold nor a minimum keeps has been due for longer than the grace.
+# description: In every collection with a maximum, no row that nothing keeps has been due for longer than the grace, and no row is kept for ever by rows without a maximum that refer to it.
 # custom:
 #   id: RETAIN-02
 #   severity: critical
@@ -12,10 +12,11 @@
 #       default: P1D
 #       tighter: Lower
 #   reasonCodes:
-#     WITHIN_LIMIT: {outcome: Pass, message: "no row of {collections} collections is over its maximum by more than {grace:duration}"}
+#     WITHIN_LIMIT: {outcome: Pass, message: "no row of {collections} collections that could go is over its maximum by more than {grace:duration}; {blocked} rows stay because rows that refer to them have to"}
 #     NO_PERSONAL_DATA: {outcome: NotApplicable, message: "every table is classified and none holds personal data"}
 #     NO_LIMIT: {outcome: NotApplicable, message: "no collection here has a maximum to exceed"}
 #     OVER_RETAINED: {outcome: Fail, message: "{count} rows of {collection} are due, the oldest since {oldestDueAt:time}"}
+#     KEPT_WITHOUT_LIMIT: {outcome: Fail, message: "{count} rows of {collection} are over their maximum and stay for ever, because rows that refer to them have no maximum"}
 #     NOTHING_DECLARED: {outcome: Unknown, message: "no data map declares personal data here, and it is not proven that there is none"}
 #     RULE_UNKNOWN: {outcome: Unknown, message: "it is not known of {collection}: {missing}"}
 #     COUNT_UNAVAILABLE: {outcome: Unknown, message: "due rows of {collection} were not counted exactly"}
@@ -61,13 +62,20 @@ found contains outcome.fail(outcome.collection(counted.name), "OVER_RETAINED", a
 	args := {"collection": counted.name, "count": counted.due, "oldestDueAt": counted.oldestDueAt}
 }
 
+found contains outcome.fail(outcome.collection(counted.name), "KEPT_WITHOUT_LIMIT", args) if {
+	some counted in fact.retention.collections
+	limited[counted.name]
+	counted.blockedForever > 0
+	args := {"collection": counted.name, "count": counted.blockedForever}
+}
+
 found contains outcome.unknown(outcome.collection(name), "COUNT_UNAVAILABLE", {"collection": name}) if {
 	fact.retention
 	some name, _ in limited
 	not settled[name]
 }
 
-found contains outcome.pass(outcome.store, "WITHIN_LIMIT", {"collections": count(limited), "grace": input.params.purgeGrace}) if {
+found contains outcome.pass(outcome.store, "WITHIN_LIMIT", args) if {
 	count(limited) > 0
 	fact.retention
 	every collection in declared.personal {
@@ -76,7 +84,14 @@ found contains outcome.pass(outcome.store, "WITHIN_LIMIT", {"collections": count
 	every name, _ in limited {
 		within_limit[name]
 	}
+	args := {"blocked": sum(blocked), "collections": count(limited), "grace": input.params.purgeGrace}
 }
+
+# Rows that a row of a collection with its own maximum keeps are kept by that rule: not overdue, and not hidden.
+blocked := [counted.blockedByReference |
+	some counted in fact.retention.collections
+	limited[counted.name]
+]
 
 limited := {collection.name: true |
 	some collection in declared.personal
@@ -94,6 +109,8 @@ over_retained(counted) if {
 within_limit := {counted.name: true |
 	some counted in fact.retention.collections
 	on_time(counted)
+	counted.blockedByReference >= 0
+	counted.blockedForever == 0
 }
 
 on_time(counted) if {
@@ -109,5 +126,9 @@ on_time(counted) if {
 
 settled := object.union(within_limit, {counted.name: true |
 	some counted in fact.retention.collections
-	over_retained(counted)
+	failed(counted)
 })
+
+failed(counted) if over_retained(counted)
+
+failed(counted) if counted.blockedForever > 0
