@@ -10,8 +10,8 @@ export interface PurgePart {
 /**
  * Divides a driver's plan among groups of collections that nothing joins. Each part keeps the order of its steps and
  * numbers them from 1; log is shared out by rows. A refusal of a collection that is in no group stops all of them:
- * nobody knows which it means. What the driver planned for a
- * collection in no group is in no part: nobody asked for it. Pure.
+ * nobody knows which it means. What the driver planned for a collection in no group is in no part: nobody asked for
+ * it. Pure.
  *
  * @param components non-overlapping groups of collection ids; none: the plan is one part.
  */

@@ -5,8 +5,8 @@ import { deleteBatch, OVER_LIMIT, ROWS_CHANGED } from './batch.ts';
 import type { Batch, BatchOutcome, DeletedRow } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { nextPage } from './look.ts';
-import { adaptSize, halveSize, retryDelay } from './size.ts';
-import type { BatchSize, SizeBounds } from './size.ts';
+import { adaptSize, firstSize, halveSize, PAGES, retryDelay, ROWS } from './size.ts';
+import type { BatchSize } from './size.ts';
 import type { ResolvedTable } from './sql.ts';
 import { deleteBlocks, deleteBlocksReturning, deleteKeyset } from './statements.ts';
 import type { BlockRange, KeysetPosition, Resolver, Statement } from './statements.ts';
@@ -45,12 +45,8 @@ export interface Unit {
   pass: number;
 }
 
-/** To start with: 150 pages, about 10,000 rows of 120 bytes, took 18 ms; 50 ms is the default limit. */
-const PAGES_PER_MS = 3;
-/** More would outrun the statement timeout when a sparse stretch of the heap ends. */
-const PAGES: SizeBounds = { min: 1, max: 3_000 };
-const ROWS_PER_MS = 40;
-const ROWS: SizeBounds = { min: 1, max: 20_000 };
+/** The ways to delete a run of pages; see there. */
+const BLOCK_STATEMENTS = { deleteBlocks, deleteBlocksReturning };
 /** Of the smallest batch; the larger ones before it were attempts too. */
 const ATTEMPTS = 3;
 /** Runs of pages given up one after the other: then it is not rows that are locked, but the table or the fence. */
@@ -72,7 +68,7 @@ export class Walker {
     this.connection = connection;
     this.compiled = compiled;
     this.throttle = new Throttle(work, connection);
-    this.pages = firstSize(PAGES_PER_MS, work, PAGES);
+    this.pages = firstSize(work.context.pace.maxBatchMillis, PAGES);
   }
 
   /** What the next batch would be compiled from. */
@@ -89,14 +85,14 @@ export class Walker {
   async *blocks(unit: Unit): AsyncGenerator<BatchResult> {
     let next = unit.range.from;
     let attempt = 0;
-    let write = deleteBlocks;
+    let form: keyof typeof BLOCK_STATEMENTS = 'deleteBlocks';
     while (next < unit.range.to) {
       yield* this.throttle.ready(unit.leaf);
       const range = { from: next, to: Math.min(unit.range.to, next + this.pages.size) };
       const position = { leaf: unit.leaf.oid, pass: unit.pass, from: unit.range.from, next: range.to };
-      const { outcome, millis } = await this.attempt('BlockRange', unit.leaf, () => this.blockStatement(write, unit.leaf, range), position);
-      if (outcome.kind === 'rolled back' && outcome.why === ROWS_CHANGED && write !== deleteBlocksReturning) {
-        write = deleteBlocksReturning;
+      const { outcome, millis } = await this.attempt('BlockRange', unit.leaf, () => this.blockStatement(form, unit.leaf, range), position);
+      if (outcome.kind === 'rolled back' && outcome.why === ROWS_CHANGED && form === 'deleteBlocks') {
+        form = 'deleteBlocksReturning';
         continue;
       }
       if (outcome.kind === 'rolled back') {
@@ -111,7 +107,7 @@ export class Walker {
         continue;
       }
       attempt = 0;
-      write = deleteBlocks;
+      form = 'deleteBlocks';
       next = range.to;
       this.pages = adaptSize(this.pages, millis, this.work.context.pace.maxBatchMillis, PAGES);
       if (outcome.kind === 'committed') yield this.result(outcome, millis);
@@ -121,7 +117,7 @@ export class Walker {
 
   /** Deletes the due rows in the order of an indexed time column. */
   async *keyset(leaf: ResolvedTable, column: string): AsyncGenerator<BatchResult> {
-    let rows = firstSize(ROWS_PER_MS, this.work, ROWS);
+    let rows = firstSize(this.work.context.pace.maxBatchMillis, ROWS);
     let after: KeysetPosition | undefined;
     let attempt = 0;
     for (;;) {
@@ -168,9 +164,9 @@ export class Walker {
   }
 
   /** Compiled once per table and hold revision: only the page numbers, its first two values, differ. */
-  private blockStatement(write: typeof deleteBlocks, leaf: ResolvedTable, range: BlockRange): Statement {
-    const name = `${write.name} ${leaf.oid}`;
-    const known = this.statements.get(name) ?? write(this.compiled.target.what, leaf, range, this.compiled.resolver);
+  private blockStatement(form: keyof typeof BLOCK_STATEMENTS, leaf: ResolvedTable, range: BlockRange): Statement {
+    const name = `${form} ${leaf.oid}`;
+    const known = this.statements.get(name) ?? BLOCK_STATEMENTS[form](this.compiled.target.what, leaf, range, this.compiled.resolver);
     this.statements.set(name, known);
     return { text: known.text, values: [`(${range.from},0)`, `(${range.to},0)`, ...known.values.slice(2)] };
   }
@@ -196,10 +192,6 @@ export class Walker {
     this.work.history.walBytes += outcome.walBytes;
     return { seq: outcome.seq, collection: this.work.step.collection, deleted: outcome.deleted, clients: outcome.clients, millis };
   }
-}
-
-function firstSize(perMs: number, work: StepWork, { min, max }: SizeBounds): BatchSize {
-  return { size: Math.min(max, Math.max(min, Math.round(perMs * work.context.pace.maxBatchMillis))) };
 }
 
 function reached(rows: readonly DeletedRow[]): KeysetPosition | undefined {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { adaptSize, halveSize, remainingRanges, retryDelay } from '../../../../src/stores/postgres/size.ts';
+import { adaptSize, firstSize, halveSize, remainingRanges, retryDelay } from '../../../../src/stores/postgres/size.ts';
 import type { BatchSize } from '../../../../src/stores/postgres/size.ts';
 import { fc } from '../../../support/properties.ts';
 
-const bounds = { min: 1, max: 1_500 };
+const bounds = { min: 1, max: 1_500, perMs: 3 };
 
 describe('the size of a batch', () => {
   test.each<[string, BatchSize, number, number]>([
@@ -17,6 +17,10 @@ describe('the size of a batch', () => {
     ['grows again from a single page', { size: 1 }, 1, 2],
   ])('%s', (_name, size, millis, expected) => {
     expect(adaptSize(size, millis, 50, bounds).size).toBe(expected);
+  });
+
+  test.each([[50, 150], [0.1, 1], [10_000, 1_500]])('begins with what a batch of %d ms is likely to hold', (maxBatchMillis, expected) => {
+    expect(firstSize(maxBatchMillis, bounds)).toEqual({ size: expected });
   });
 
   test('is halved by a roll back and starts to learn anew', () => {
