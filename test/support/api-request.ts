@@ -1,4 +1,5 @@
 import { request as httpsRequest } from 'node:https';
+import type { Agent } from 'node:https';
 
 export interface ApiAnswer {
   readonly status: number;
@@ -17,18 +18,20 @@ export interface ApiRequest {
   readonly contentType: string;
   /** Sent as JSON; undefined sends no body. */
   readonly body: unknown;
+  /** Keeps connections; without one each request has its own. */
+  readonly agent?: Agent;
 }
 
 /**
- * One request to a Kubernetes API on a connection of its own, without a client library: tests of the client need
- * a second opinion, and the raw warnings and status.
+ * One request to a Kubernetes API without a client library: tests of the client need a second opinion, and the raw
+ * warnings and status.
  *
  * @throws when no whole answer arrives; any status is an answer
  */
-export function apiRequest({ url, ca, token, method, contentType, body }: ApiRequest): Promise<ApiAnswer> {
+export function apiRequest({ url, ca, token, method, contentType, body, agent }: ApiRequest): Promise<ApiAnswer> {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${token}`, accept: 'application/json', ...(body === undefined ? {} : { 'content-type': contentType }) };
-    const outgoing = httpsRequest(url, { method, ca, headers, agent: false }, (response) => {
+    const outgoing = httpsRequest(url, { method, ca, headers, agent: agent ?? false }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       response.on('error', reject);

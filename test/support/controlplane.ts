@@ -1,5 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { apiRequest } from './api-request.ts';
@@ -77,8 +78,10 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   };
   for (const [name, text] of Object.entries(files)) await writeFile(path(name), text, { mode: 0o600 });
 
+  // A handshake for each of a thousand requests would be most of the time of some suites.
+  const agent = new Agent({ keepAlive: true });
   const request: ControlPlane['request'] = (method, target, body, { token = admin.token, contentType = 'application/json' } = {}) =>
-    apiRequest({ url: url + target, ca: ca.pem, token, method, contentType, body });
+    apiRequest({ url: url + target, ca: ca.pem, token, method, contentType, body, agent });
   const kubeconfigForToken = async (name: string, token: string): Promise<string> => {
     const file = path(`${name.replaceAll(/[^a-z0-9-]/gi, '_')}.kubeconfig`);
     await writeFile(file, kubeconfigText(url, ca.pem, token), { mode: 0o600 });
@@ -96,10 +99,16 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   };
 
   const running = new Map<string, Part>();
+  const endApiServer = async (): Promise<void> => {
+    await running.get('kube-apiserver')?.end();
+    // What is kept leads to a server that is gone.
+    agent.destroy();
+  };
   const stop = async (): Promise<void> => {
     // Parts that depend on others first, so that none of them logs about a lost server.
     for (const part of [...running.values()].reverse()) await part.end();
     running.clear();
+    agent.destroy();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
@@ -139,11 +148,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     get pids() {
       return [...running.values()].flatMap((part) => (part.process.pid === undefined || part.process.killed ? [] : [part.process.pid]));
     },
-    killApiServer: async () => {
-      await running.get('kube-apiserver')?.end();
-    },
+    killApiServer: endApiServer,
     restartApiServer: async () => {
-      await running.get('kube-apiserver')?.end();
+      await endApiServer();
       running.set('kube-apiserver', await startApiServer());
     },
     stop,
