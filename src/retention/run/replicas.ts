@@ -39,6 +39,8 @@ interface Visit {
   result: ReplicaVerification;
   /** Worth another visit while there is time. */
   again: boolean;
+  /** Something nobody foresaw: for the log of the operator, while there is time. */
+  fault?: Error;
 }
 
 /**
@@ -50,7 +52,12 @@ interface Visit {
 export async function lookAtReplicas(expected: Expected, countedAt: number, context: ReplicaContext): Promise<{ waiting: ReplicaVerification[] } | { seen: ReplicaVerification[] }> {
   const places = (expected.store.spec.endpoint.replicas ?? []).map((_, place) => place);
   const inTime = (): boolean => context.now() < countedAt + REPLICA_WAIT_MS;
-  const all = async (count: boolean): Promise<Visit[]> => Promise.all(places.map((place) => visit(place, expected, count, context)));
+  const all = async (count: boolean): Promise<Visit[]> => {
+    const visits = await Promise.all(places.map((place) => visit(place, expected, count, context)));
+    const fault = visits.find((each) => each.fault)?.fault;
+    if (fault && inTime()) throw fault;
+    return visits;
+  };
   const unsettled = (visits: readonly Visit[]): ReplicaVerification[] => visits.filter(({ again }) => again).map(({ result }) => result);
 
   if (inTime()) {
@@ -83,7 +90,8 @@ async function visit(place: number, expected: Expected, count: boolean, context:
   } catch (error) {
     context.signal.throwIfAborted();
     const reason = limit.over() ? 'Unreachable' : reasonOf(error, counting);
-    return { result: notVerified(place, reason), again: PASSING.includes(reason) };
+    const fault = reason === 'InternalError' && error instanceof Error ? { fault: error } : {};
+    return { result: notVerified(place, reason), again: PASSING.includes(reason), ...fault };
   } finally {
     limit.clear();
   }

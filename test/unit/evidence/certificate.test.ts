@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { canonicalJson } from '../../../src/evidence/canonical.ts';
 import { buildCertificate, CertificateRefusedError, certificateDigest, certificateText, signCertificate } from '../../../src/evidence/certificate.ts';
-import type { CertificateFacts, CertifiedCollection } from '../../../src/evidence/certificate.ts';
+import type { CertificateFacts, CertifiedCollection, CertifiedReplica } from '../../../src/evidence/certificate.ts';
 import { publicKeyPem } from '../../../src/evidence/keys.ts';
 import { facts, signer } from '../../support/certificate.ts';
 import { withFolder } from '../../support/chain.ts';
@@ -12,6 +12,9 @@ import { fc } from '../../support/properties.ts';
 
 const collection = (change: Partial<CertifiedCollection>): CertifiedCollection => ({ ...facts().collections[0]!, ...change });
 const verification = (change: object) => ({ ...facts().collections[0]!.verification, ...change });
+const proven = collection({ verification: verification({ level: 'VerifiedReplicas' }) });
+const replicas: CertifiedReplica[] = [{ place: 0, verified: true, reason: null }];
+const silent: CertifiedReplica = { place: 1, verified: false, reason: 'ReplicaBehind' };
 
 describe('buildCertificate', () => {
   test('gives the same bytes for the same facts in another order', () => {
@@ -54,12 +57,27 @@ describe('buildCertificate', () => {
     ['an address of a visitor', { notCovered: ['logs of 203.0.113.7'] }, 'notCovered[0] looks like personal data'],
     ['a control character', { notCovered: ['a\u007fb'] }, '/notCovered/0 must match pattern'],
     ['a checkpoint before the run ended', { audit: { ...facts().audit, lastSeq: 904 } }, 'audit.checkpoint does not anchor record 904'],
+    ['a proof on replicas that names none', { collections: [proven] }, 'is called VerifiedReplicas, but no replica is named'],
+    ['a proof on replicas of which one was not looked at', { collections: [proven], replicas: [...replicas, silent], notCovered: ['replicas[1] of the store'] }, 'is called VerifiedReplicas, but replicas[1] was not verified'],
+    ['a higher proof above a replica that was not looked at', { collections: [collection({ verification: verification({ level: 'VerifiedBackups' }) })], replicas: [silent], notCovered: ['replicas[1] of the store'] }, 'is called VerifiedBackups, but replicas[1]'],
+    ['silence about a replica nobody looked at', { replicas: [...replicas, silent], notCovered: ['replicas[10] of the store'] }, 'notCovered does not say that replicas[1] was not verified'],
+    ['a replica without a verdict', { replicas: [{ ...silent, reason: null }], notCovered: ['replicas[1] of the store'] }, 'replicas[1] must have a reason'],
+    ['a replica with two verdicts', { collections: [proven], replicas: [{ ...silent, verified: true }] }, 'replicas[1] must have a reason when it was not verified, and only then'],
+    ['a replica twice', { collections: [proven], replicas: [...replicas, ...replicas] }, 'a replica is listed twice'],
+    ['the address of a replica', { collections: [proven], replicas: [{ ...replicas[0]!, host: '10.0.0.7' } as object as CertifiedReplica] }, '(host)'],
     ['records in the wrong order', { audit: { ...facts().audit, firstSeq: 903 } }, 'audit range 903 to 902'],
   ])('refuses %s', (_name, change, message) => {
     const refused = capture(() => buildCertificate(facts(change)));
     expect(refused).toBeInstanceOf(CertificateRefusedError);
     expect((refused as Error).message).toContain(message);
     expect((refused as Error).message).not.toMatch(/jane|4711|203\.0|1234567/);
+  });
+
+  test('names replicas in their order, whether they were verified or not', () => {
+    const built = buildCertificate(facts({ replicas: [silent, ...replicas], notCovered: ['replicas[1] of the store: not verified'] }));
+    expect(built.replicas).toEqual([...replicas, silent]);
+    expect(buildCertificate(facts({ collections: [proven], replicas })).replicas).toEqual(replicas);
+    expect(buildCertificate(facts())).not.toHaveProperty('replicas');
   });
 
   test('accepts a pseudonym as a client', () => {

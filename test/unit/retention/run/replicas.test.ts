@@ -1,0 +1,177 @@
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import type { PurgeRun, Verification } from '../../../../src/api/generated/purgeRun.ts';
+import { ConnectionError } from '../../../../src/connect/stores.ts';
+import { REPLICA_WAIT_MS } from '../../../../src/retention/run/replicas.ts';
+import { lookAgainAfter, verifyRun } from '../../../../src/retention/run/verify.ts';
+import type { Verdict } from '../../../../src/retention/run/verify.ts';
+import { StoreError } from '../../../../src/stores/errors.ts';
+import type { PurgeRequest } from '../../../../src/stores/purging.ts';
+import { aStore } from '../../../support/declared.ts';
+import { aReplica, besideReplicas, type ReplicaScript } from '../../../support/scripted-replicas.ts';
+import { aForecast, scriptedStore, VIEWS, type ScriptedStore } from '../../../support/scripted-store.ts';
+import { aRun } from './declared-run.ts';
+
+const BEGUN = Date.parse('2026-03-01T03:00:00Z');
+const request: PurgeRequest = { rules: [], targets: [VIEWS], nonPersonal: [], now: '2026-03-01T02:00:00Z', budgetMs: 60_000 };
+const replicas = [{ host: 'a.example', port: 5432 }, { host: 'b.example', port: 5432 }];
+
+interface Looked {
+  verdict: Verdict;
+  /** Why each look but the last was not the end. */
+  waited: string[];
+  /** Milliseconds from the first look to the last. */
+  took: number;
+  store: ScriptedStore;
+}
+
+interface Circumstances {
+  /** Called before each look with its number, from 0. */
+  meanwhile?: (look: number, store: ScriptedStore) => void;
+  declared?: (look: number) => typeof replicas;
+  signal?: AbortSignal;
+}
+
+/** Looks as the controller does: the status in between is all that is kept, and time passes as it is told to wait. */
+async function look(scripts: readonly ReplicaScript[], { meanwhile, declared = () => replicas.slice(0, scripts.length), signal = new AbortController().signal }: Circumstances = {}): Promise<Looked> {
+  const store = scriptedStore();
+  const { connections, open } = besideReplicas(store, scripts);
+  const waited: string[] = [];
+  let time = BEGUN;
+  let run: PurgeRun = aRun({}, { state: 'Verifying', verification: { heldBefore: [] } });
+  for (let number = 0; number < 100; number += 1) {
+    meanwhile?.(number, store);
+    const object = aStore({ endpoint: { host: 'db.example', port: 5432, database: 'analytics', replicas: declared(number) } });
+    const verdict = await verifyRun(run, object, request, connections, { now: () => time, signal });
+    expect([store.open(), open()]).toEqual([0, 0]);
+    if (verdict.waiting === undefined) return { verdict, waited, took: time - BEGUN, store };
+    waited.push(verdict.waiting);
+    run = aRun({}, { state: 'Verifying', verification: JSON.parse(JSON.stringify(verdict.verification)) as Verification });
+    time += Math.max(100, lookAgainAfter(verdict.verification, time));
+  }
+  throw new Error('the looks did not end');
+}
+
+const proofOf = ({ verdict }: Looked): unknown => [verdict.verification.level, ...(verdict.verification.replicas ?? []).map(({ verified, reason }) => reason ?? verified)];
+
+describe('replicas are counted', () => {
+  test('after the primary, each once it has the position read there', async () => {
+    const { verdict, store } = await look([aReplica(), aReplica()]);
+    expect(store.calls).toEqual(['verify:planPurge', 'replicas[0] has P7', 'replicas[1] has P7', 'replicas[0] has P7', 'replicas[1] has P7', 'replicas[0] counts', 'replicas[1] counts']);
+    expect(verdict.verification).toEqual({ heldBefore: [], heldUnchanged: true, level: 'VerifiedReplicas', residual: 0, by: 'verify', at: expect.stringMatching(/^2026-03-01T03:00:00/), position: 'P7', replicas: [{ place: 0, verified: true, residual: 0 }, { place: 1, verified: true, residual: 0 }] });
+    expect(verdict.counts).toEqual([aForecast(0)]);
+  });
+
+  test('not where none is declared, and not without a second identity', async () => {
+    expect(proofOf(await look([]))).toEqual(['VerifiedLive']);
+    const store = scriptedStore();
+    const { connections } = besideReplicas(store, [aReplica()]);
+    const object = aStore({ endpoint: { host: 'db.example', port: 5432, database: 'analytics', replicas: replicas.slice(0, 1) }, credentials: { observe: { secretName: 'o' }, enforce: { secretName: 'e' } } });
+    const verdict = await verifyRun(aRun({}, { state: 'Verifying' }), object, request, connections, { now: () => BEGUN, signal: new AbortController().signal });
+    expect(verdict).toMatchObject({ verification: { level: 'Claimed' } });
+    expect(store.calls).toEqual(['observe:planPurge']);
+  });
+
+  test('without counting the primary again for each look', async () => {
+    const behind = aReplica({ reached: false });
+    const { waited, store } = await look([behind], { meanwhile: (number) => void (behind.reached = number > 3) });
+    expect(waited).toHaveLength(4);
+    expect(store.calls.filter((call) => call === 'verify:planPurge')).toHaveLength(1);
+    expect(store.calls.filter((call) => call.endsWith('counts'))).toHaveLength(1);
+  });
+
+  test('no longer when they are taken out of the declaration meanwhile', async () => {
+    const looked = await look([aReplica({ reached: false })], { declared: (number) => (number < 3 ? replicas.slice(0, 1) : []) });
+    expect(proofOf(looked)).toEqual(['VerifiedLive']);
+  });
+});
+
+describe('one of two replicas that', () => {
+  const failing = (reason: ConstructorParameters<typeof StoreError>[0]): StoreError => new StoreError(reason, 'at 10.1.2.3:5432 as dataward_verify');
+  const tables: [string, Partial<ReplicaScript>, string, boolean][] = [
+    ['does not answer', { refuses: failing('Unreachable') }, 'Unreachable', true],
+    ['stays behind', { reached: false }, 'ReplicaBehind', true],
+    ['has no schema of ours yet', { identity: { ...aReplica().identity, fingerprint: 'sha256:bare' } }, 'NotAReplica', true],
+    ['cancels the count to go on replaying', { breaks: failing('Conflict') }, 'CountUnfinished', true],
+    ['is another system', { identity: { ...aReplica().identity, fingerprint: 'sha256:other' } }, 'NotAReplica', false],
+    ['takes writes', { identity: { ...aReplica().identity, replica: false } }, 'NotAReplica', false],
+    ['refuses the password, which is not tried again', { refuses: failing('AuthenticationFailed') }, 'AuthenticationFailed', false],
+    ['is bound to by no Secret', { refuses: new ConnectionError('SecretNotBound', 'host 10.1.2.3') }, 'SecretNotBound', false],
+    ['could not be counted in time', { forecast: [aForecast(0, { exact: false })] }, 'CountUnfinished', false],
+    ['lacks a planned collection', { forecast: [] }, 'CountUnfinished', false],
+  ];
+  test.each(tables)('%s takes the run one level down, and is waited for only if that may help', async (_, script, reason, waits) => {
+    const looked = await look([aReplica(), aReplica(script)]);
+    expect(proofOf(looked)).toEqual(['VerifiedLive', true, reason]);
+    expect(looked.verdict.problem).toBeUndefined();
+    expect(looked.took).toBeLessThan(REPLICA_WAIT_MS + 5_001);
+    expect(looked.took >= REPLICA_WAIT_MS).toBe(waits);
+    expect(looked.waited.slice(1).every((why) => why.includes(`waits for replicas[1] (${reason}) until 2026-03-01T03:01:00.000Z`))).toBe(true);
+    // Between two looks nothing may change that nobody has to know, or each would be an event.
+    expect(new Set(looked.waited).size).toBe(waits ? 2 : 1);
+    expect(JSON.stringify([looked.verdict, looked.waited])).not.toMatch(/10\.1\.2\.3|example|dataward_verify/);
+  });
+
+  test('comes back in time is counted', async () => {
+    const script = aReplica({ refuses: failing('Unreachable') });
+    const looked = await look([aReplica(), script], { meanwhile: (number) => number === 5 && (script.refuses = undefined) });
+    expect(proofOf(looked)).toEqual(['VerifiedReplicas', true, true]);
+    expect(looked.took).toBeLessThan(REPLICA_WAIT_MS);
+  });
+});
+
+describe('due rows that a replica shows', () => {
+  test('and the primary does not, twice, fail the run', async () => {
+    const { verdict, waited, store } = await look([aReplica(), aReplica({ forecast: [aForecast(3)] })]);
+    expect(waited).toContain('replicas[1] has 3 due rows; the primary is counted again');
+    expect(store.calls.filter((call) => call === 'verify:planPurge')).toHaveLength(2);
+    expect(verdict.problem).toEqual({ reason: 'ResidualRows', message: expect.stringMatching(/^3 due rows are in replicas\[1\], .*, and none in the primary/) });
+    expect(verdict.verification).toMatchObject({ level: 'VerifiedLive', residual: 3, replicas: [{ place: 0, verified: true }, { place: 1, verified: false, reason: 'ResidualRows', residual: 3 }] });
+  });
+
+  test('and the primary too, when it is counted again, are the matter of the primary', async () => {
+    const { verdict } = await look([aReplica({ forecast: [aForecast(3)] })], { meanwhile: (number, store) => number === 2 && (store.script.plan = { steps: [], refusals: [], forecast: [aForecast(4)], walMegabytes: 0 }) });
+    expect(verdict).toMatchObject({ problem: { reason: 'ResidualRows', message: expect.stringMatching(/^4 due rows are still there/) }, verification: { residual: 4 } });
+  });
+
+  test('count although the count was not finished', async () => {
+    expect((await look([aReplica({ forecast: [aForecast(3, { exact: false })] })])).verdict.problem?.reason).toBe('ResidualRows');
+  });
+
+  test('and that are gone at the second look were late, and no matter', async () => {
+    const script = aReplica({ forecast: [aForecast(3)] });
+    expect(proofOf(await look([script], { meanwhile: (number) => number === 2 && (script.forecast = [aForecast(0)]) }))).toEqual(['VerifiedReplicas', true]);
+  });
+});
+
+test('a fault nobody foresaw goes to the log of the operator while there is time, and into the result when it is over', async () => {
+  const script = aReplica({ breaks: new TypeError('a fault at 10.1.2.3') });
+  await expect(look([script])).rejects.toThrow('a fault at');
+  const status: PurgeRun['status'] = { state: 'Verifying', verification: { level: 'VerifiedLive', residual: 0, at: new Date(BEGUN).toISOString(), position: 'P7', counts: [] } };
+  const { connections } = besideReplicas(scriptedStore(), [script]);
+  const object = aStore({ endpoint: { host: 'db.example', port: 5432, database: 'analytics', replicas: replicas.slice(0, 1) } });
+  const verdict = await verifyRun(aRun({}, status), object, request, connections, { now: () => BEGUN + REPLICA_WAIT_MS, signal: new AbortController().signal });
+  expect(verdict.verification).toMatchObject({ level: 'VerifiedLive', replicas: [{ place: 0, verified: false, reason: 'InternalError' }] });
+  expect(JSON.stringify(verdict)).not.toContain('10.1.2.3');
+});
+
+describe('a replica that swallows every packet', () => {
+  afterEach(() => void jest.useRealTimers());
+
+  test('is one that does not answer, after 20 s each time, and in the end for good', async () => {
+    jest.useFakeTimers();
+    let looks = 0;
+    let looked: Looked | undefined;
+    const looking = look([aReplica({ hangs: true })], { meanwhile: () => void (looks += 1) }).then((result) => void (looked = result));
+    await jest.advanceTimersByTimeAsync(19_999);
+    expect(looks).toBe(2);
+    for (let step = 0; step < 100 && !looked; step += 1) await jest.advanceTimersByTimeAsync(20_000);
+    await looking;
+    expect(looked && proofOf(looked)).toEqual(['VerifiedLive', 'Unreachable']);
+  });
+
+  test('does not hold up the end of the operator, which says nothing of it', async () => {
+    const leaving = new AbortController();
+    const looking = look([aReplica({ hangs: true })], { signal: leaving.signal, meanwhile: (number) => number === 1 && setTimeout(() => leaving.abort(new Error('the operator ends')), 20) });
+    await expect(looking).rejects.toThrow('the operator ends');
+  });
+});
