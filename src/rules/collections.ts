@@ -1,6 +1,8 @@
 import type { Collection, DataMap, TimeEvent } from '../api/generated/dataMap.ts';
 import type { Inventory, TableFact } from '../stores/facts.ts';
+import type { DeclaredReference } from '../stores/counting.ts';
 import type { FieldPath, TableAddress, TimeField } from '../stores/predicate.ts';
+import { resolveReferences } from './references.ts';
 import { matchesPattern, type SelectableCollection } from './select.ts';
 
 /** A declared collection, resolved against what the store really holds. */
@@ -10,14 +12,22 @@ export interface MappedCollection extends SelectableCollection {
   map: { namespace: string; name: string };
   table: TableAddress;
   columns: string[];
-  subjectKeys: { path: FieldPath; identity: string }[];
+  subjectKeys: SubjectKey[];
   /** By event name. An event that could not be resolved is absent here and named in `problems`. */
   times: Record<string, TimeField>;
   client?: ClientKey;
   acknowledged: string[];
+  /** Links to other tables without a foreign key; absent: none. */
+  references?: DeclaredReference[];
   /** Sentences for the owner of the map: what is wrong, where, what to do. */
   problems: MapProblem[];
 }
+
+/**
+ * Where the identifier of a person stands, for a path within JSON with its keys; or why it cannot be compared there, so
+ * that nobody takes the rows in which other keys find no one for free.
+ */
+export type SubjectKey = { identity: string } & ({ path: FieldPath; keys?: string[] } | { because: string });
 
 /** Whose data a row is: read from a column, or the same for the whole table. */
 export type ClientKey = { path: FieldPath } | { value: string };
@@ -124,12 +134,31 @@ class CollectionResolver {
       categories: this.#spec.categories ?? [],
       fieldCategories: (this.#spec.fields ?? []).flatMap((field) => field.categories ?? []),
       subjects: this.#spec.subjects ?? this.#map.spec.defaults?.subjects ?? [],
-      subjectKeys: (this.#spec.subjectKeys ?? []).flatMap((key) => (this.#hasColumn(key.field, 'subjectKeys') ? [{ path: { via: [], field: key.field }, identity: key.identity }] : [])),
+      subjectKeys: (this.#spec.subjectKeys ?? []).map((key) => this.#subjectKey(key)),
       times,
       ...(client ? { client } : {}),
       acknowledged: (this.#spec.acknowledge ?? []).map((entry) => entry.trigger),
+      ...this.#references(),
       problems: this.#problems,
     };
+  }
+
+  #subjectKey({ field, path, identity }: NonNullable<Collection['subjectKeys']>[number]): SubjectKey {
+    if (!this.#hasColumn(field, 'subjectKeys')) return { identity, because: `its subject key for identity ${identity} names column ${field}, which the table does not have` };
+    const place = { via: [], field };
+    if (path === undefined) return { identity, path: place };
+    const type = this.#table.columns.find((column) => column.name === field)?.type;
+    if (type !== 'jsonb') return { identity, because: `its subject key for identity ${identity} is a path within column ${field}, which is of type ${type} and not jsonb` };
+    return { identity, path: place, keys: path.split('.').slice(1) };
+  }
+
+  #references(): Pick<MappedCollection, 'references'> {
+    const { references, problems } = resolveReferences(this.#spec, this.#table, (name) => {
+      const target = this.#map.spec.collections?.find((candidate) => candidate.name === name);
+      return target && tablesOf(target.table, this.#inventory);
+    });
+    for (const { reason, message } of problems) this.#problem(reason, message);
+    return references.length > 0 ? { references } : {};
   }
 
   #time(time: TimeEvent, spec: Collection, table: TableFact): TimeField | undefined {

@@ -54,12 +54,13 @@ function subjectPart(subjects: SubjectIdentifiers | undefined, collection: Mappe
   const missing = Object.keys(subjects).find((identity) => !collection.subjectKeys.some((key) => key.identity === identity));
   // Somebody known by that identity alone could be in any row, so finding the others is not enough.
   if (missing !== undefined) return widen(widened, collection, `it has no subject key for identity ${missing}`);
-  return anyOf(
-    collection.subjectKeys.flatMap((key): Predicate[] => {
-      const values = subjects[key.identity];
-      return values ? [{ op: 'oneOf', field: key.path, values }] : [];
-    }),
-  );
+  const parts = collection.subjectKeys.flatMap((key): Predicate[] => {
+    const values = subjects[key.identity];
+    if (!values) return [];
+    if ('because' in key) return [widen(widened, collection, key.because)];
+    return [key.keys ? { op: 'jsonOneOf', field: key.path, keys: key.keys, values } : { op: 'oneOf', field: key.path, values }];
+  });
+  return anyOf(parts);
 }
 
 /** Half-open in UTC days, `from` included. An unknown time is inside: only proof that a row lies outside frees it. */

@@ -14,6 +14,11 @@ export type Predicate =
   | { op: 'not'; of: Predicate }
   /** The field's value is one of these, compared in the field's own type. A value that cannot be read in that type matches nothing and is counted as unparsable when the predicate is compiled. */
   | { op: 'oneOf'; field: FieldPath; values: string[] }
+  /**
+   * The text or whole number at `keys` within the field's JSON is one of these. Unknown where nothing, or anything else,
+   * stands there: a list may hold any of them.
+   */
+  | { op: 'jsonOneOf'; field: FieldPath; keys: string[]; values: string[] }
   | { op: 'compare'; field: FieldPath; operator: CompareOperator; value: string }
   | { op: 'isNull'; field: FieldPath }
   /** The event lies before the cutoff. Unknown for NULL. Never true for infinite times. */

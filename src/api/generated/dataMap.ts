@@ -143,7 +143,7 @@ export interface SubjectKey {
    */
   field: string;
   /**
-   * path inside a JSON field, for example $.user.id.
+   * path inside a field of type jsonb, for example $.user.id. A text or a whole number there is the identifier; a row with anything else there is kept by every hold on persons. In a field of another type it cannot be compared, and such a hold keeps the whole collection.
    */
   path?: string;
   /**

@@ -12,6 +12,7 @@ export function addressesOf(predicate: Predicate): TableAddress[] {
     case 'not':
       return addressesOf(predicate.of);
     case 'oneOf':
+    case 'jsonOneOf':
     case 'compare':
     case 'isNull':
       return predicate.field.via.map((hop) => hop.table);

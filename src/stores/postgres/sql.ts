@@ -109,6 +109,11 @@ export function compilePredicate(predicate: Predicate, context: CompileContext, 
       // Outside any subquery: none of nothing is false even where there is no row to refer to.
       if (predicate.values.length === 0) return 'FALSE';
       return atField(predicate.field, context, (field) => oneOf(field, predicate.values, context, parameters));
+    case 'jsonOneOf':
+      if (fieldAt(predicate.field, context).type !== 'jsonb') {
+        throw new StoreError('Conflict', `Column ${predicate.field.field} is not of type jsonb, so no path within it can be compared without casts that fail on single rows; correct subjectKeys in the data map, or change the column's type.`);
+      }
+      return atField(predicate.field, context, (field) => jsonOneOf(field, predicate, parameters));
     case 'compare':
       return atField(predicate.field, context, (field) => compare(field, predicate.operator, predicate.value, context, parameters));
     case 'isNull':
@@ -131,6 +136,9 @@ export function literalsOf(predicate: Predicate, context: Pick<CompileContext, '
       return predicate.of.flatMap((part) => literalsOf(part, context));
     case 'not':
       return literalsOf(predicate.of, context);
+    case 'jsonOneOf':
+      fieldAt(predicate.field, context);
+      return predicate.values.map((value) => ({ type: 'text', value }));
     case 'oneOf':
     case 'compare': {
       const { type } = fieldAt(predicate.field, context);
@@ -186,6 +194,14 @@ function oneOf(field: FieldColumn, values: readonly string[], context: CompileCo
   const equals = operator('=', field);
   if (!isArrayType(field.type)) return `(${field.sql} ${equals} ANY (${parameters.add(readable, `${field.type}[]`)}))`;
   return `(${readable.map((value) => `${field.sql} ${equals} ${parameters.add(value, field.type)}`).join(' OR ')})`;
+}
+
+/** Null, and so unknown, for what is no text and no whole number: `["v1"]` or `{"id":"v1"}` differs from `v1` and may well mean it. */
+function jsonOneOf(field: FieldColumn, { keys, values }: { keys: readonly string[]; values: readonly string[] }, parameters: Parameters): string {
+  const found = `jsonb_extract_path(${field.sql}, VARIADIC ${parameters.add(keys, 'text[]')})`;
+  const text = `(${found} #>> '{}')`;
+  const whole = values.filter((value) => /^\s*[+-]?\d+\s*$/.test(value)).map((value) => BigInt(value).toString());
+  return `(CASE jsonb_typeof(${found}) WHEN 'string' THEN ${text} = ANY (${parameters.add(values, 'text[]')}) WHEN 'number' THEN CASE WHEN ${text} ~ '^-?[0-9]+$' THEN ${text} = ANY (${parameters.add(whole, 'text[]')}) END END)`;
 }
 
 const operators: Record<CompareOperator, string> = {

@@ -64,15 +64,36 @@ describe('a column that does not exist', () => {
   test.each(table)('%s is named with its table and what to do', (_, spec, words) => {
     const resolved = resolve([{ ...viewsOf, ...spec }], [views]);
     expect(problems(resolved)[0]).toBe(`MissingColumn collection views: ${words}, which table public.views does not have; correct the map or bring the column back`);
-    expect(first(resolved)).toMatchObject({ times: {}, subjectKeys: [] });
+    expect(first(resolved).times).toEqual({});
+    expect(first(resolved).subjectKeys.filter((key) => 'path' in key)).toEqual([]);
     expect(first(resolved)).not.toHaveProperty('client');
     expect(first(resolved).problems).toHaveLength(resolved.problems.length);
+  });
+
+  test('but was said to identify a person keeps its place among the keys: other keys do not find everybody', () => {
+    const keys = [{ field: 'who', identity: 'visitor' }, { field: 'id', identity: 'visitor' }];
+    expect(first(resolve([{ ...viewsOf, subjectKeys: keys }], [views])).subjectKeys).toEqual([
+      { identity: 'visitor', because: 'its subject key for identity visitor names column who, which the table does not have' },
+      { identity: 'visitor', path: { via: [], field: 'id' } },
+    ]);
   });
 
   test("as a map's default client is no fault of a table without it", () => {
     const resolved = resolve([viewsOf], [views], { client: { field: 'tenant' } });
     expect(problems(resolved)).toEqual([]);
     expect(first(resolved)).not.toHaveProperty('client');
+  });
+});
+
+describe('a path within a JSON column', () => {
+  const keyed = (type: string): MappedCollection['subjectKeys'] => first(resolve([{ ...viewsOf, subjectKeys: [{ field: 'payload', path: '$.user.id', identity: 'visitor' }] }], [{ ...views, columns: [...views.columns, { name: 'payload', type, notNull: false }] }])).subjectKeys;
+
+  test('is a list of keys where the column is jsonb', () => {
+    expect(keyed('jsonb')).toEqual([{ identity: 'visitor', path: { via: [], field: 'payload' }, keys: ['user', 'id'] }]);
+  });
+
+  test.each(['json', 'text'])('cannot be compared where it is %s: one row that is no JSON would fail the statement', (type) => {
+    expect(keyed(type)).toEqual([{ identity: 'visitor', because: `its subject key for identity visitor is a path within column payload, which is of type ${type} and not jsonb` }]);
   });
 });
 

@@ -38,6 +38,9 @@ describe('a hold', () => {
     ['on persons whose Secret cannot be read holds the whole block', [{ block: {}, subjects: 'Unreadable' }], aCollection(), base, true, ['the Secret with its subjects is missing or was changed']],
     ['on persons holds a table without a key for them whole', [{ block: {}, subjects: { customer: ['c1'] } }], aCollection(), base, true, ['it has no subject key for identity customer']],
     ['on persons of whom one is known by another identity holds the table whole', [{ block: {}, subjects: { visitor: ['v2'], customer: ['c1'] } }], aCollection(), base, true, ['it has no subject key for identity customer']],
+    ['on persons holds a table whole whose key for them cannot be compared', [{ block: {}, subjects: { visitor: ['v2'] } }], aCollection({ subjectKeys: [{ identity: 'visitor', because: 'its key is text' }] }), base, true, ['its key is text']],
+    ['on persons holds a table whole of whose two keys for them one cannot be compared', [{ block: {}, subjects: { visitor: ['v2'] } }], aCollection({ subjectKeys: [...aCollection().subjectKeys, { identity: 'visitor', because: 'its key is text' }] }), base, true, ['its key is text']],
+    ['on persons does not mind a key of others that cannot be compared', [{ block: {}, subjects: { visitor: ['v2'] } }], aCollection({ subjectKeys: [...aCollection().subjectKeys, { identity: 'customer', because: 'its key is text' }] }), base, false, []],
     ['between two days holds the first', [{ block: { between: spring } }], aCollection(), { ...base, created_at: '2025-01-01T00:00:00Z' }, true, []],
     ['between two days frees the moment before', [{ block: { between: spring } }], aCollection(), { ...base, created_at: '2024-12-31T23:59:59.999Z' }, false, []],
     ['between two days holds the last moment', [{ block: { between: spring } }], aCollection(), { ...base, created_at: '2025-06-30T23:59:59.999Z' }, true, []],
@@ -55,6 +58,13 @@ describe('a hold', () => {
     const hold = resolve(given, of);
     expect(holds(hold, item)).toBe(held);
     expect(hold.widened.map((each) => each.because)).toEqual(widened);
+  });
+
+  test('on persons within JSON compares at the path, never the whole column', () => {
+    const payload = { via: [], field: 'payload' };
+    const { items, widened } = resolve([{ block: {}, subjects: { visitor: ['v1'] } }], aCollection({ subjectKeys: [{ identity: 'visitor', path: payload, keys: ['user', 'id'] }] }));
+    expect(items.map((item) => item.predicate)).toEqual([{ op: 'jsonOneOf', field: payload, keys: ['user', 'id'], values: ['v1'] }]);
+    expect(widened).toEqual([]);
   });
 
   test('says once per table what it holds there, in order, whichever blocks and maps claim it', () => {

@@ -29,6 +29,8 @@ export function truthOf(predicate: Predicate, row: Row, tables: Tables): Truth {
       if (value === null) return null;
       return predicate.values.some((wanted) => spelled(predicate.field.field, wanted) === spelled(predicate.field.field, String(value)));
     }
+    case 'jsonOneOf':
+      throw new Error('no sample looks into JSON');
     case 'compare': {
       const value = valueOf(predicate.field, row, tables);
       const wanted = spelled(predicate.field.field, predicate.value);

@@ -6,6 +6,7 @@ import type { Connection } from '../../../../src/stores/postgres/connection.ts';
 import { checkLiterals } from '../../../../src/stores/postgres/literals.ts';
 import { countRows } from '../../../../src/stores/postgres/count.ts';
 import { compilePredicate, Parameters } from '../../../../src/stores/postgres/sql.ts';
+import { unreadableGuard } from '../../../../src/stores/postgres/statements.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import { hasUnreadable, truthOf } from './predicate-model.ts';
@@ -132,6 +133,56 @@ describe('a compiled predicate', () => {
         expect((await connection.query(`SELECT ${sql} AS truth FROM public.people AS t`, parameters.values)).rows).toEqual([{ truth: true }]);
       }
     }
+  });
+
+  describe('of a path within JSON', () => {
+    const address = { schema: 'public', name: 'events' };
+    const at = (column: string, changes: Partial<Extract<Predicate, { op: 'jsonOneOf' }>> = {}): Predicate => ({ op: 'jsonOneOf', field: { via: [], field: column }, keys: ['user', 'id'], values: ['v1', '042'], ...changes });
+    let table: TableLookup;
+
+    beforeAll(async () => {
+      await server.query('CREATE TABLE events (id int, payload jsonb, plain json, note text)');
+      table = await resolveTables(connection, [address]);
+    });
+
+    const says = async (payload: string | null, predicate = at('payload')): Promise<Truth> => {
+      await server.query('TRUNCATE events');
+      await server.query('INSERT INTO events VALUES (1, $1::text::jsonb, NULL, $1::text)', [payload]);
+      const { readable } = await checkLiterals(connection, [{ predicate, table: table(address) }], table);
+      const parameters = new Parameters();
+      const sql = compilePredicate(predicate, { table: table(address), alias: 't', lookup: table, readable }, parameters);
+      return (await connection.query<{ truth: Truth }>(`SELECT ${sql} AS truth FROM public.events AS t`, parameters.values)).rows[0]?.truth ?? null;
+    };
+
+    test.each<[string, string | null, Truth]>([
+      ['a text of the list is found', '{"user": {"id": "v1"}}', true],
+      ['another text is not', '{"user": {"id": "v2"}}', false],
+      ['a text is compared letter by letter', '{"user": {"id": "42"}}', false],
+      ['a whole number is found however the list writes it', '{"user": {"id": 42}}', true],
+      ['another number is not', '{"user": {"id": 43}}', false],
+      ['a number beyond those of JavaScript is not rounded', '{"user": {"id": 90071992547409931}}', false],
+      ['a broken number is nobody knows whom', '{"user": {"id": 42.0}}', null],
+      ['a list may hold any of them', '{"user": {"id": ["v1"]}}', null],
+      ['and so may an object', '{"user": {"id": {"is": "v1"}}}', null],
+      ['null is nobody knows whom', '{"user": {"id": null}}', null],
+      ['a list of users is not looked through', '{"user": [{"id": "v1"}]}', null],
+      ['a path that is not there names nobody', '{"visitor": "v1"}', null],
+      ['JSON that is a text of its own names nobody', '"v1"', null],
+      ['no JSON names nobody', null, null],
+    ])('%s', async (_, payload, truth) => {
+      expect(await says(payload)).toBe(truth);
+    });
+
+    test('takes keys as they are', async () => {
+      const key = 'it\'s "a" key';
+      expect(await says(JSON.stringify({ [key]: 'v1' }), at('payload', { keys: [key] }))).toBe(true);
+    });
+
+    test.each(['plain', 'note'])('in column %s, whose rows may be no JSON, cannot be said, so that a hold keeps all', async (column) => {
+      await expect(says('{}', at(column))).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringContaining(`Column ${column} is not of type jsonb`) });
+      const guard = { kind: 'Hold' as const, name: 'legal/matter', predicate: at(column) };
+      expect(unreadableGuard(guard, table(address), { lookup: table, readable: () => true })).toContain('is not of type jsonb');
+    });
   });
 
   test('neither truncates nor rounds the value it looks for to the column\'s length', async () => {
