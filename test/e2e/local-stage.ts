@@ -1,4 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
+import { OPERATOR_USERNAME } from '../../src/api/kinds.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { createCleanup } from '../support/cleanup.ts';
 import type { Cleanup } from '../support/cleanup.ts';
@@ -7,6 +10,7 @@ import type { LocalProcess } from '../support/dataward-process.ts';
 import { startSampleStore } from '../support/sample-store.ts';
 import type { SampleOptions, SampleStore } from '../support/sample-store.ts';
 import { until } from '../support/until.ts';
+import { kubeconfigWith, withToken } from './kubeconfigs.ts';
 import { approve, person, requestRun, untilSettled } from './people.ts';
 import type { Person } from './people.ts';
 
@@ -33,6 +37,13 @@ export async function localStage(options: Omit<SampleOptions, 'now'>): Promise<L
     await cleanup.run();
     throw error;
   }
+}
+
+/** Whoever can read the state folder has the operator's token. Gives the path of a kubeconfig with it. */
+export async function stolenKubeconfig(operator: LocalProcess): Promise<string> {
+  const state = path.dirname(operator.evidence);
+  const tokens = JSON.parse(await readFile(path.join(state, 'tokens.json'), 'utf8')) as Record<string, string>;
+  return kubeconfigWith(operator.kubeconfig('alice'), state, async (config) => withToken(config, tokens[OPERATOR_USERNAME] ?? ''));
 }
 
 /** A run that has begun to delete and is far from its end. */

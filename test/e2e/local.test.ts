@@ -1,7 +1,4 @@
 import { afterAll, beforeAll, test } from '@jest/globals';
-import { KubeConfig } from '@kubernetes/client-node';
-import { readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
 import { OPERATOR_USERNAME } from '../../src/api/kinds.ts';
 import { ensureBuilt } from '../support/build.ts';
@@ -10,6 +7,7 @@ import { startLocal } from '../support/dataward-process.ts';
 import type { LocalProcess } from '../support/dataward-process.ts';
 import { startSampleStore } from '../support/sample-store.ts';
 import type { SampleStore } from '../support/sample-store.ts';
+import { stolenKubeconfig } from './local-stage.ts';
 import { person } from './people.ts';
 import type { Person } from './people.ts';
 import { deletionDeletesNothing, FORGERIES, observed, planned, purged, refusesForgeries, tellsNothingPersonal } from './scenario.ts';
@@ -28,21 +26,9 @@ beforeAll(async () => {
   operator = cleanup.add(await startLocal(store.manifests, ['alice', 'bob']), (begun) => begun.close());
   const somebody = (name: string, kubeconfig: string): Person => cleanup.add(person(name, kubeconfig), (who) => who.client.close());
   const [alice, bob] = [somebody('alice', operator.kubeconfig('alice')), somebody('bob', operator.kubeconfig('bob'))];
-  stage = { store, operator, alice, bob, thief: somebody(OPERATOR_USERNAME, await stolen()), reader: alice.kubeconfig };
+  stage = { store, operator, alice, bob, thief: somebody(OPERATOR_USERNAME, await stolenKubeconfig(operator)), reader: alice.kubeconfig };
 }, 120_000);
 afterAll(() => cleanup.run());
-
-/** Whoever can read the state folder has the operator's token. */
-async function stolen(): Promise<string> {
-  const state = path.dirname(operator.evidence);
-  const tokens = JSON.parse(await readFile(path.join(state, 'tokens.json'), 'utf8')) as Record<string, string>;
-  const config = new KubeConfig();
-  config.loadFromFile(operator.kubeconfig('alice'));
-  const file = path.join(state, 'kubeconfig-stolen');
-  const text = config.exportConfig().replaceAll(config.getCurrentUser()?.token ?? '', tokens[OPERATOR_USERNAME] ?? '');
-  await writeFile(file, text, { mode: 0o600 });
-  return file;
-}
 
 test('what is declared is observed, and what nobody declared is found', () => observed(stage));
 
