@@ -7,8 +7,10 @@ export interface PaceSample {
   replicaLagSeconds?: number;
   /** Bytes of WAL kept for the replication slot that is furthest behind. */
   slotWalBytes?: number;
-  /** Bytes of WAL written since the last segment was archived. */
+  /** Bytes of the finished WAL segments that wait to be archived; undefined without archiving, and while `archive` is silent. */
   unarchivedWalBytes?: number;
+  /** Archiving is on, and the server can name neither a segment that was archived nor one that could not be. */
+  archiveSilent?: boolean;
   /** Sessions waiting for a lock on the table. */
   lockWaiters: number;
   /** A vacuum of the table is running; it and a purge only get in each other's way. */
@@ -34,6 +36,8 @@ export const SLOW_BATCHES = 'SlowBatches';
 export type PaceDecision = { go: true } | { go: false; reason: string; waitMs: number } | { stop: string };
 
 const MEGABYTE = 1024 * 1024;
+/** Bytes of a WAL segment unless a server was made with others. */
+const SEGMENT = 16 * MEGABYTE;
 /** While a snapshot stands, no row deleted after it can be cleaned up, and every scan reads it again. */
 const OLD_SNAPSHOT_SECONDS = 600;
 /** Then the batches go on: a forgotten transaction must not keep data past its time for ever. Far below the minutes a caller lets a purge work at a time. */
@@ -52,7 +56,10 @@ export function decidePace(sample: PaceSample, { walBytes, snapshotWaitMs, batch
   }
   const unarchived = pace.maxUnarchivedWalMegabytes * MEGABYTE;
   if ((sample.replicaLagSeconds ?? 0) > pace.maxReplicaLagSeconds) return { go: false, reason: 'ReplicaLag', waitMs: 1_000 };
-  if ((sample.unarchivedWalBytes ?? 0) > unarchived) return { go: false, reason: 'WalArchiving', waitMs: 2_000 };
+  // With a command that is empty nothing is ever archived and nothing fails. What the run wrote waits at least, but for the
+  // segment being filled, which every healthy archive waits for.
+  const waiting = sample.archiveSilent ? walBytes - SEGMENT : (sample.unarchivedWalBytes ?? 0);
+  if (waiting > unarchived) return { go: false, reason: 'WalArchiving', waitMs: 2_000 };
   // A slot nobody reads fills the disk and the server stops with a PANIC; it is treated like a broken archive.
   if ((sample.slotWalBytes ?? 0) > unarchived) return { go: false, reason: 'ReplicationSlot', waitMs: 2_000 };
   if (sample.lockWaiters > 0) return { go: false, reason: 'LockWaiters', waitMs: 250 };
@@ -66,14 +73,28 @@ function percentile95(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.ceil(values.length * 0.95) - 1] ?? 0;
 }
 
+/** SQL: where in the WAL the segment of this name begins. */
+const start = (name: string): string => `(('x' || substr(${name}, 9, 8))::bit(32)::bigint * 4294967296 + ('x' || substr(${name}, 17, 8))::bit(32)::bigint * pg_size_bytes(current_setting('wal_segment_size')))`;
+
+/**
+ * SQL: from where on whole segments wait, and where the one being filled begins; no row without archiving. A segment that
+ * failed after the last success is the first that waits: an archive that never worked has no success to count from. The
+ * names of other files (history, backup) say nothing about segments.
+ */
+const ARCHIVER = `
+       SELECT last_archived_wal, ${start('pg_walfile_name(pg_current_wal_insert_lsn())')} AS here,
+              CASE WHEN last_failed_wal ~ '^[0-9A-F]{24}$' AND (last_archived_time IS NULL OR last_failed_time > last_archived_time) THEN ${start('last_failed_wal')}
+                   WHEN last_archived_wal ~ '^[0-9A-F]{24}$' THEN ${start('last_archived_wal')} + pg_size_bytes(current_setting('wal_segment_size')) END AS whole_from
+       FROM pg_stat_archiver WHERE current_setting('archive_mode') <> 'off'`;
+
 /** Reads the sample in one query. `leaf`: catalogue identity of the table being purged. */
 export async function samplePace(connection: Connection, leaf: string): Promise<PaceSample> {
-  const { rows } = await connection.query<{ lag: number | null; slot: string | null; unarchived: string | null; waiters: number; vacuuming: boolean; snapshot: number | null }>(
-    `SELECT (SELECT max(extract(epoch FROM replay_lag))::float8 FROM pg_stat_replication) AS lag,
+  const { rows } = await connection.query<{ lag: number | null; slot: string | null; unarchived: string | null; silent: boolean | null; waiters: number; vacuuming: boolean; snapshot: number | null }>(
+    `WITH archiver AS (${ARCHIVER})
+     SELECT (SELECT max(extract(epoch FROM replay_lag))::float8 FROM pg_stat_replication) AS lag,
             (SELECT max(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), restart_lsn)) FROM pg_replication_slots) AS slot,
-            (SELECT (('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 9, 8))::bit(32)::bigint - ('x' || substr(last_archived_wal, 9, 8))::bit(32)::bigint) * 4294967296
-                  + (('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 17, 8))::bit(32)::bigint - ('x' || substr(last_archived_wal, 17, 8))::bit(32)::bigint) * pg_size_bytes(current_setting('wal_segment_size'))
-             FROM pg_stat_archiver WHERE current_setting('archive_mode') <> 'off' AND last_archived_wal ~ '^[0-9A-F]{24}$') AS unarchived,
+            (SELECT here - whole_from FROM archiver) AS unarchived,
+            (SELECT whole_from IS NULL AND last_archived_wal IS NULL FROM archiver) AS silent,
             (SELECT count(*)::int FROM pg_locks WHERE relation = $1::oid AND NOT granted) AS waiters,
             EXISTS (SELECT FROM pg_stat_progress_vacuum WHERE relid = $1::oid) AS vacuuming,
             (SELECT max(extract(epoch FROM clock_timestamp() - xact_start))::float8 FROM pg_stat_activity
@@ -85,6 +106,7 @@ export async function samplePace(connection: Connection, leaf: string): Promise<
     ...(row?.lag == null ? {} : { replicaLagSeconds: row.lag }),
     ...(row?.slot == null ? {} : { slotWalBytes: Number(row.slot) }),
     ...(row?.unarchived == null ? {} : { unarchivedWalBytes: Number(row.unarchived) }),
+    ...(row?.silent ? { archiveSilent: true } : {}),
     lockWaiters: row?.waiters ?? 0,
     vacuuming: row?.vacuuming ?? false,
     ...(row?.snapshot == null ? {} : { oldestSnapshotSeconds: row.snapshot }),

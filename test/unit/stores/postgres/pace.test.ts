@@ -14,6 +14,7 @@ describe('the next batch', () => {
     ['starts at the allowed lag', { replicaLagSeconds: 10 }, undefined],
     ['waits for a replica that is behind', { replicaLagSeconds: 10.1 }, 'ReplicaLag'],
     ['waits for the archive', { unarchivedWalBytes: 10 * megabyte + 1 }, 'WalArchiving'],
+    ['starts beside an archive that has said nothing yet', { archiveSilent: true }, undefined],
     ['waits for a replication slot', { slotWalBytes: 10 * megabyte + 1 }, 'ReplicationSlot'],
     ['lets others have their lock', { lockWaiters: 1 }, 'LockWaiters'],
     ['lets a vacuum finish', { vacuuming: true }, 'Vacuum'],
@@ -28,6 +29,13 @@ describe('the next batch', () => {
   test('never starts when the run has written its WAL', () => {
     expect(decidePace(quiet, { ...fresh, walBytes: 100 * megabyte }, pace)).toEqual({ stop: 'the run wrote 100 MB of WAL, maxWalMegabytesPerRun is 100' });
     expect(decidePace(quiet, { ...fresh, walBytes: 100 * megabyte - 1 }, pace)).toEqual({ go: true });
+  });
+
+  test('waits for an archive that neither works nor fails once the run wrote more than may wait, beside the segment being filled', () => {
+    const silent: PaceSample = { ...quiet, archiveSilent: true };
+    expect(decidePace(silent, { ...fresh, walBytes: 26 * megabyte }, pace)).toEqual({ go: true });
+    expect(decidePace(silent, { ...fresh, walBytes: 26 * megabyte + 1 }, pace)).toMatchObject({ go: false, reason: 'WalArchiving' });
+    expect(decidePace(quiet, { ...fresh, walBytes: 26 * megabyte + 1 }, pace)).toEqual({ go: true });
   });
 
   test('does not wait for a forgotten transaction for ever', () => {
