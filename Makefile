@@ -11,8 +11,11 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 deps: node_modules/.package-lock.json ## install what package-lock.json names
 
-build: deps ## compile src to dist
-	@$(NODE_BIN)/tsc -p tsconfig.build.json
+build: dist/main.js ## compile src to dist, when it has changed
+
+# A compiler that fails leaves files all the same, and they would be taken for the new ones.
+dist/main.js: $(shell find src -name '*.ts') tsconfig.json tsconfig.build.json node_modules/.package-lock.json
+	@$(NODE_BIN)/tsc -p tsconfig.build.json || { rm -f $@; exit 1; }
 
 demo: build ## tell the whole story on this machine in under a minute; KEEP=1 leaves it running
 	@$(NODE_BIN)/tsx scripts/demo.ts
@@ -20,7 +23,7 @@ demo: build ## tell the whole story on this machine in under a minute; KEEP=1 le
 test: verify ## everything: types, lint, drift, unit, policies, contract, controlplane, e2e
 	@$(NODE_BIN)/tsx scripts/policies.ts --test
 	@$(NODE_BIN)/tsx scripts/controlplane.ts
-	@npm test --silent -- --maxWorkers=2
+	@npm test --silent -- --maxWorkers=3
 
 unit: build ## only the tests without servers
 	@npm test --silent -- test/unit test/crds test/architecture.test.ts
@@ -28,10 +31,23 @@ unit: build ## only the tests without servers
 fuzz: build ## the tests of properties with new seeds and twenty times the cases
 	@PROPERTY_SEED=random PROPERTY_RUNS=20 npm test --silent -- --testTimeout=1800000 $$(grep -rl 'support/properties' test/unit test/crds --include='*.test.ts')
 
-verify: build ## fail when generated files, policies, types or lint have drifted
-	@npm run --silent check
-	@npm run --silent generate -- --check
+verify: build ## fail when generated files, policies, types or lint have drifted, or policies fail their tests
+	@$(MAKE) --no-print-directory -j2 --output-sync=target check-types check-lint check-generated check-bundle check-policies
+
+check-types:
+	@$(NODE_BIN)/tsc -p .
+
+check-lint:
+	@$(NODE_BIN)/oxlint --deny-warnings src test scripts bench
+
+check-generated:
+	@$(NODE_BIN)/tsx scripts/generate.ts --check
+
+check-bundle:
 	@$(NODE_BIN)/tsx scripts/policies.ts --check
+
+check-policies:
+	@$(NODE_BIN)/tsx scripts/policies.ts --test
 
 generate: deps ## types, schemas and reference pages from crds/
 	@npm run --silent generate
@@ -45,4 +61,4 @@ lint: deps ## types and lint
 bench: build ## speed and memory, as ratios in one run
 	@for file in bench/*.bench.ts; do echo "== $$file"; $(NODE_BIN)/tsx $$file || exit 1; done
 
-.PHONY: help deps build demo test unit fuzz verify generate policies lint bench
+.PHONY: help deps build demo test unit fuzz verify check-types check-lint check-generated check-bundle check-policies generate policies lint bench
