@@ -14,9 +14,9 @@ export type DeclaredObjects = Pick<Client, 'get' | 'list'>;
  * Reads a folder as the API server would take it, with defaults filled in. Throws `CliError` when any object is
  * invalid: a plan of half a declaration would be a plan of something else.
  */
-export async function declaredObjects(context: CliContext, from: string): Promise<DeclaredObjects> {
+export async function declaredObjects(context: CliContext, from: string, rootNamespace?: string): Promise<DeclaredObjects> {
   const manifests = await readManifests(from);
-  const { validator } = loadApi(context.paths.crds);
+  const { validator } = loadApi(context.paths.crds, rootNamespace);
   // An unknown field too: whoever mistyped one would be shown the plan of a rule without it.
   const problems = allFindings(manifests, validator).map((finding) => sentence(finding));
   if (problems.length > 0) throw new CliError(`${problems.slice(0, 10).join('\n')}\n${problems.length} findings; \`dataward validate -f ${from}\` lists them all`);

@@ -43,7 +43,7 @@ export async function plan(context: CliContext, reference: string | undefined, f
   if ((reference === undefined) === (flags.filename === undefined)) throw new CliError('name one of: -f DIR, or retentionpolicy/NAME');
   // A mistyped word is told before anything is asked of a cluster.
   const wanted = reference === undefined ? undefined : parseReference(reference, 'retentionpolicy');
-  const source = flags.filename === undefined ? await connect(context, flags) : { client: await declaredObjects(context, flags.filename), namespace: undefined };
+  const source = flags.filename === undefined ? await connect(context, flags) : { client: await declaredObjects(context, flags.filename, flags.rootNamespace), namespace: undefined };
   const client = source.client as Client;
   const declarations = await liveDeclarations(client, flags.rootNamespace ?? ROOT_NAMESPACE).read();
   const connections = createStoreConnections({ client, drivers: context.drivers });

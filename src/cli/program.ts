@@ -31,8 +31,9 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
     .command('validate')
     .description('check manifests by every rule the API server would apply, offline')
     .requiredOption('-f, --filename <path>', 'file or folder')
+    .option('--root-namespace <name>', 'namespace of the operator')
     .addOption(output())
-    .action(async (flags: { filename: string; output: ClusterFlags['output'] }) => exit(await (await import('./validate.ts')).validate(context, flags)));
+    .action(async (flags: { filename: string; rootNamespace?: string; output: ClusterFlags['output'] }) => exit(await (await import('./validate.ts')).validate(context, flags)));
 
   cluster(program.command('plan [retentionpolicy/NAME]'))
     .description('show what a purge would delete and why the rest stays; reads only')

@@ -1,5 +1,5 @@
 import { KINDS_BY_NAME } from './kinds.ts';
-import type { KubeObject } from '../api/object.ts';
+import type { KindRef, KubeObject } from '../api/object.ts';
 import { loadApi } from '../api/validation/load.ts';
 import type { ManifestObject } from '../api/validation/manifest.ts';
 import { semanticFindings } from '../api/validation/semantic.ts';
@@ -18,9 +18,9 @@ export interface Finding {
 }
 
 /** `validate -f`: every rule the API server would apply, without one, and what only the operator would notice later. */
-export async function validate(context: CliContext, flags: { filename: string; output: Output }): Promise<ExitCode> {
+export async function validate(context: CliContext, flags: { filename: string; rootNamespace?: string; output: Output }): Promise<ExitCode> {
   const manifests = await readManifests(flags.filename);
-  const { validator } = loadApi(context.paths.crds);
+  const { validator } = loadApi(context.paths.crds, flags.rootNamespace);
   const findings = allFindings(manifests, validator);
   const paint = colours(context);
   printResult(context, flags.output, { objects: manifests.objects.length, findings }, () =>
@@ -54,8 +54,27 @@ function findingsOf({ object, position, locate }: ManifestObject, validator: Obj
   const unknown = unknownFields.map((field) => ({ ...at(field), field, message: 'unknown field; the API server would drop it silently' }));
   const errors = validator.validate(kind, prepared).map((error) => ({ ...at(error.path), field: error.path, message: error.message }));
   // What the schema already refuses would only be said twice.
-  const semantic = errors.length > 0 ? [] : semanticFindings(prepared).map((finding) => ({ ...at(finding.path), field: finding.path, message: finding.message }));
-  return [...unknown, ...errors, ...semantic];
+  if (errors.length > 0) return [...unknown, ...errors];
+  const semantic = semanticFindings(prepared).map((finding) => ({ ...at(finding.path), field: finding.path, message: finding.message }));
+  return [...unknown, ...semantic, ...admissionFindings(prepared, kind, validator, at)];
+}
+
+/**
+ * What the admission policies say to a person who creates the object. Who that is and may do what is not known here, so no
+ * right is doubted.
+ */
+function admissionFindings(object: KubeObject, kind: KindRef, validator: ObjectValidator, at: (path: string) => Pick<Finding, 'file' | 'line' | 'object'>): Finding[] {
+  const namespace = object.metadata.namespace ?? 'default';
+  const result = validator.admit({
+    operation: 'CREATE',
+    kind,
+    object: { ...object, metadata: { ...object.metadata, namespace } },
+    userInfo: { username: '', groups: ['system:authenticated'] },
+    authorize: () => true,
+  });
+  if (result.allowed) return [];
+  const { field, message } = result;
+  return [{ ...at(field ?? ''), ...(field === undefined ? {} : { field }), message }];
 }
 
 function twins(objects: readonly ManifestObject[]): Finding[] {

@@ -33,7 +33,7 @@ export interface SelectionScope {
 
 /**
  * Whether a policy or hold covers a store: its own namespace, or, from the root namespace, the namespaces its
- * `namespaceSelector` matches. A selector written elsewhere has no effect; the schema refuses it.
+ * `namespaceSelector` matches. A selector written elsewhere has no effect; an admission policy refuses it.
  */
 export function coversStore(selector: StoreSelector, scope: SelectionScope, store: ObjectMeta): boolean {
   if (!reachesNamespace(scope, store.namespace ?? '')) return false;

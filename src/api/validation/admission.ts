@@ -4,6 +4,7 @@ import { isMatched, readAdmission } from './admission-policy.ts';
 import type { ValidatingAdmissionPolicy } from './admission-policy.ts';
 import { newEnvironment } from './cel-types.ts';
 import { toUntypedCelValue } from './cel-values.ts';
+import { isRecord } from './structural.ts';
 import type { AdmissionRequest, AdmissionResult } from './validator.ts';
 
 type Expression = (context: Record<string, unknown>) => unknown;
@@ -82,15 +83,16 @@ function evaluate(compiled: CompiledPolicy, request: AdmissionRequest): Admissio
   const resource = subresource === undefined ? kind.plural : `${kind.plural}/${subresource}`;
   if (!isMatched(compiled.policy, { group: kind.group, version: kind.version, operation, resource })) return { allowed: true };
   const context = contextOf(compiled, request);
-  const refuse = (message: string, reason = 'Invalid'): AdmissionResult => ({
+  const refuse = (message: string, reason = 'Invalid', field?: string): AdmissionResult => ({
     allowed: false,
+    ...(field === undefined ? {} : { field }),
     message: `ValidatingAdmissionPolicy '${compiled.policy.metadata.name}' with binding '${compiled.binding}' denied request: ${message}`,
     reason,
   });
   try {
     if (!meetsAll(compiled.conditions, context)) return { allowed: true };
     for (const validation of compiled.validations) {
-      if (validation.run(context) !== true) return refuse(wordsOf(validation, context), validation.reason);
+      if (validation.run(context) !== true) return refuse(wordsOf(validation, context), validation.reason, fieldNamed(validation.source, request.object));
     }
     return { allowed: true };
   } catch (error) {
@@ -112,6 +114,13 @@ function meetsAll(conditions: readonly Expression[], context: Record<string, unk
   }
   if (failures.length > 0) throw failures[0];
   return true;
+}
+
+/** The first field of the object an expression looks at, if the object has it. */
+function fieldNamed(source: string, object: unknown): string | undefined {
+  const path = /\bobject\.([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)/.exec(source)?.[1];
+  const found = path?.split('.').reduce<unknown>((value, key) => (isRecord(value) ? value[key] : undefined), object);
+  return found === undefined ? undefined : path;
 }
 
 function wordsOf(validation: CompiledPolicy['validations'][number], context: Record<string, unknown>): string {

@@ -54,6 +54,8 @@ export type AdmissionResult =
       allowed: false;
       /** One line for the user: the policy's name and its message. */
       message: string;
+      /** The field of the object the broken expression is about, where it names one the object has: `spec.namespaceSelector`. */
+      field?: string;
       /** Status reason of the answer: `Invalid` (422) unless the policy says otherwise, e.g. `Forbidden` (403). */
       reason: string;
     };

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { stringify } from 'yaml';
+import { acceptedObjects } from '../../crds/cases.ts';
 import { runCli } from '../../support/cli.ts';
 
 const EXAMPLE = 'examples/retention-behaviour-25-months.yaml';
@@ -53,6 +55,34 @@ describe('what is wrong ends with 1 and stands with file, line and field on stdo
   test('for programs as JSON with the same findings', async () => {
     const { stdout } = await validate(good.replace('period: P25M', 'period: P0D'), '-o', 'json');
     expect(JSON.parse(stdout)).toMatchObject({ objects: 1, findings: [{ file: expect.stringContaining('policy.yaml'), line: expect.any(Number), field: 'spec.maximum.period', message: expect.any(String) }] });
+  });
+});
+
+describe('what only the admission policies refuse', () => {
+  const reaching = (namespace: string): string => good.replace(/namespace: platform-db/, `namespace: ${namespace}`).replace(/^spec:$/m, 'spec:\n  namespaceSelector:\n    all: {}');
+
+  test('a selector of namespaces outside the root namespace, with its line', async () => {
+    const text = reaching('platform-db');
+    expect(await validate(text)).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining(`policy.yaml:${lineOf(text, 'namespaceSelector')}: RetentionPolicy platform-db/behaviour-25-months: spec.namespaceSelector: ValidatingAdmissionPolicy 'dataward-namespace-selector'`),
+    });
+  });
+
+  test('not one in it, whatever it is called', async () => {
+    expect(await validate(reaching('dataward-system'))).toMatchObject({ code: 0 });
+    expect(await validate(reaching('guard'), '--root-namespace', 'guard')).toMatchObject({ code: 0 });
+    expect(await validate(reaching('dataward-system'), '--root-namespace', 'guard')).toMatchObject({ code: 1, stdout: expect.stringContaining('accepted in the namespace guard only') });
+  });
+
+  test('a run, which only the operator plans', async () => {
+    const run = acceptedObjects().find(({ kind, spec }) => kind === 'PurgeRun' && spec.approvals === undefined);
+    expect(await validate(stringify(run))).toMatchObject({ code: 1, stdout: expect.stringMatching(/policy\.yaml:1: PurgeRun .*: ValidatingAdmissionPolicy .* only the operator creates PurgeRuns/) });
+  });
+
+  test('and a plan of such a folder is refused too', async () => {
+    await writeFile(file, reaching('platform-db'));
+    expect(await runCli(['plan', '-f', file])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('accepted in the namespace dataward-system only') });
   });
 });
 
