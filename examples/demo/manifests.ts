@@ -1,6 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises';
 
-/** What the demo's manifests leave open. */
+/** What differs from one store to the next. */
 export interface ManifestValues {
   readonly host: string;
   readonly port: number;
@@ -39,12 +39,15 @@ export async function demoManifests(values: ManifestValues): Promise<Map<string,
   return new Map(names.map((name, at) => [name, fill(name, texts[at] ?? '', values)]));
 }
 
-/** Puts values in as JSON, which is YAML too: a password with a colon or a certificate of many lines stays one value. */
+/**
+ * Replaces the value of each line that ends with the comment `# ${name}`, so that the files are valid as they are. Values go in
+ * as JSON, which is YAML too: a password with a colon or a certificate of many lines stays one value.
+ */
 function fill(name: string, text: string, values: ManifestValues): string {
   const known = new Map<string, string | number>(Object.entries(values));
-  return text.replaceAll(/\$\{(\w+)\}/g, (_, key: string) => {
+  return text.replaceAll(/^( *[\w./-]+: ).*# \$\{(\w+)\}/gm, (_, field: string, key: string) => {
     const value = known.get(key);
     if (value === undefined) throw new Error(`examples/${name}: no value for the placeholder \${${key}}`);
-    return JSON.stringify(value);
+    return `${field}${JSON.stringify(value)} #`;
   });
 }

@@ -29,6 +29,10 @@ test('what is right ends with 0 and says so on stderr only', async () => {
   expect(await validate(good)).toEqual({ code: 0, stdout: '', stderr: '1 objects are valid\n' });
 });
 
+test('the examples are right as they are', async () => {
+  expect(await runCli(['validate', '-f', 'examples'])).toEqual({ code: 0, stdout: '', stderr: '15 objects are valid\n' });
+});
+
 describe('what is wrong ends with 1 and stands with file, line and field on stdout', () => {
   const cases: [string, (text: string) => string, string, RegExp][] = [
     ['an unknown field', (text) => text.replace('  maximum:', '  maximumm: 1\n  maximum:'), 'maximumm', /spec\.maximumm: unknown field/],

@@ -63,6 +63,13 @@ describe('the manifests of the demo', () => {
     expect(named('DataStore', 'analytics')?.spec?.['endpoint']).toEqual({ host: '127.0.0.1', port: 15432, database: 'analytics' });
   });
 
+  test('have a place for each value', async () => {
+    const texts = [...(await demoManifests(values)).values()].join('\n');
+    const missing = Object.entries(values).filter(([, value]) => !texts.includes(`: ${JSON.stringify(value)} #`));
+    expect(missing).toEqual([]);
+    expect(texts).not.toMatch(/# \$\{\w+\}|change-me/);
+  });
+
   test('bind each credential to the store and its host', () => {
     const secrets = manifests.filter(({ kind }) => kind === 'Secret');
     expect(secrets).toHaveLength(3);
