@@ -108,13 +108,18 @@ test('old rows that are written while the run works, and that somebody keeps loc
   await locked;
 }, 60_000);
 
-test('a new plan takes the late rows, and only that run is certified', async () => {
+test('a new plan takes the late rows, and only that run is certified; the old run leaves the journal of the store, and the log still has all of it', async () => {
+  const recorded = await auditedRows(stage);
+  await stage.store.query(`UPDATE dataward.journal SET at = at - interval '100 days'`);
   const next = await requestRun(stage.alice);
   await approve(stage.bob, next);
   const ended = await untilState(stage.alice, next, FINAL);
   expect(ended.status).toMatchObject({ state: 'Succeeded', progress: { deleted: LATE }, verification: { residual: 0 } });
   const [file, ...more] = await certificates(stage);
   expect(more).toEqual([]);
+  await until('the old run has left the journal', async () => sum(await stage.store.journalled()) === LATE);
+  expect(sum(await auditedRows(stage))).toBe(sum(recorded) + LATE);
+  await until('the operator says so', async () => /"message":"old runs were taken out of the journal of a store".*"runs":1,"rows":[1-9]/.test(operator.log()));
   expect(await runCli(['certificate', 'verify', path.join(stage.evidence, 'certificates', file ?? ''), '--checkpoints', path.join(stage.evidence, 'checkpoints')])).toMatchObject({ code: 0 });
   await operator.signal('SIGTERM');
   expect(await runCli(['audit', 'verify', path.join(stage.evidence, 'audit')])).toMatchObject({ code: 0 });
