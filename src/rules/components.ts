@@ -4,8 +4,8 @@ import type { TableAddress } from '../stores/predicate.ts';
 import { tableKey } from './collections.ts';
 
 /**
- * Splits collections into the smallest groups between which no foreign key leads, also not through tables that nobody
- * maps. What happens to the rows of one group cannot matter to another, so each is a run of its own.
+ * Splits collections into the smallest groups between which no foreign key or declared reference leads, also not through
+ * tables that nobody maps. What happens to the rows of one group cannot matter to another, so each is a run of its own.
  *
  * Tables also belong together when one is a part of the other (partitions, inheritance), and when a rule reads a time,
  * a client or a subject of its rows from another table: were that row gone, the rule could no longer be judged.
@@ -18,7 +18,10 @@ export function components(rules: readonly CollectionRule[], inventory: Pick<Inv
     for (const parent of table.parents) joined.join(table, parent);
     for (const key of table.foreignKeys) joined.join(table, key.references);
   }
-  for (const rule of rules) for (const table of tablesReadBy(rule)) joined.join(rule.table, table);
+  for (const rule of rules) {
+    for (const table of tablesReadBy(rule)) joined.join(rule.table, table);
+    for (const reference of rule.references ?? []) joined.join(rule.table, reference.table);
+  }
   const groups = new Map<string, Set<string>>();
   for (const rule of rules) {
     const group = joined.find(tableKey({ table: rule.table }));

@@ -1,8 +1,9 @@
 import type { Maximum, Minimum, RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import type { Predicate, TimeField } from '../stores/predicate.ts';
-import type { MappedCollection } from './collections.ts';
+import { groupBy, tableKey, type MappedCollection } from './collections.ts';
 import { cutoff, dueSince, type RoundUp } from './cutoff.ts';
 import type { Period } from './period.ts';
+import { referenceText } from './references.ts';
 import { rowFields, rowsPredicate } from './rows.ts';
 import { coversCollection } from './select.ts';
 
@@ -47,6 +48,8 @@ export interface EffectiveCollection {
   withoutStartEvent: PolicyRef[];
   /** Policies whose `rows` name a column the collection does not have. */
   withoutColumn: PolicyRef[];
+  /** Links that maps declare into its table (`referenceText`), sorted: rows that refer by them keep its rows. */
+  referredBy: string[];
 }
 
 /**
@@ -61,10 +64,16 @@ export interface EffectiveCollection {
  */
 export function effectiveRules(collections: readonly MappedCollection[], policies: readonly RetentionPolicy[], now: string): EffectiveCollection[] {
   const sorted = policies.toSorted((a, b) => policyKey(refOf(a)).localeCompare(policyKey(refOf(b))));
-  return collections.map((collection) => effectiveFor(collection, sorted, now));
+  const links = referencesByTarget(collections);
+  return collections.map((collection) => effectiveFor(collection, sorted, links.get(tableKey(collection)) ?? [], now));
 }
 
-function effectiveFor(collection: MappedCollection, policies: readonly RetentionPolicy[], now: string): EffectiveCollection {
+function referencesByTarget(collections: readonly MappedCollection[]): Map<string, string[]> {
+  const links = collections.flatMap((from) => (from.references ?? []).map((reference) => ({ to: tableKey(reference), text: referenceText(from.table, reference) })));
+  return new Map([...groupBy(links, ({ to }) => to)].map(([to, group]) => [to, [...new Set(group.map(({ text }) => text))].toSorted()]));
+}
+
+function effectiveFor(collection: MappedCollection, policies: readonly RetentionPolicy[], referredBy: string[], now: string): EffectiveCollection {
   const minimums: AppliedRule[] = [];
   const candidates: AppliedRule[] = [];
   for (const policy of policies) {
@@ -83,6 +92,7 @@ function effectiveFor(collection: MappedCollection, policies: readonly Retention
     ...(conflict ? { conflict } : {}),
     withoutStartEvent: [...minimums, ...candidates].filter((rule) => !rule.time).map((rule) => rule.policy),
     withoutColumn: [...minimums, ...candidates].filter((rule) => !rule.rows).map((rule) => rule.policy),
+    referredBy,
   };
 }
 

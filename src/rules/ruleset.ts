@@ -30,6 +30,7 @@ function collectionRule(each: EffectiveCollection, options: { policyUid?: string
     ...(client && 'value' in client ? { client } : {}),
     ...(client && 'path' in client && client.path.via.length === 0 ? { client: { field: client.path.field } } : {}),
     acknowledged: collection.acknowledged,
+    ...(collection.references ? { references: collection.references } : {}),
   };
 }
 

@@ -13,6 +13,8 @@ export interface NormalRule {
   table: string;
   maxima: NormalPeriod[];
   minimums: NormalPeriod[];
+  /** Links declared into the table, sorted; absent: none. */
+  referredBy?: string[];
 }
 
 interface NormalPeriod {
@@ -27,6 +29,7 @@ export function normalRule(effective: EffectiveCollection, policyUid: string): N
     table: `${effective.collection.table.schema}.${effective.collection.table.name}`,
     maxima: normalPeriods(effective.maxima.filter((rule) => rule.policy.uid === policyUid), effective, effective.ownRuleClients),
     minimums: normalPeriods(effective.minimums, effective, []),
+    ...(effective.referredBy.length > 0 ? { referredBy: effective.referredBy } : {}),
   };
 }
 
@@ -62,6 +65,8 @@ export function compareRules(approved: NormalRule | undefined, current: NormalRu
   }
   const lost = approved.minimums.find((old) => !current.minimums.some((rule) => rule.scope === old.scope && keepsAtLeast(rule, old)));
   if (lost) return { reason: 'RuleChanged', message: `${collection}: a minimum of ${lost.period} that protected rows is gone or shorter` };
+  const unlinked = approved.referredBy?.find((link) => !current.referredBy?.includes(link));
+  if (unlinked) return { reason: 'RuleChanged', message: `${collection}: rows that refer to it by ${unlinked} no longer keep its rows, because the data map does not declare that reference any more` };
   if (current.table !== approved.table) return { reason: 'RuleChanged', message: `${collection}: now means table ${current.table}, not ${approved.table}` };
   return undefined;
 }

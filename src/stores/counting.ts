@@ -17,6 +17,15 @@ export interface CollectionRule {
   client?: { field: string } | { value: string };
   /** Triggers and rules whose side effects the owner of the data has stated. */
   acknowledged: string[];
+  /** Links to other tables that the store has no foreign key for. They order and protect as foreign keys do. */
+  references?: DeclaredReference[];
+}
+
+/** Values of `field` in the rows of a rule mean rows of `table` by their `toField`. */
+export interface DeclaredReference {
+  field: string;
+  table: TableAddress;
+  toField: string;
 }
 
 export interface CountRequest {

@@ -32,10 +32,15 @@ interface Context {
 
 /** @param seen tables on the way here; a circle of tables is refused by the plan. */
 function blocked(what: Deletable, alias: string, context: Context, seen: readonly string[]): string {
-  const own = what.edges.filter((edge) => edge.self);
+  const own = what.edges.filter((edge) => edge.self && usable(edge));
   const conditions = others(what, alias, context, seen);
   if (own.length > 0) conditions.push(descendantStays(what, own, alias, context, seen));
   return conditions.length === 0 ? 'FALSE' : conditions.join(' OR ');
+}
+
+/** A declared link that nobody can follow keeps nothing here; a plan refuses what it was to protect. */
+function usable(edge: Edge): boolean {
+  return edge.declared?.problem === undefined;
 }
 
 /** For each other table that refers to this one: one of its rows refers to this row and stays. */
@@ -44,7 +49,7 @@ function others(what: Deletable, alias: string, context: Context, seen: readonly
   return what.edges.flatMap((edge) => {
     const key = tableKey(edge.childRoot);
     const dependant = context.dependants.get(key);
-    if (edge.self || dependant === undefined || seen.includes(key) || seen.length > DEEPEST) return [];
+    if (edge.self || !usable(edge) || dependant === undefined || seen.includes(key) || seen.length > DEEPEST) return [];
     const referring = `EXISTS (${referringSql(edge, alias, context.resolver)}`;
     if (dependant.due.op === 'false') return [`${referring})`];
     const deeper = blocked(dependant, child, context, [...seen, key]);

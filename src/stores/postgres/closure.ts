@@ -1,8 +1,10 @@
+import type { DeclaredReference } from '../counting.ts';
 import type { ForeignKeyFact, Inventory, TableFact } from '../facts.ts';
 import type { TableAddress } from '../predicate.ts';
 
-/** A foreign key into a table, with partitions folded into the table they belong to. */
+/** A foreign key into a table, or a link declared in its place, with partitions folded into the table they belong to. */
 export interface Edge {
+  /** Of a declared link: `references.<column>`. */
   constraint: string;
   /** The referring table as it is to be asked: the partitioned table where that has the key, else the one partition. */
   child: TableAddress;
@@ -15,6 +17,16 @@ export interface Edge {
   indexed: boolean;
   /** A table that refers to itself. */
   self: boolean;
+  /** A map declares it and the catalogue knows nothing of it. `problem`: why it cannot be followed. */
+  declared?: { problem?: string };
+}
+
+/** A link that a map declares, as the catalogue has it. */
+export interface DeclaredLink {
+  from: TableAddress;
+  reference: DeclaredReference;
+  indexed: boolean;
+  problem?: string;
 }
 
 /** How the tables of a store hang together. */
@@ -38,7 +50,8 @@ export function tableName({ schema, name }: TableAddress): string {
   return `${schema}.${name}`;
 }
 
-export function topologyOf(inventory: Pick<Inventory, 'tables'>): Topology {
+/** @param declared links that count like foreign keys; left out where only tables and their parts matter. */
+export function topologyOf(inventory: Pick<Inventory, 'tables'>, declared: readonly DeclaredLink[] = []): Topology {
   const tables = new Map(inventory.tables.map((table) => [tableKey(table), table]));
   const children = new Map<string, TableFact[]>();
   for (const table of inventory.tables) {
@@ -55,7 +68,7 @@ export function topologyOf(inventory: Pick<Inventory, 'tables'>): Topology {
     const unique = new Map(family(table).map((member) => [tableKey(member), member]));
     return [...unique.values()].filter((member) => member.kind !== 'PartitionedTable').toSorted((a, b) => compareText(tableName(a), tableName(b)));
   };
-  const edges = [...foldEdges(inventory.tables, root, leaves)];
+  const edges = [...foldEdges(inventory.tables, root, leaves), ...declared.map((link) => edgeOf(link, root))].toSorted((a, b) => compareText(`${tableName(a.child)} ${a.constraint}`, `${tableName(b.child)} ${b.constraint}`));
   return {
     table: (address) => tables.get(tableKey(address)),
     root,
@@ -96,7 +109,22 @@ function foldEdges(tables: readonly TableFact[], root: Topology['root'], leaves:
       });
     }
   }
-  return [...found.values()].toSorted((a, b) => compareText(`${tableName(a.child)} ${a.constraint}`, `${tableName(b.child)} ${b.constraint}`));
+  return [...found.values()];
+}
+
+function edgeOf({ from, reference, indexed, problem }: DeclaredLink, root: Topology['root']): Edge {
+  return {
+    constraint: `references.${reference.field}`,
+    child: from,
+    childRoot: root(from),
+    columns: [reference.field],
+    parent: root(reference.table),
+    referencedColumns: [reference.toField],
+    onDelete: 'NoAction',
+    indexed,
+    self: tableKey(root(from)) === tableKey(root(reference.table)),
+    declared: problem === undefined ? {} : { problem },
+  };
 }
 
 /** Code unit order: the same on every machine, whatever its locale. */

@@ -9,6 +9,7 @@ import type { Connection } from './connection.ts';
 import { eventSql } from './event.ts';
 import { readFence } from './fence.ts';
 import { readInventory } from './inventory.ts';
+import { readDeclared } from './references.ts';
 import { reachable, startEventOf } from './predicates.ts';
 import { compilePredicate, utcText } from './sql.ts';
 import type { CompileContext, Parameters } from './sql.ts';
@@ -30,7 +31,8 @@ const LEAST_MS = 100;
  */
 export async function countRows(connection: Connection, request: CountRequest): Promise<CollectionCount[]> {
   const deadline = performance.now() + request.budgetMs;
-  const topology = topologyOf(await readInventory(connection));
+  const inventory = await readInventory(connection);
+  const topology = topologyOf(inventory, await readDeclared(connection, inventory, request.rules));
   const fence = await readFence(connection);
   return countIn(connection, request, { topology, holds: fence?.holds ?? [], deadline });
 }

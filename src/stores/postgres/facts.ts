@@ -7,6 +7,7 @@ import type { Connection } from './connection.ts';
 import { readOpenDrops } from './journal.ts';
 import { edgeKey } from './plan.ts';
 import type { PlanFacts } from './plan.ts';
+import { hasIndex, readDeclared } from './references.ts';
 import { quoteIdentifier, quoteTable } from './sql.ts';
 
 /** Reads what a plan needs beside the inventory, except the selectivity, which needs counts. */
@@ -26,7 +27,7 @@ export async function readPlanFacts(connection: Connection, inventory: Pick<Inve
     const table = oids.get(leaf);
     return table === undefined ? [] : [[tableKey(table), { name: table.name, parent }] as const];
   }));
-  return { referring: await readReferring(connection, inventory, request), rowsHidden: keysWhere('hidden'), published: keysWhere('published'), orphans, selectivity: new Map() };
+  return { referring: await readReferring(connection, inventory, request), rowsHidden: keysWhere('hidden'), published: keysWhere('published'), orphans, selectivity: new Map(), declared: await readDeclared(connection, inventory, request.rules) };
 }
 
 /** The mapped tables with all their parts. */
@@ -61,17 +62,6 @@ export async function readSelectivity(connection: Connection, request: PurgeRequ
     selectivity.set(rule.collection, { dueShare, timeIndexed: await hasIndex(connection, rule.table, column) });
   }
   return selectivity;
-}
-
-async function hasIndex(connection: Connection, table: TableAddress, column: string): Promise<boolean> {
-  const { rows } = await connection.query<{ found: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-       JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
-       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
-       WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3 AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree') AS found`,
-    [table.schema, table.name, column],
-  );
-  return rows[0]?.found === true;
 }
 
 /** The row's own time column that every due row must have passed; undefined when there is none. */

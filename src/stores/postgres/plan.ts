@@ -4,7 +4,7 @@ import type { Inventory, TableFact } from '../facts.ts';
 import type { PurgeMethod, PurgeRequest, PurgeStep, Refusal } from '../purging.ts';
 import type { TableAddress } from '../predicate.ts';
 import { compareText, tableKey, tableName, topologyOf } from './closure.ts';
-import type { Edge, Topology } from './closure.ts';
+import type { DeclaredLink, Edge, Topology } from './closure.ts';
 
 /** What the inventory does not tell and the plan needs, read beforehand. */
 export interface PlanFacts {
@@ -18,6 +18,8 @@ export interface PlanFacts {
   orphans: ReadonlyMap<string, { name: string; parent: TableAddress }>;
   /** Share of due rows, 0 to 1, and whether an index leads with the due predicate's time; by collection. */
   selectivity: ReadonlyMap<string, { dueShare: number; timeIndexed: boolean }>;
+  /** Links that maps declare and the catalogue has no foreign key for. */
+  declared: readonly DeclaredLink[];
 }
 
 export interface PlannedPurge {
@@ -37,7 +39,7 @@ export function edgeKey(edge: Pick<Edge, 'child' | 'constraint'>): string {
  * and asks nothing. With a refusal nothing may run; the steps then only show what was meant.
  */
 export function decidePurge(inventory: Pick<Inventory, 'tables'>, request: PurgeRequest, facts: PlanFacts): PlannedPurge {
-  const topology = topologyOf(inventory);
+  const topology = topologyOf(inventory, facts.declared);
   const refusals: Refusal[] = [];
   const rules = rulesByTable(request.rules, topology, refusals);
   const nonPersonal = new Set(request.nonPersonal.map((address) => tableKey(topology.root(address))));
@@ -138,8 +140,12 @@ function edgeRefusals(rule: CollectionRule, edge: Edge, mapped: boolean, nonPers
     if (!facts.referring.has(edgeKey(edge))) return [];
     return refuse('UnmappedReference', `${child} is declared free of personal data, but rows of it refer to ${tableName(edge.parent)} by ${edge.constraint}. Map it, so that its rows have a rule of their own.`);
   }
+  if (edge.declared?.problem !== undefined) {
+    return refuse('ReferenceNotUsable', `A data map declares that rows of ${child} refer to ${tableName(edge.parent)} by ${edge.columns.join(', ')}, but ${edge.declared.problem}. Correct or remove the reference; until then nobody can tell which rows it is to protect.`);
+  }
   if (edge.indexed) return [];
-  return refuse('ForeignKeyWithoutIndex', `No index on ${child} leads with ${edge.columns.join(', ')}, the columns of ${edge.constraint}; each deleted row would read the whole table. CREATE INDEX CONCURRENTLY ON ${child} (${edge.columns.join(', ')}).`);
+  const whose = edge.declared === undefined ? `the columns of ${edge.constraint}` : `by which a data map declares that its rows refer to ${tableName(edge.parent)}`;
+  return refuse('ForeignKeyWithoutIndex', `No index on ${child} leads with ${edge.columns.join(', ')}, ${whose}; each deleted row would read the whole table. CREATE INDEX CONCURRENTLY ON ${child} (${edge.columns.join(', ')}).`);
 }
 
 /** Kahn's algorithm, by name among equals. What it cannot order is a cycle, or waits for one. */
@@ -173,7 +179,7 @@ function cycleRefusal(cycle: readonly Selected[], selected: ReadonlyMap<string, 
   return {
     reason: 'CycleNotSupported',
     collection: cycle[0]?.rule.collection ?? '',
-    message: `${[...names].join(', ')} refer to each other in a circle (${constraints.join(', ')}), so none can go first. Take the due predicate off one of them, or drop one of the foreign keys.`,
+    message: `${[...names].join(', ')} refer to each other in a circle (${constraints.join(', ')}), so none can go first. Take the due predicate off one of them, or drop one of the foreign keys or declared references.`,
   };
 }
 

@@ -16,8 +16,8 @@ export async function planPurge(connection: Connection, request: PurgeRequest): 
   const deadline = performance.now() + request.budgetMs;
   const inventory = await readInventory(connection);
   const fence = await readFence(connection);
-  const topology = topologyOf(inventory);
   const facts = await readPlanFacts(connection, inventory, request, fence !== undefined);
+  const topology = topologyOf(inventory, facts.declared);
   const draft = decidePurge(inventory, request, facts);
   // Rows that are hidden cannot be counted; the refusal says so, and the other steps keep their forecast.
   const hidden = new Set(draft.refusals.filter(({ reason }) => reason === 'RowSecurity').map(({ collection }) => collection));

@@ -124,7 +124,7 @@ async function compile(connection: Connection, step: PurgeStep, context: PurgeCo
   if (now?.predicateDigest !== step.predicateDigest) {
     throw new StoreError('Conflict', `The rule of ${step.collection} is not the one that was planned and approved. Plan again.`);
   }
-  const topology = topologyOf(inventory);
+  const topology = topologyOf(inventory, facts.declared);
   const rule = context.request.rules.filter((candidate) => candidate.collection === step.collection);
   const targets = await resolveTargets(connection, topology, rule, fence.holds);
   return { holdsRevision: fence.holdsRevision, shapes, target: targetOf(targets, step.collection), resolver: targets.resolver };

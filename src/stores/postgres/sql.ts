@@ -74,6 +74,11 @@ export function utcText(sql: string): string {
   return `to_char(${sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }
 
+/** The equality that the column's own type means, whatever the search path. */
+export function equalsOf({ operators }: Pick<ResolvedColumn, 'operators'>): string {
+  return operators === undefined ? '=' : `OPERATOR(${quoteIdentifier(operators)}.=)`;
+}
+
 /** The column of a table. @throws StoreError `NotFound` */
 export function columnOf(table: ResolvedTable, field: string): ResolvedColumn {
   const column = table.columns.get(field);

@@ -2,7 +2,7 @@ import { StoreError } from '../errors.ts';
 import type { CollectionRule } from '../counting.ts';
 import type { Guard, Predicate } from '../predicate.ts';
 import type { Edge } from './closure.ts';
-import { columnOf, compilePredicate, isFalse, literalsOf, Parameters, quoteIdentifier, quoteTable } from './sql.ts';
+import { columnOf, compilePredicate, equalsOf, isFalse, literalsOf, Parameters, quoteIdentifier, quoteTable } from './sql.ts';
 import type { CompileContext, ResolvedTable } from './sql.ts';
 
 /** Everything that decides whether a row of one collection may go. */
@@ -87,9 +87,7 @@ export function referringSql(edge: Edge, alias: string, resolver: Resolver): str
 export function refersSql(edge: Edge, child: string, parent: (column: string) => string, resolver: Resolver): string {
   const childTable = resolver.lookup(edge.child);
   const pairs = edge.columns.map((column, index) => {
-    const { operators } = columnOf(childTable, column);
-    const equals = operators === undefined ? '=' : `OPERATOR(${quoteIdentifier(operators)}.=)`;
-    return `${quoteIdentifier(child)}.${quoteIdentifier(column)} ${equals} ${parent(edge.referencedColumns[index] ?? '')}`;
+    return `${quoteIdentifier(child)}.${quoteIdentifier(column)} ${equalsOf(columnOf(childTable, column))} ${parent(edge.referencedColumns[index] ?? '')}`;
   });
   return pairs.join(' AND ');
 }

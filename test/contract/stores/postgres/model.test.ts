@@ -1,25 +1,31 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
-import type { CollectionRule } from '../../../../src/stores/counting.ts';
-import { guard, NOW, oneOf, openStore, purgeAll, request, rule, table } from './purge-support.ts';
+import type { CollectionRule, DeclaredReference } from '../../../../src/stores/counting.ts';
+import { before, guard, NOW, oneOf, openStore, purgeAll, request, rule, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 import { fc, runs } from '../../../support/properties.ts';
 
 let server: TestPostgres;
 let store: TestStore;
-const actions = ['CASCADE', 'SET NULL', 'RESTRICT', 'NO ACTION', 'NO ACTION DEFERRABLE INITIALLY DEFERRED'];
+/** What the key does when its row goes; the last is no foreign key, and a map declares it. */
+const DECLARED = 'DECLARED';
+const actions = ['CASCADE', 'SET NULL', 'RESTRICT', 'NO ACTION', 'NO ACTION DEFERRABLE INITIALLY DEFERRED', DECLARED];
+const actionOf = (suffix: number, key: number): string => actions[(suffix + key) % actions.length] ?? '';
 
 /** Grandparents, parents, children; parents also refer to parents. Each key has its own action, by `suffix`. */
+const KEYS: readonly [from: Name, field: 'up' | 'self', to: Name][] = [['p', 'up', 'g'], ['p', 'self', 'p'], ['c', 'up', 'p'], ['c', 'self', 'g']];
+const keyOf = (suffix: number, key: number): string => (actionOf(suffix, key) === DECLARED ? '' : `REFERENCES ${KEYS[key]?.[2]}${suffix} ON DELETE ${actionOf(suffix, key)}`);
+const declaredBy = (suffix: number, name: Name): DeclaredReference[] => KEYS.flatMap(([from, field, to], key) => (from === name && actionOf(suffix, key) === DECLARED ? [{ field, table: table(`${to}${suffix}`), toField: 'id' }] : []));
 const tables = (suffix: number, action: (key: number) => string): string => `
   CREATE TABLE g${suffix} (id int PRIMARY KEY, client_id text, created_at timestamptz, up int, self int);
-  CREATE TABLE p${suffix} (id int PRIMARY KEY, client_id text, created_at timestamptz, up int REFERENCES g${suffix} ON DELETE ${action(0)}, self int REFERENCES p${suffix} ON DELETE ${action(1)});
-  CREATE TABLE c${suffix} (id int PRIMARY KEY, client_id text, created_at timestamptz, up int REFERENCES p${suffix} ON DELETE ${action(2)}, self int REFERENCES g${suffix} ON DELETE ${action(3)});
+  CREATE TABLE p${suffix} (id int PRIMARY KEY, client_id text, created_at timestamptz, up int ${action(0)}, self int ${action(1)});
+  CREATE TABLE c${suffix} (id int PRIMARY KEY, client_id text, created_at timestamptz, up int ${action(2)}, self int ${action(3)});
   ${['p', 'c'].flatMap((name) => [`CREATE INDEX ON ${name}${suffix} (up);`, `CREATE INDEX ON ${name}${suffix} (self);`]).join('\n')}`;
 
 beforeAll(async () => {
   server = await startPostgres();
-  store = await openStore(server, 'model', actions.map((_action, suffix) => tables(suffix, (key) => actions[(suffix + key) % actions.length] ?? '')).join(';\n'));
+  store = await openStore(server, 'model', actions.map((_action, suffix) => tables(suffix, (key) => keyOf(suffix, key))).join(';\n'));
 });
 afterAll(async () => {
   await store.close();
@@ -105,9 +111,9 @@ test('whatever the rows, the references and their actions, a purge leaves exactl
       run += 1;
       await insert(suffix, rows);
       const kept = guard('floor', oneOf('client_id', 'floor'));
-      const { due: _due, ...protecting } = rule(`c${suffix}`, { guards: [kept] });
-      const c: CollectionRule = childrenToo ? rule(`c${suffix}`, { guards: [kept] }) : protecting;
-      const rules = [rule(`g${suffix}`, { guards: [kept] }), rule(`p${suffix}`, { guards: [kept] }), c];
+      const { due: _due, ...protecting } = rule(`c${suffix}`, { guards: [kept], references: declaredBy(suffix, 'c') });
+      const c: CollectionRule = childrenToo ? { ...protecting, due: before() } : protecting;
+      const rules = [rule(`g${suffix}`, { guards: [kept] }), rule(`p${suffix}`, { guards: [kept], references: declaredBy(suffix, 'p') }), c];
       const goes = (row: Row): boolean => (childrenToo || row.table !== 'c') && row.due === true && unguarded(row);
       const blocked = blockedIn(rows, goes);
       // Without a rule that makes them due, rows stay for a reason only where a guard keeps them.

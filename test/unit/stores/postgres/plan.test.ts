@@ -4,6 +4,7 @@ import type { ForeignKeyFact, TableFact } from '../../../../src/stores/facts.ts'
 import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import type { TableAddress } from '../../../../src/stores/predicate.ts';
 import { tableKey } from '../../../../src/stores/postgres/closure.ts';
+import type { DeclaredLink } from '../../../../src/stores/postgres/closure.ts';
 import { decidePurge, edgeKey, predicateDigest } from '../../../../src/stores/postgres/plan.ts';
 import type { PlanFacts } from '../../../../src/stores/postgres/plan.ts';
 
@@ -41,7 +42,7 @@ function request(rules: CollectionRule[], targets: string[], changes: Partial<Pu
   return { rules, targets, nonPersonal: [], now: '2026-01-01T00:00:00Z', budgetMs: 1, ...changes };
 }
 
-const noFacts: PlanFacts = { referring: new Set(), rowsHidden: new Set(), published: new Set(), orphans: new Map(), selectivity: new Map() };
+const noFacts: PlanFacts = { referring: new Set(), rowsHidden: new Set(), published: new Set(), orphans: new Map(), selectivity: new Map(), declared: [] };
 
 function plan(tables: TableFact[], asked: PurgeRequest, facts: Partial<PlanFacts> = {}): { steps: string[]; refusals: string[]; messages: string } {
   const { steps, refusals } = decidePurge({ tables }, asked, { ...noFacts, ...facts });
@@ -85,6 +86,24 @@ describe('the steps of a purge', () => {
     const { steps, refusals } = decidePurge({ tables: [tableFact('a', { foreignKeys: [refersTo('a')] })] }, request([rule('a')], ['a']), noFacts);
     expect(refusals).toEqual([]);
     expect(steps[0]?.because).toMatch(/refers to itself/);
+  });
+});
+
+describe('a link that a map declares', () => {
+  const link = (from: string, to: string, changes: Partial<DeclaredLink> = {}): DeclaredLink => ({ from: at(from), reference: { field: `${to}_id`, table: at(to), toField: 'id' }, indexed: true, ...changes });
+  const tables = [tableFact('a'), tableFact('b')];
+  const { due: _none, ...kept } = rule('b');
+
+  test.each<[string, CollectionRule[], DeclaredLink[], string[], string[], RegExp]>([
+    ['puts the child first', [rule('a'), rule('b')], [link('b', 'a')], ['1 b BlockRange', '2 a BlockRange'], [], /^$/],
+    ['makes a step of no child that is not due', [rule('a'), kept], [link('b', 'a')], ['1 a BlockRange'], [], /^$/],
+    ['needs an index as a foreign key does', [rule('a'), kept], [link('b', 'a', { indexed: false })], ['1 a BlockRange'], ['a ForeignKeyWithoutIndex'], /declares that its rows refer to public\.a; .* CREATE INDEX CONCURRENTLY ON public\.b \(a_id\)/],
+    ['that cannot be followed refuses, since nobody knows what it is to protect', [rule('a'), kept], [link('b', 'a', { problem: 'public.b has no column a_id' })], ['1 a BlockRange'], ['a ReferenceNotUsable'], /by a_id, but public\.b has no column a_id\. Correct or remove/],
+    ['closes a circle like any other', [rule('a'), rule('b')], [link('b', 'a'), link('a', 'b')], [], ['a CycleNotSupported'], /references\.a_id.*declared references/],
+  ])('%s', (_name, rules, declared, steps, refusals, message) => {
+    const planned = plan(tables, request(rules, ['a']), { declared });
+    expect(planned).toMatchObject({ steps, refusals });
+    expect(planned.messages).toMatch(message);
   });
 });
 
