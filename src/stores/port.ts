@@ -73,8 +73,15 @@ export interface StoreReader {
   count(request: CountRequest): Promise<CollectionCount[]>;
   /** Rows per calendar month (UTC) of an event; at most 600 buckets; indeterminate rows apart. */
   histogram(table: TableAddress, time: TimeField, options: { budgetMs: number; now: string }): Promise<Histogram>;
-  /** An order-independent fingerprint of the rows a predicate selects; not cryptographic, carries no value. */
+  /**
+   * An order-independent fingerprint of the rows a guard with this predicate keeps; not cryptographic, carries no value.
+   * Throws `LimitReached` when they are too many to be read in time.
+   */
   fingerprint(table: TableAddress, where: Predicate): Promise<{ rows: number; sum: string }>;
+  /** How many rows a guard with this predicate keeps; where the budget ran out `exact` is false and `rows` a lower bound. */
+  countKept(table: TableAddress, where: Predicate, options: { budgetMs: number }): Promise<{ rows: number; exact: boolean }>;
+  /** Which of a hold's items keep their whole table because the store cannot understand them there, and why. Names no value. */
+  misread(items: StoreHold['items']): Promise<{ table: TableAddress; because: string }[]>;
   /** Plans a purge: closure over foreign keys, order, method, refusals, forecast. Changes nothing. */
   planPurge(request: PurgeRequest): Promise<PurgePlan>;
   /**

@@ -8,6 +8,7 @@ import { readFingerprint } from './fingerprint.ts';
 import { readHistogram } from './histogram.ts';
 import { readClock, readIdentity, readSessions } from './identity.ts';
 import { readInventory } from './inventory.ts';
+import { countKept, readMisread } from './kept.ts';
 import { planPurge } from './planning.ts';
 import { hasReached, readPosition } from './position.ts';
 
@@ -26,6 +27,8 @@ export function createReader(connection: Connection): StoreReader {
     count: (request) => serial(() => countRows(connection, request)),
     histogram: (table, time, options) => serial(() => readHistogram(connection, table, time, options)),
     fingerprint: (table, where) => serial(() => readFingerprint(connection, table, where)),
+    countKept: (table, where, options) => serial(() => countKept(connection, table, where, options)),
+    misread: (items) => serial(() => readMisread(connection, items)),
     planPurge: (request) => serial(() => planPurge(connection, request)),
     explain: (request) => serial(() => explainPurge(connection, request)),
     approvedRules: (policyUid) => serial(() => readApprovedRules(connection, policyUid)),
