@@ -8,6 +8,7 @@ import type { EventRecorder } from '../../runtime/events.ts';
 import { removeFinalizer } from '../../runtime/finalizers.ts';
 import { updateStatus } from '../../runtime/status.ts';
 import type { WriteBarrier } from '../../runtime/write-barrier.ts';
+import { milestones } from './milestones.ts';
 import { objectOf } from './names.ts';
 import { runStatus, type RunReport } from './status.ts';
 
@@ -35,6 +36,7 @@ export async function writeReport(run: PurgeRun, report: RunReport, context: Rep
     { uid, barrier: context.barrier, signal, timeToleranceMs: 0 },
   );
   announce(context.events, before?.status?.conditions, stored, 'Purge');
+  if (stored) for (const event of milestones(before?.status, stored)) context.events.event(stored, event);
 }
 
 /** Puts on record what happened to a run. */

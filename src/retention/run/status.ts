@@ -30,7 +30,7 @@ export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeR
     observedGeneration: generation,
     state: report.state,
     ...(report.why ? { why: report.why.slice(0, 1024) } : {}),
-    ...(report.grade ? { approval: { grade: report.grade, since: previous.approval?.grade === report.grade && previous.approval.since ? previous.approval.since : at } } : {}),
+    ...(report.grade ? { approval: approvalOf(report, report.grade, previous.approval?.since, at) } : {}),
     ...(report.progress || previous.progress ? { progress: progressOf(run, report, startedAt, now) } : {}),
     ...(report.verification ? { verification: report.verification } : {}),
     ...(report.certificate ? { certificate: report.certificate } : {}),
@@ -39,6 +39,16 @@ export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeR
     ...(final ? { finishedAt: previous.finishedAt ?? at } : {}),
     conditions: conditionsFor(outcomeOf(report), { generation, now, ...(previous.conditions ? { conditions: previous.conditions } : {}) }),
   };
+}
+
+/** What only a run says that needs no further person; the other reasons tell nothing about it. */
+const AGREED: readonly string[] = ['HoldPending', 'AuditUnavailable', 'WaitingForOtherRun', 'WaitingForWindow', 'Running', 'Throttled', 'Verifying', 'Succeeded', 'ClaimedOnly'];
+
+/** The certificate says of each approval that it was there by `since`, so a run that still waits for people has none. */
+function approvalOf({ reason }: RunReport, grade: 'Verified' | 'Unverified', since: string | undefined, at: string): NonNullable<PurgeRunStatus['approval']> {
+  if (reason === 'AwaitingApproval') return { grade };
+  const agreed = since ?? (AGREED.includes(reason) ? at : undefined);
+  return agreed === undefined ? { grade } : { grade, since: agreed };
 }
 
 function progressOf(run: PurgeRun, report: RunReport, startedAt: string | undefined, now: number): NonNullable<PurgeRunStatus['progress']> {
