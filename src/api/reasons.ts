@@ -128,11 +128,12 @@ export interface DriverReason {
 /** Why a driver refuses a plan: as long as one stands, nothing of the run is deleted and it says `SideEffect`. */
 export const REFUSALS = {
   CollectionNotFound: { meaning: 'No data map declares the collection the policy names.', next: 'Correct the name in the policy, or declare the collection in a data map.' },
-  CycleNotSupported: { meaning: 'Collections refer to each other in a circle, so none can go first.', next: 'Give one of them no maximum, or drop one of the foreign keys.' },
-  ForeignKeyWithoutIndex: { meaning: 'No index leads with the columns of a foreign key, so each deleted row would read a whole table.', next: 'Create the index the message spells out; CONCURRENTLY disturbs nobody.' },
+  CycleNotSupported: { meaning: 'Collections refer to each other in a circle, so none can go first.', next: 'Give one of them no maximum, or drop one of the foreign keys or declared references.' },
+  ForeignKeyWithoutIndex: { meaning: 'No index leads with the columns of a foreign key, or of a reference a data map declares, so each deleted row would read a whole table.', next: 'Create the index the message spells out; CONCURRENTLY disturbs nobody.' },
   ForeignTable: { meaning: 'The rows lie in another server.', next: 'Declare that server as a DataStore and map the table there.' },
   MapOverlap: { meaning: 'Two collections declare one table, so it is unclear which rule deletes.', next: 'Remove one of the two.' },
   MissingTable: { meaning: 'The store has no table of that name.', next: 'Correct the data map; after a rename, wait for the next inventory.' },
+  ReferenceNotUsable: { meaning: 'A data map declares a reference from or to a column that is missing, or between columns that cannot be compared.', next: 'Correct or remove the reference in the data map.' },
   ReplicaIdentity: { meaning: 'The table is published for DELETE and has no replica identity, so every DELETE fails.', next: 'Give it a primary key or REPLICA IDENTITY FULL.' },
   RowSecurity: { meaning: 'Row security hides rows from the login, so neither a purge nor its verification sees all.', next: 'Give the login BYPASSRLS.' },
   RuleOnDelete: { meaning: 'A rule of the table rewrites DELETE.', next: 'Drop it; one that only adds something may be stated under acknowledge in the data map.' },

@@ -109,7 +109,7 @@ export interface Collection {
    */
   times?: TimeEvent[];
   /**
-   * references lists links that have no foreign key in the store.
+   * references lists links that have no foreign key in the store. A purge orders and protects by them as by foreign keys. A row that stays keeps the row it refers to. Nothing is deleted or changed because of one, and field needs an index.
    */
   references?: SoftReference[];
   /**

@@ -18,6 +18,7 @@ describe('collections that belong together', () => {
     ['a key that only a partition has', [rule('a'), rule('b')], [table('a'), { ...table('a_1', 'b'), parents: [{ schema: 'public', name: 'a' }] }, table('b')], [['c/a', 'c/b']]],
     ['what a time is read from, without a key', [rule('items', { times: via('orders') }), rule('orders')], [table('items'), table('orders')], [['c/items', 'c/orders']]],
     ['what a guard looks into', [rule('items', { guards: [{ kind: 'Minimum', policy: 'p', predicate: { op: 'isNull', field: via('orders')[0]!.path } }] as never }), rule('orders')], [table('items'), table('orders')], [['c/items', 'c/orders']]],
+    ['what a map says refers, without a key', [rule('a', { references: [{ field: 'b_id', table: { schema: 'public', name: 'b' }, toField: 'id' }] }), rule('b')], [table('a'), table('b')], [['c/a', 'c/b']]],
     ['two collections of one table', [rule('a'), { ...rule('b'), table: { schema: 'public', name: 'a' } }], [table('a')], [['c/a', 'c/b']]],
     ['a table that refers to itself and one the store has not', [rule('tree'), rule('gone')], [table('tree', 'tree')], [['c/gone'], ['c/tree']]],
   ])('%s', (_, rules, tables, groups) => {

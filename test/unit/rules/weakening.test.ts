@@ -27,6 +27,17 @@ function daysGoingEarlier(before: Rules, after: Rules, items: readonly Row[]): s
 }
 
 describe('compared with the rule last approved', () => {
+  test('a reference into the table asks for a person when it goes, and for nobody when it comes', () => {
+    const views = aCollection();
+    const clicks = aCollection({ id: 'clicks', table: { schema: 'public', name: 'clicks' }, references: [{ field: 'view_id', table: views.table, toField: 'id' }] });
+    const [linked] = effectiveRules([views, clicks], [], NOW).map((each) => normalRule(each, 'uid-p0')) as [NormalRule];
+    const [bare] = effectiveRules([views, { ...clicks, references: [] }], [], NOW).map((each) => normalRule(each, 'uid-p0')) as [NormalRule];
+    expect(compareRules(linked, bare, 'views')).toEqual({ reason: 'RuleChanged', message: 'views: rows that refer to it by public.clicks.view_id to id no longer keep its rows, because the data map does not declare that reference any more' });
+    expect(compareRules(bare, linked, 'views')).toBeUndefined();
+    // Written before references counted.
+    expect(bare).not.toHaveProperty('referredBy');
+  });
+
   test('the same rule asks for nobody', () => {
     fc.assert(
       fc.property(collection, policies, (of, all) => {
