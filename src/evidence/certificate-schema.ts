@@ -52,6 +52,7 @@ const unsigned = {
         eligible: COUNT,
         deleted: COUNT,
         held: COUNT,
+        floored: COUNT,
         blocked: COUNT,
         indeterminate: COUNT,
         verification: closed({ level: { enum: VERIFICATION_LEVELS }, method: TEXT, residual: COUNT, at: INSTANT }),

@@ -21,8 +21,9 @@ export interface CertifiedCollection {
   /** Rows the rule reached when the run was planned; rows that came late may make `deleted` larger. */
   readonly eligible: number;
   readonly deleted: number;
-  /** Kept by a legal hold, by a row that refers to them, for want of a believable date. */
+  /** Kept by a legal hold, by a minimum or a client's own longer period, by a row that refers to them, for want of a believable date. */
   readonly held: number;
+  readonly floored: number;
   readonly blocked: number;
   readonly indeterminate: number;
   readonly verification: {
@@ -189,6 +190,7 @@ function replicaProblems({ collections, replicas, notCovered }: CertificateFacts
 
 const KEPT = [
   ['held', 'LegalHold'],
+  ['floored', 'LongerRetention'],
   ['blocked', 'BlockedByReference'],
   ['indeterminate', 'IndeterminateDate'],
 ] as const;

@@ -44,8 +44,13 @@ export function judgeTarget(store: DataStore, identity: StoreIdentity): TargetVe
  */
 export function approvedSince(store: DataStore, identity: StoreIdentity, approved: readonly ApprovedRule[]): ApprovedRule[] {
   if (judgeTarget(store, identity).is === 'Restored') return [];
+  return approved.filter(({ at }) => !restoredAfter(store, at));
+}
+
+/** Whether a restore of the store was confirmed at or after an instant (RFC 3339). */
+export function restoredAfter(store: DataStore, instant: string): boolean {
   const restored = getCondition(store.status?.conditions, 'Restored');
-  return approved.filter(({ at }) => restored?.status !== 'True' || Date.parse(at) > Date.parse(restored.lastTransitionTime));
+  return restored?.status === 'True' && Date.parse(instant) <= Date.parse(restored.lastTransitionTime);
 }
 
 /** How a store went back, and the word that confirms this one time: another restore needs another word. */

@@ -31,6 +31,7 @@ export function facts(change: Partial<CertificateFacts> = {}): CertificateFacts 
         eligible: 120,
         deleted: 118,
         held: 2,
+        floored: 0,
         blocked: 0,
         indeterminate: 0,
         verification: { level: 'VerifiedLive', method: 'count by another identity', residual: 0, at: '2026-11-24T11:59:00Z' },

@@ -1,7 +1,7 @@
 import type { DataStore } from '../../src/api/generated/dataStore.ts';
 import type { StoreConnections } from '../../src/connect/stores.ts';
 import type { Inventory, StoreIdentity } from '../../src/stores/facts.ts';
-import type { Claim, FenceState, StoreHold } from '../../src/stores/fence.ts';
+import type { ApprovedRule, Claim, FenceState, StoreHold } from '../../src/stores/fence.ts';
 import type { JournalledRun } from '../../src/stores/journal.ts';
 import type { StoreWriter } from '../../src/stores/port.ts';
 import type { BatchResult, JournalRow, PurgeContext, PurgePlan, PurgeStep } from '../../src/stores/purging.ts';
@@ -16,6 +16,7 @@ export interface StoreScript {
   plan: PurgePlan;
   fingerprint: { rows: number; sum: string } | Error;
   claim: Claim;
+  approved: ApprovedRule[];
   journal: JournalRow[];
   /** Old runs in the journal. */
   journalled: JournalledRun[];
@@ -56,6 +57,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
     plan: { steps: [aStep()], refusals: [], forecast: [aForecast(0)], walMegabytes: 1 },
     fingerprint: { rows: 0, sum: '0' },
     claim: { run: 'uid-general-1', epoch: 1, owner: 'us' },
+    approved: [],
     journal: [],
     journalled: [],
     trimmed: undefined,
@@ -82,7 +84,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
       clock: async () => script.clock,
       inventory: async () => script.inventory,
       fence: async () => script.fence,
-      approvedRules: async () => [],
+      approvedRules: async () => script.approved,
       async fingerprint() {
         told('fingerprint');
         if (script.fingerprint instanceof Error) throw script.fingerprint;

@@ -231,7 +231,7 @@ export interface ApprovalStatus {
    */
   grade?: 'Verified' | 'Unverified';
   /**
-   * since is when enough people had agreed.
+   * since is when enough people were first seen to have agreed.
    */
   since?: string;
 }
@@ -317,6 +317,12 @@ export interface HeldFingerprint {
    * sum is an order-independent fingerprint of the rows; it carries no value.
    */
   sum: string;
+  /**
+   * holds are the uids of the LegalHolds that held them. Absent where there are more.
+   *
+   * Items: A uid.
+   */
+  holds?: string[];
 }
 /**
  * The rows of one collection after the deletion.

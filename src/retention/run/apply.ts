@@ -9,13 +9,14 @@ import { done, requeueAfter } from '../../runtime/result.ts';
 import type { DomainMetrics } from '../../telemetry/metrics.ts';
 import type { Certifier } from './certify.ts';
 import { conclude } from './conclude.ts';
+import { fingerprintHeld } from './held.ts';
 import type { RunObservation } from './observe.ts';
 import type { Decision } from './plan.ts';
 import type { RunReport } from './status.ts';
 import { stepOfDecision, stepOfStretch, type RunStep } from './step.ts';
 import { watchForStop } from './stop.ts';
 import { purgeStretch } from './stretch.ts';
-import { fingerprintHeld, lookAgainAfter } from './verify.ts';
+import { lookAgainAfter } from './verify.ts';
 
 /** What carrying a run out needs, whichever run it is. */
 export interface RunWork {
@@ -62,7 +63,7 @@ export async function carryOut(run: PurgeRun, observation: RunObservation, decis
 async function purge(run: PurgeRun, { store, policy, request }: RunObservation, { maxRows, endsAt, pace }: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
   if (!store || !policy || !request) return { next: requeueAfter(RETRY_AFTER_MS) };
   const { client, connections, audit, journal, certifier, actor, owner, tell, now, signal } = context;
-  const running = { state: 'Running', reason: 'Running', why: '' } as const;
+  const running = { state: 'Running', reason: 'Running', why: '', approved: true } as const;
   const before = run.status?.progress?.deleted ?? 0;
   const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, request, connections, signal));
   await tell({ ...running, verification: { ...run.status?.verification, heldBefore }, progress: { deleted: before } });

@@ -113,7 +113,8 @@ function certifiedCollection(run: PurgeRun, collection: string, request: PurgeRe
     ...(step ? { cutoff: instant(step.cutoff) } : {}),
     eligible: forecast?.due ?? 0,
     deleted: own.reduce((sum, { deleted }) => sum + deleted, 0),
-    held: (seen?.held ?? 0) + (seen?.floored ?? 0),
+    held: seen?.held ?? 0,
+    floored: seen?.floored ?? 0,
     blocked: seen?.blocked ?? 0,
     indeterminate: seen?.indeterminate ?? 0,
     verification: {

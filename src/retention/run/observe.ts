@@ -10,7 +10,7 @@ import type { AuditLog } from '../../evidence/audit/log.ts';
 import { holdsOn, pendingHolds, storeRules, type Declarations, type StoreRules } from '../../rules/store-rules.ts';
 import type { NormalRule } from '../../rules/weakening.ts';
 import type { Client } from '../../runtime/client.ts';
-import { judgeTarget } from '../../rules/target.ts';
+import { approvedSince, judgeTarget, restoredAfter } from '../../rules/target.ts';
 import type { FenceState } from '../../stores/fence.ts';
 import type { StoreReader } from '../../stores/port.ts';
 import type { PurgeRequest } from '../../stores/purging.ts';
@@ -94,7 +94,8 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
       target: identity.fingerprint,
       pendingHolds: missingHolds(store, declarations, fence).map((hold) => `${hold.metadata.namespace}/${hold.metadata.name}`),
       ...('message' in verdict ? { targetProblem: verdict.message } : {}),
-      reasons: approvalReasons({ policy, plan: run.spec.plan, forecast, rules: request.rules, normals, approved, inventory }),
+      reasons: approvalReasons({ policy, plan: run.spec.plan, forecast, rules: request.rules, normals, approved: approvedSince(store, identity, approved), inventory }),
+      ...(verdict.is === 'Restored' || restoredAfter(store, run.metadata.creationTimestamp ?? run.spec.plan.asOf) ? { restored: true } : {}),
       ...(wider ? { wider } : {}),
       ...lostStep(run, rules, request),
       ...(fence && fence.owner !== context.owner ? { foreignOwner: fence.owner } : {}),

@@ -13,7 +13,8 @@ export const FINAL_STATES: readonly RunState[] = ['Succeeded', 'Failed', 'Supers
 export type Decision =
   | { next: 'nothing' }
   | { next: 'end'; state: 'Superseded' | 'Expired' | 'Failed'; reason: Reason; why: string }
-  | { next: 'wait'; state: 'AwaitingApproval' | 'Waiting' | 'Paused' | 'Verifying'; reason: Reason; why: string; recheckMs: number }
+  /** `approved`: whether enough people had agreed; absent where another gate was closed before that was asked. */
+  | { next: 'wait'; state: 'AwaitingApproval' | 'Waiting' | 'Paused' | 'Verifying'; reason: Reason; why: string; recheckMs: number; approved?: boolean }
   | { next: 'purge'; maxRows: number; endsAt: number; pace: Pace }
   | { next: 'verify' };
 
@@ -37,6 +38,8 @@ export interface RunInput {
   undue?: string;
   /** A sentence when the store may be another, or another history of itself, and nobody has confirmed it. */
   targetProblem?: string;
+  /** A restore of the store was confirmed after the run was planned. */
+  restored?: boolean;
   /** Who owns the store, when it is not us. */
   foreignOwner?: string;
   /** Another run that works in the same store. */
@@ -49,7 +52,7 @@ export interface RunInput {
 const SOON = 30_000;
 
 /**
- * The gates in their order: finished, policy gone, frozen, suspended, target, owner, wider, mode, approval, holds,
+ * The gates in their order: finished, policy gone, frozen, suspended, target, owner, restored, wider, mode, approval, holds,
  * audit, other run, window. Pure; the first gate that is closed decides and names itself.
  */
 export function decide(input: RunInput): Decision {
@@ -72,19 +75,20 @@ export function decide(input: RunInput): Decision {
   if (input.target !== run.spec.plan.target) return { next: 'wait', state: hold, reason: 'TargetChanged', why: `the plan was made for ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
   if (input.targetProblem) return { next: 'wait', state: hold, reason: 'TargetChanged', why: input.targetProblem, recheckMs: SOON };
   if (input.foreignOwner) return { next: 'wait', state: hold, reason: 'ForeignOwner', why: `the store belongs to ${input.foreignOwner}; only its own operator deletes there`, recheckMs: SOON };
+  if (input.restored) return { next: 'end', state: 'Superseded', reason: 'Restored', why: 'the store was put back in time after this plan was made, so what was approved is of rows that are no longer the same; the next slot plans anew' };
   if (input.wider) return { next: 'end', state: 'Superseded', reason: 'WiderThanApproved', why: `the declarations changed since the plan was made and would now delete more: ${input.wider}` };
   if (input.unresolved) return { next: 'wait', state: hold, reason: input.unresolved.reason, why: input.unresolved.message, recheckMs: SOON };
   if (input.undue) return { next: 'end', state: 'Superseded', reason: 'Superseded', why: `${input.undue}; what is left is for a new plan` };
   if (policy.spec.purge?.mode !== 'Apply') return { next: 'wait', state: hold, reason: 'PlanOnly', why: `spec.purge.mode of the policy is ${policy.spec.purge?.mode ?? 'absent'}; only Apply deletes`, recheckMs: SOON };
 
   const approval = judgeApprovals(run, policy, input.reasons);
-  if (!approval.enough) return { next: 'wait', state: begun ? 'Paused' : 'AwaitingApproval', reason: 'AwaitingApproval', why: approval.why, recheckMs: SOON };
-  if (input.pendingHolds.length > 0) return { next: 'wait', state: hold, reason: 'HoldPending', why: `LegalHold ${input.pendingHolds.join(', ')} does not stand in the store yet`, recheckMs: 2_000 };
-  if (input.auditProblem) return { next: 'wait', state: hold, reason: 'AuditUnavailable', why: input.auditProblem, recheckMs: SOON };
-  if (input.busy) return { next: 'wait', state: hold, reason: 'WaitingForOtherRun', why: `PurgeRun ${input.busy} works in the same store`, recheckMs: 5_000 };
+  if (!approval.enough) return { next: 'wait', state: begun ? 'Paused' : 'AwaitingApproval', reason: 'AwaitingApproval', why: approval.why, recheckMs: SOON, approved: false };
+  if (input.pendingHolds.length > 0) return { next: 'wait', state: hold, reason: 'HoldPending', why: `LegalHold ${input.pendingHolds.join(', ')} does not stand in the store yet`, recheckMs: 2_000, approved: true };
+  if (input.auditProblem) return { next: 'wait', state: hold, reason: 'AuditUnavailable', why: input.auditProblem, recheckMs: SOON, approved: true };
+  if (input.busy) return { next: 'wait', state: hold, reason: 'WaitingForOtherRun', why: `PurgeRun ${input.busy} works in the same store`, recheckMs: 5_000, approved: true };
 
   const window = openWindow(policy, input.now);
-  if (!window.open) return { next: 'wait', state: hold, reason: 'WaitingForWindow', why: `the next window opens at ${new Date(window.opensAt).toISOString()}`, recheckMs: Math.max(1_000, window.opensAt - input.now) };
+  if (!window.open) return { next: 'wait', state: hold, reason: 'WaitingForWindow', why: `the next window opens at ${new Date(window.opensAt).toISOString()}`, recheckMs: Math.max(1_000, window.opensAt - input.now), approved: true };
   return { next: 'purge', maxRows: approval.maxRows, endsAt: window.endsAt, pace: policy.spec.purge.pace };
 }
 

@@ -11,6 +11,8 @@ export interface RunReport {
   /** Empty: there is nothing to explain. */
   why: string;
   grade?: 'Verified' | 'Unverified';
+  /** Whether enough people have agreed; absent where nobody asked in this look. */
+  approved?: boolean;
   progress?: Progress;
   verification?: PurgeRunStatus['verification'];
   certificate?: PurgeRunStatus['certificate'];
@@ -30,7 +32,7 @@ export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeR
     observedGeneration: generation,
     state: report.state,
     ...(report.why ? { why: report.why.slice(0, 1024) } : {}),
-    ...(report.grade ? { approval: approvalOf(report, report.grade, previous.approval?.since, at) } : {}),
+    ...(report.grade ? { approval: { grade: report.grade, ...sinceOf(run, report, at) } } : {}),
     ...(report.progress || previous.progress ? { progress: progressOf(run, report, startedAt, now) } : {}),
     ...(report.verification ? { verification: report.verification } : {}),
     ...(report.certificate ? { certificate: report.certificate } : {}),
@@ -41,14 +43,11 @@ export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeR
   };
 }
 
-/** What only a run says that needs no further person; the other reasons tell nothing about it. */
-const AGREED: readonly string[] = ['HoldPending', 'AuditUnavailable', 'WaitingForOtherRun', 'WaitingForWindow', 'Running', 'Throttled', 'Verifying', 'Succeeded', 'ClaimedOnly'];
-
-/** The certificate says of each approval that it was there by `since`, so a run that still waits for people has none. */
-function approvalOf({ reason }: RunReport, grade: 'Verified' | 'Unverified', since: string | undefined, at: string): NonNullable<PurgeRunStatus['approval']> {
-  if (reason === 'AwaitingApproval') return { grade };
-  const agreed = since ?? (AGREED.includes(reason) ? at : undefined);
-  return agreed === undefined ? { grade } : { grade, since: agreed };
+/** When enough people were first seen to have agreed. A plan that has to be asked for again has not been agreed to. */
+function sinceOf(run: PurgeRun, { approved }: RunReport, at: string): { since?: string } {
+  if (approved === false) return {};
+  const since = run.status?.approval?.since ?? (approved ? at : undefined);
+  return since === undefined ? {} : { since };
 }
 
 function progressOf(run: PurgeRun, report: RunReport, startedAt: string | undefined, now: number): NonNullable<PurgeRunStatus['progress']> {
@@ -83,5 +82,6 @@ function outcomeOf(report: RunReport): Outcome {
 
 /** The report of a decision that does no work. */
 export function reportOf(decision: Extract<Decision, { next: 'end' | 'wait' }>): RunReport {
-  return { state: decision.state, reason: decision.reason, why: decision.why };
+  const approved = 'approved' in decision ? decision.approved : undefined;
+  return { state: decision.state, reason: decision.reason, why: decision.why, ...(approved === undefined ? {} : { approved }) };
 }

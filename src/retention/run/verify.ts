@@ -1,15 +1,11 @@
 import type { PurgeRun, Verification } from '../../api/generated/purgeRun.ts';
 import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
-import { anyOf } from '../../rules/rows.ts';
-import type { FenceState } from '../../stores/fence.ts';
-import type { StoreReader } from '../../stores/port.ts';
 import type { PurgeRequest, StepForecast } from '../../stores/purging.ts';
+import { compareHeld, fingerprintSame } from './held.ts';
 import { recount, type Recount } from './recount.ts';
 import { leftOver, placeOf, withReplicas } from './replica-verdict.ts';
 import { lookAtReplicas, REPLICA_WAIT_MS } from './replicas.ts';
-
-type HeldFingerprint = NonNullable<Verification['heldBefore']>[number];
 
 /** What a look by another identity showed. */
 export interface Verdict {
@@ -54,7 +50,7 @@ async function verifyPrimary(run: PurgeRun, store: DataStore, request: PurgeRequ
     const left = await recount(run, request, reader);
     if (!left.exact) throw new Error('the rows that are left could not be counted exactly');
     const before = run.status?.verification?.heldBefore;
-    const held = before ? compareHeld(before, await heldRows(request, reader)) : undefined;
+    const held = before ? compareHeld(before, await fingerprintSame(before, request, reader)) : undefined;
     const problem = problemOf(left, held);
     // After the count, so that a replica which has got there shows whatever was counted here.
     const position = independent && store.spec.endpoint.replicas?.length ? await reader.position() : undefined;
@@ -100,47 +96,6 @@ async function verifyReplicas(run: PurgeRun, store: DataStore, request: PurgeReq
   if (!left) return { counts: primary.counts, verification };
   const message = `${left.residual} due rows are in ${placeOf(left)}, which shows all that the primary had written, and none in the primary; compare the two and build the replica anew, then plan again`;
   return { counts: primary.counts, verification, problem: { reason: 'ResidualRows', message } };
-}
-
-/** Fingerprints of all held rows of the run's collections, to be compared after it. */
-export async function fingerprintHeld(run: PurgeRun, store: DataStore, request: PurgeRequest, connections: StoreConnections, signal: AbortSignal): Promise<HeldFingerprint[]> {
-  const reader = await connections.reader(store, store.spec.credentials.verify ? 'verify' : 'observe', signal);
-  try {
-    const rows = await heldRows(request, reader);
-    const planned = new Set(run.spec.plan.steps.map((step) => step.collection));
-    return rows.filter((entry) => planned.has(entry.collection));
-  } finally {
-    await reader.close();
-  }
-}
-
-async function heldRows(request: PurgeRequest, reader: StoreReader): Promise<HeldFingerprint[]> {
-  const fence: FenceState | undefined = await reader.fence();
-  const held: HeldFingerprint[] = [];
-  for (const rule of request.rules) {
-    const items = (fence?.holds ?? []).flatMap((hold) => hold.items.filter((item) => item.table.schema === rule.table.schema && item.table.name === rule.table.name));
-    if (items.length === 0) continue;
-    held.push({ collection: rule.collection, ...(await reader.fingerprint(rule.table, anyOf(items.map((item) => item.predicate)))) });
-  }
-  return held;
-}
-
-/**
- * Fewer rows is a loss. Other rows may be the application's own work on held data; it is reported, not blamed on the
- * run. Rows that joined, or a hold that was released meanwhile, leave nothing to compare with: then `unchanged` is not
- * known.
- */
-function compareHeld(before: readonly HeldFingerprint[], after: readonly HeldFingerprint[]): { unchanged?: boolean; missing?: string } {
-  let changed = false;
-  let known = true;
-  for (const entry of before) {
-    const now = after.find((candidate) => candidate.collection === entry.collection);
-    if (now && now.rows < entry.rows) return { unchanged: false, missing: `${entry.collection}: ${entry.rows - now.rows} of ${entry.rows} held rows are gone` };
-    if (now?.rows !== entry.rows) known = false;
-    else if (now.sum !== entry.sum) changed = true;
-  }
-  if (changed) return { unchanged: false };
-  return known ? { unchanged: true } : {};
 }
 
 function problemOf({ counts, residual, unseen }: Recount, held: { missing?: string } | undefined): Verdict['problem'] {

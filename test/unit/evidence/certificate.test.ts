@@ -27,7 +27,7 @@ describe('buildCertificate', () => {
   test('lists rows that stayed as exclusions, unless the caller says more', () => {
     const built = buildCertificate(
       facts({
-        collections: [collection({ name: 'a', held: 2, blocked: 3, indeterminate: 4 })],
+        collections: [collection({ name: 'a', held: 2, floored: 5, blocked: 3, indeterminate: 4 })],
         exclusions: [{ collection: 'a', reason: 'LegalHold', rows: 2, ref: 'matter-2026-014', until: null }],
       }),
     );
@@ -35,6 +35,7 @@ describe('buildCertificate', () => {
       { collection: 'a', reason: 'BlockedByReference', rows: 3, ref: null, until: null },
       { collection: 'a', reason: 'IndeterminateDate', rows: 4, ref: null, until: null },
       { collection: 'a', reason: 'LegalHold', rows: 2, ref: 'matter-2026-014', until: null },
+      { collection: 'a', reason: 'LongerRetention', rows: 5, ref: null, until: null },
     ]);
   });
 

@@ -19,7 +19,7 @@ import { aPlan, aRun } from './declared-run.ts';
 const table = { schema: 'public', name: 'views' };
 const [step] = aPlan().steps;
 const plan = aPlan({ target: digest('c'), steps: [{ ...step!, predicateDigest: digest('d') }] });
-const heldBefore = [{ collection: VIEWS, rows: 2, sum: '77' }];
+const heldBefore = [{ collection: VIEWS, rows: 2, sum: '77', holds: ['h'] }];
 const HELD = { fence: { owner: 'us', marker: 'm', holdsRevision: 1, holds: [{ uid: 'h', name: 'platform-db/matter-1', revision: 1, items: [{ table, predicate: { op: 'true' as const } }] }] } };
 const CONFIG = { namespace: 'platform-db', name: 'general-1-certificate' };
 const request: PurgeRequest = {
@@ -122,6 +122,8 @@ describe('a run that is proven', () => {
     ['were edited', { ...HELD, fingerprint: { rows: 2, sum: '78' } }, false],
     ['became more, so that nobody can tell', { ...HELD, fingerprint: { rows: 3, sum: '99' } }, undefined],
     ['are not held any more, so that nobody looked', { fence: { ...HELD.fence, holds: [] } }, undefined],
+    ['are those of another hold now, fewer rows though they are', { fence: { ...HELD.fence, holds: HELD.fence.holds.map((hold) => ({ ...hold, uid: 'other' })) }, fingerprint: { rows: 1, sum: '7' } }, undefined],
+    ['are as they were, whatever hold came since', { fence: { ...HELD.fence, holds: [...HELD.fence.holds, { ...HELD.fence.holds[0]!, uid: 'other' }] }, fingerprint: { rows: 2, sum: '77' } }, true],
   ])('tells whether the held rows %s', async (_, script, unchanged) => {
     const { report } = await end({ script, status: { auditFrom: 1, verification: { heldBefore } } });
     expect([report.state, report.verification?.heldUnchanged]).toEqual(['Succeeded', unchanged]);

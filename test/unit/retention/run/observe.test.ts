@@ -6,6 +6,7 @@ import { CONFIG_MAP, DATA_STORE, PURGE_RUN, RETENTION_POLICY } from '../../../..
 import { purgeRunFor } from '../../../../src/retention/apply.ts';
 import { derive } from '../../../../src/retention/derive.ts';
 import { observeRun, type ObserveRunContext, type RunObservation } from '../../../../src/retention/run/observe.ts';
+import { canonicalJson } from '../../../../src/evidence/canonical.ts';
 import type { Declarations } from '../../../../src/rules/store-rules.ts';
 import { aHold, aMap, aMaximum, anInventory, aPolicy, aPurge, aStore, aTable } from '../../../support/declared.ts';
 import { memoryAudit, type MemoryAudit } from '../../../support/memory-audit.ts';
@@ -101,6 +102,31 @@ describe('looking again at a run', () => {
     ['a policy that selects it no more', ({ declared }) => void (declared.policies[0] = { ...policy, spec: { ...policy.spec, collections: { categories: ['user.contact'] } } }), { undue: `the policy no longer makes ${VIEWS} due` }],
   ])('finds %s', async (_, change, found) => {
     expect((await lookAfter(change)).input).toMatchObject(found);
+  });
+
+  describe('after its policy was approved, run and verified before', () => {
+    const ask = async (store: object, at: string): Promise<RunObservation> => {
+      const { normals } = await lookAfter();
+      const approved = [{ collection: VIEWS, rule: canonicalJson(normals!.get(VIEWS)!), cutoff: '2025-02-27', run: 'uid-before', at }];
+      return lookAfter((stage) => {
+        stage.store.script.approved = approved;
+        stage.client.put(DATA_STORE, { ...aStore(), status: store } as DataStore);
+      });
+    };
+    const restored = (time: string): object => ({ conditions: [{ type: 'Restored', status: 'True', reason: 'Restored', message: '', lastTransitionTime: time }] });
+
+    test.each<[string, object, string, string[]]>([
+      ['asks nobody again', {}, '2026-02-28T02:00:00Z', []],
+      ['asks a person when the store was put back after that', restored('2026-02-28T09:00:00Z'), '2026-02-28T02:00:00Z', ['FirstRun']],
+      ['asks nobody when the store was put back before that', restored('2026-02-27T09:00:00Z'), '2026-02-28T02:00:00Z', []],
+    ])('%s', async (_, store, at, reasons) => {
+      expect((await ask(store, at)).input.reasons.map(({ reason }) => reason)).toEqual(reasons);
+    });
+
+    test('does not go on with a plan of before the store was put back', async () => {
+      expect((await ask(restored('2026-03-01T02:00:01Z'), '2026-02-28T02:00:00Z')).input).toMatchObject({ restored: true });
+      expect((await ask(restored('2026-02-27T09:00:00Z'), '2026-02-28T02:00:00Z')).input).not.toHaveProperty('restored');
+    });
   });
 
   test.each<[string, (stage: Stage) => void]>([

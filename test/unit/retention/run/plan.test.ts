@@ -24,6 +24,7 @@ const gates: [string, Partial<RunInput>, string][] = [
   ['another store', { target: 'sha256:other' }, 'wait Waiting TargetChanged'],
   ['a store with another history', { targetProblem: 'timeline 3 to 4' }, 'wait Waiting TargetChanged'],
   ['a store of another owner', { foreignOwner: 'other-cluster' }, 'wait Waiting ForeignOwner'],
+  ['a store that was put back since', { restored: true }, 'end Superseded Restored'],
   ['declarations that delete more', { wider: 'the maximum went from P2Y to P1Y' }, 'end Superseded WiderThanApproved'],
   ['a collection whose table is not found', { unresolved: { reason: 'MissingTable', message: 'views: there is no table' } }, 'wait Waiting MissingTable'],
   ['a collection that is not due any more', { undue: 'the policy no longer makes views due' }, 'end Superseded Superseded'],

@@ -52,17 +52,16 @@ describe('the status of a run', () => {
     expect(after(past, { state: 'Verifying', reason: 'Verifying' }).progress).toEqual({ deleted: 450, total: 450 });
   });
 
-  test('tells since when enough people agreed, not since when it waits for them', () => {
-    const waiting = after({}, { state: 'AwaitingApproval', reason: 'AwaitingApproval', why: '0 of 1 approvals', grade: 'Verified' });
-    expect(waiting.approval).toEqual({ grade: 'Verified' });
-    const frozen = after(waiting, { state: 'Waiting', reason: 'Frozen', why: 'x', grade: 'Verified' }, NOW + 30_000);
+  test('keeps when enough people were first seen to have agreed, and says no time before that', () => {
+    const asked = after({}, { state: 'AwaitingApproval', reason: 'AwaitingApproval', why: 'x', grade: 'Verified', approved: false });
+    expect(asked.approval).toEqual({ grade: 'Verified' });
+    const frozen = after(asked, { state: 'Waiting', reason: 'Frozen', why: 'x', grade: 'Verified' }, NOW + 10_000);
     expect(frozen.approval).toEqual({ grade: 'Verified' });
-    const agreed = after(frozen, { state: 'Waiting', reason: 'WaitingForWindow', why: 'x', grade: 'Verified' }, NOW + 60_000);
+    const agreed = after(frozen, { grade: 'Verified', approved: true }, NOW + 60_000);
     expect(agreed.approval).toEqual({ grade: 'Verified', since: '2026-03-02T03:01:00.000Z' });
-    const running = after(agreed, { grade: 'Verified' }, NOW + 90_000);
-    expect(running.approval).toEqual(agreed.approval);
-    expect(after(running, { state: 'Paused', reason: 'Frozen', why: 'x', grade: 'Verified' }, NOW + 120_000).approval).toEqual(agreed.approval);
-    expect(after(running, { state: 'Paused', reason: 'AwaitingApproval', why: 'x', grade: 'Verified' }, NOW + 120_000).approval).toEqual({ grade: 'Verified' });
+    expect(after(agreed, { state: 'Paused', reason: 'Frozen', why: 'x', grade: 'Verified' }, NOW + 90_000).approval).toEqual(agreed.approval);
+    expect(after(agreed, { grade: 'Verified', approved: true }, NOW + 90_000).approval).toEqual(agreed.approval);
+    expect(after(agreed, { state: 'AwaitingApproval', reason: 'AwaitingApproval', why: 'x', grade: 'Verified', approved: false }, NOW + 90_000).approval).toEqual({ grade: 'Verified' });
   });
 
   test('cuts a long explanation to what the schema takes', () => {
