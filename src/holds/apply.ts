@@ -4,10 +4,11 @@ import { failureOf } from '../connect/failures.ts';
 import type { StoreFacts } from '../connect/facts.ts';
 import { ensureFence } from '../connect/install.ts';
 import type { StoreConnections } from '../connect/stores.ts';
+import { tableKey, type MappedCollection } from '../rules/collections.ts';
 import { resolveHold } from '../rules/holds.ts';
-import { anyOf } from '../rules/rows.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
-import type { Inventory } from '../stores/facts.ts';
+import type { StoreHold } from '../stores/fence.ts';
+import type { TableAddress } from '../stores/predicate.ts';
 import type { StoreWriter } from '../stores/port.ts';
 import { blocksFor, type HoldSubjects } from './observe.ts';
 
@@ -23,6 +24,8 @@ export interface HoldContext {
 /** What became of a hold in one store. */
 export interface StoreOutcome {
   store: HeldStore;
+  /** What was written; empty where nothing was. */
+  items: StoreHold['items'];
   /** Where it had to be wider than its words. */
   widened: string[];
   failed: boolean;
@@ -37,7 +40,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
   const address = { namespace: store.metadata.namespace ?? '', name: store.metadata.name };
   const before = hold.status?.stores?.find((each) => each.namespace === address.namespace && each.name === address.name);
   if (!store.spec.credentials.enforce) {
-    return { store: { ...address, message: 'the store names no enforce identity, so dataward deletes nothing here and the hold has nothing to stop' }, widened: [], failed: false };
+    return { store: { ...address, message: 'the store names no enforce identity, so dataward deletes nothing here and the hold has nothing to stop' }, items: [], widened: [], failed: false };
   }
   let writer: StoreWriter | undefined;
   try {
@@ -53,38 +56,36 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
       revision: hold.metadata.generation ?? 0,
       items: resolved.items,
     });
-    const held = await countHeld(writer, resolved.items, inventory);
+    const misread = await writer.misread(resolved.items);
     return {
-      store: { ...address, enforcedSince: before?.enforcedSince ?? written.since, items: held.rows, countExact: held.exact, otherDeleters: inventory.otherDeleters.slice(0, 16) },
-      widened: resolved.widened.map((each) => `${each.collection}: ${each.because}`),
+      store: { ...address, enforcedSince: before?.enforcedSince ?? written.since, ...figuresOf(hold, before), otherDeleters: inventory.otherDeleters.slice(0, 16) },
+      items: resolved.items,
+      widened: [...resolved.widened.map((each) => `${each.collection}: ${each.because}`), ...misread.map(({ table, because }) => `${namesOf(table, rules.resolved.collections)}: ${because}, so all of its rows are held; correct the hold or the data map`)],
       failed: false,
     };
   } catch (error) {
     // A hold that stood before still stands: only its newer words are missing, and until then nothing is purged.
-    return { store: { ...address, ...(before?.enforcedSince ? { enforcedSince: before.enforcedSince } : {}), message: failureOf(error).message.slice(0, 1024) }, widened: [], failed: true };
+    return { store: { ...address, ...(before?.enforcedSince ? { enforcedSince: before.enforcedSince } : {}), message: failureOf(error).message.slice(0, 1024) }, items: [], widened: [], failed: true };
   } finally {
     await writer?.close();
   }
 }
 
+/** A count of earlier words says nothing about these. */
+function figuresOf(hold: LegalHold, before: HeldStore | undefined): Pick<HeldStore, 'items' | 'countExact' | 'countedAt'> {
+  if (!before || hold.status?.revision !== hold.metadata.generation) return {};
+  const { items, countExact, countedAt } = before;
+  return { ...(items === undefined ? {} : { items }), ...(countExact === undefined ? {} : { countExact }), ...(countedAt === undefined ? {} : { countedAt }) };
+}
+
+/** The collections that stand for a table, as their owners know it. */
+function namesOf(table: TableAddress, collections: readonly MappedCollection[]): string {
+  return collections.filter((each) => tableKey(each) === tableKey({ table })).map((each) => each.id).join(', ');
+}
+
 /** A hold does not wait for the first look at a new store. One that another installation owns takes holds all the same: they only protect. */
 async function installWhereMissing(store: DataStore, writer: StoreWriter, context: HoldContext): Promise<void> {
   if ((await writer.fence()) === undefined) await ensureFence(store, writer, context.connections, context.owner);
-}
-
-/** Held rows, for people; a figure that could not be had is no reason to say the hold does not stand. */
-async function countHeld(writer: StoreWriter, items: readonly { table: { schema: string; name: string }; predicate: Parameters<typeof anyOf>[0][number] }[], inventory: Inventory): Promise<{ rows: number; exact: boolean }> {
-  let rows = 0;
-  let exact = true;
-  for (const item of items) {
-    if (!inventory.tables.some((table) => table.schema === item.table.schema && table.name === item.table.name)) continue;
-    try {
-      rows += (await writer.fingerprint(item.table, item.predicate)).rows;
-    } catch {
-      exact = false;
-    }
-  }
-  return { rows, exact };
 }
 
 /** Ends a released hold in a store. */

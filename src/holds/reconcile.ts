@@ -16,9 +16,11 @@ import { done, requeueAfter } from '../runtime/result.ts';
 import type { EventRecorder } from '../runtime/events.ts';
 import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
-import { enforce, release, type HoldContext } from './apply.ts';
+import { enforce, release, type HoldContext, type StoreOutcome } from './apply.ts';
+import { countHeld } from './count.ts';
 import { readSubjects } from './observe.ts';
-import { holdStatus, releasedStatus } from './status.ts';
+import { countDue } from './plan.ts';
+import { holdStatus, releasedStatus, withCount } from './status.ts';
 import { endingOf, supersededCondition, supersedesCondition, type Ending } from './succession.ts';
 import { survive } from './survive.ts';
 
@@ -41,6 +43,7 @@ export interface LegalHoldContext {
 /** A hold is looked at again this often, because stores and tables appear without its object changing. */
 const LOOK_AGAIN_MS = 60_000;
 const RETRY_MS = 5_000;
+const COUNT_NEXT_MS = 1_000;
 const LEAVE_WITHIN_MS = 600_000;
 
 /**
@@ -62,16 +65,33 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     if (ending.ends) return letGo(hold, standsIn(hold), ending, work);
 
     const subjects = await readSubjects(context.client, hold);
-    const outcomes = await Promise.all(reached(hold, stores, declarations).map((store) => enforce(hold, store, declarations, subjects, work)));
+    const targets = reached(hold, stores, declarations);
+    const outcomes = await Promise.all(targets.map((store) => enforce(hold, store, declarations, subjects, work)));
     const complete = outcomes.every((outcome) => !outcome.failed);
     if (complete && hold.status?.observedGeneration !== hold.metadata.generation) await note(hold, 'hold.enforced', { generation: hold.metadata.generation ?? 0, stores: outcomes.length });
     const now = context.clock.now();
     const succession = [...supersededCondition(hold, ending), ...supersedesCondition(hold, standsIn, declarations)];
     const stored = await updateStatus<LegalHold>(context.client, LEGAL_HOLD, ref, (current) => holdStatus(current, outcomes, subjects, now, succession), { uid: hold.metadata.uid, barrier: context.barrier, signal });
     announce(context.events, hold.status?.conditions, stored, 'Hold');
+    const more = await countOne(hold, targets, outcomes, work);
     // A release that people have signed does not wait a minute longer than its successor.
-    return requeueAfter(complete && !isReleased(hold) ? LOOK_AGAIN_MS : RETRY_MS);
+    return requeueAfter(more ? COUNT_NEXT_MS : complete && !isReleased(hold) ? LOOK_AGAIN_MS : RETRY_MS);
   };
+
+  /** Counts in one store a look, after the hold is said to stand, so that other holds get their turn. True when more stores wait for it. */
+  async function countOne(hold: LegalHold, targets: readonly DataStore[], outcomes: readonly StoreOutcome[], work: HoldContext): Promise<boolean> {
+    const now = context.clock.now();
+    const due = targets.flatMap((store, index) => {
+      const outcome = outcomes[index];
+      return outcome && countDue(hold, store, outcome.store, now) ? [{ store, outcome }] : [];
+    });
+    const [first] = due;
+    if (!first) return false;
+    const counted = await countHeld(first.store, first.outcome.items, work);
+    const { namespace = '', name, uid } = hold.metadata;
+    await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace, name }, (current) => withCount(current, first.outcome.store, counted, now), { uid, barrier: context.barrier, signal: work.signal });
+    return due.length > 1;
+  }
 
   /** The object goes, the protection stays: the successor is in force first, then the old entry is taken out. */
   async function leave(hold: LegalHold, signal: AbortSignal): ReturnType<Reconcile> {

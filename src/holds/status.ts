@@ -1,5 +1,5 @@
 import { setCondition, type ConditionUpdate } from '../api/conditions.ts';
-import type { LegalHold, LegalHoldStatus } from '../api/generated/legalHold.ts';
+import type { HeldStore, LegalHold, LegalHoldStatus } from '../api/generated/legalHold.ts';
 import type { Condition } from '../api/object.ts';
 import { conditionsFor, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { StoreOutcome } from './apply.ts';
@@ -33,11 +33,21 @@ export function holdStatus(hold: LegalHold, outcomes: readonly StoreOutcome[], s
   };
 }
 
+/** The status with what was counted in one of its stores. */
+export function withCount(hold: LegalHold, of: HeldStore, counted: Pick<HeldStore, 'items' | 'countExact'>, now: number): LegalHoldStatus {
+  const stores = hold.status?.stores?.map((entry): HeldStore => {
+    if (entry.namespace !== of.namespace || entry.name !== of.name) return entry;
+    const { items: _items, ...rest } = entry;
+    return { ...rest, ...counted, countedAt: new Date(now).toISOString() };
+  });
+  return { ...hold.status, ...(stores ? { stores } : {}) };
+}
+
 function conditions(hold: LegalHold, outcomes: readonly StoreOutcome[], subjects: HoldSubjects, complete: boolean, now: number): Condition[] {
   const generation = hold.metadata.generation ?? 0;
   const failed = outcomes.find((outcome) => outcome.failed);
   const outcome: Outcome = complete
-    ? { kind: 'ready', reason: 'HoldActive', message: `The hold is committed in ${outcomes.length} stores.` }
+    ? { kind: 'ready', ...standing(hold, outcomes.length, now) }
     : { kind: 'error', error: new WaitingError('HoldPending', `${failed?.store.namespace}/${failed?.store.name}: ${failed?.store.message ?? 'not committed'}`, 5_000) };
   let list = conditionsFor(outcome, { generation, now, ...(hold.status?.conditions ? { conditions: hold.status.conditions } : {}) });
   const widened = outcomes.flatMap((each) => each.widened);
@@ -49,6 +59,13 @@ function conditions(hold: LegalHold, outcomes: readonly StoreOutcome[], subjects
     now,
   );
   return list;
+}
+
+/** A hold nobody has looked at since its date stays in force, and says so. */
+function standing({ spec }: LegalHold, stores: number, now: number): { reason: string; message: string } {
+  const message = `The hold is committed in ${stores} stores.`;
+  if (Date.parse(spec.reviewAt) > now) return { reason: 'HoldActive', message };
+  return { reason: 'ReviewOverdue', message: `${message} spec.reviewAt (${spec.reviewAt}) is past: set a new date, or have the hold released.` };
 }
 
 /** A successor that is gone must not be promised any longer, so what is not said anew is taken out. */

@@ -3,6 +3,7 @@ import type { StoreConnections } from '../../src/connect/stores.ts';
 import type { Inventory, StoreIdentity } from '../../src/stores/facts.ts';
 import type { ApprovedRule, Claim, FenceState, StoreHold } from '../../src/stores/fence.ts';
 import type { JournalledRun } from '../../src/stores/journal.ts';
+import type { TableAddress } from '../../src/stores/predicate.ts';
 import type { StoreWriter } from '../../src/stores/port.ts';
 import type { BatchResult, JournalRow, PurgeContext, PurgePlan, PurgeStep } from '../../src/stores/purging.ts';
 import { anInventory } from './declared.ts';
@@ -15,6 +16,10 @@ export interface StoreScript {
   fence: FenceState | undefined;
   plan: PurgePlan;
   fingerprint: { rows: number; sum: string } | Error;
+  /** What counting held rows gives, table by table. */
+  kept: { rows: number; exact: boolean } | Error;
+  /** Tables of a hold's items whose predicates the store cannot understand. */
+  misread: { table: TableAddress; because: string }[];
   claim: Claim;
   approved: ApprovedRule[];
   journal: JournalRow[];
@@ -56,6 +61,8 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
     fence: { owner: 'us', marker: 'm', holdsRevision: 1, holds: [] },
     plan: { steps: [aStep()], refusals: [], forecast: [aForecast(0)], walMegabytes: 1 },
     fingerprint: { rows: 0, sum: '0' },
+    kept: { rows: 0, exact: true },
+    misread: [],
     claim: { run: 'uid-general-1', epoch: 1, owner: 'us' },
     approved: [],
     journal: [],
@@ -90,6 +97,12 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
         if (script.fingerprint instanceof Error) throw script.fingerprint;
         return script.fingerprint;
       },
+      async countKept(table) {
+        told(`countKept ${table.name}`);
+        if (script.kept instanceof Error) throw script.kept;
+        return script.kept;
+      },
+      misread: async () => script.misread,
       async planPurge() {
         told('planPurge');
         return script.plan;

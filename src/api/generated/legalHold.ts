@@ -270,13 +270,17 @@ export interface HeldStore {
    */
   enforcedSince?: string;
   /**
-   * items is how many rows it keeps.
+   * items is how many rows it kept when they were last counted, those of nobody knows whom among them; absent while they could not be counted.
    */
   items?: number;
   /**
-   * countExact tells whether items was counted or estimated.
+   * countExact is false where the time for counting ran out, so that items is a lower bound, or nothing could be counted.
    */
   countExact?: boolean;
+  /**
+   * countedAt is when it was counted; counted when the words of the hold are new, then with the counts of the store.
+   */
+  countedAt?: string;
   /**
    * otherDeleters lists software in the store that deletes without asking this operator.
    *

@@ -15,7 +15,7 @@ const inventory = anInventory([aTable('views', ['id', 'client'])], { otherDelete
 const NOW = Date.parse('2026-03-01T02:00:00Z');
 
 async function enforced(hold: LegalHold, changes: { script?: Partial<StoreScript>; store?: ReturnType<typeof aStore>; connections?: Partial<StoreConnections>; subjects?: HoldSubjects } = {}): Promise<{ outcome: StoreOutcome; store: ScriptedStore; remembered: number }> {
-  const store = scriptedStore({ inventory, fingerprint: { rows: 12, sum: '1' }, ...changes.script });
+  const store = scriptedStore({ inventory, ...changes.script });
   let remembered = 0;
   const facts = { remember: () => void (remembered += 1) } as unknown as StoreFacts;
   const context: HoldContext = { connections: { ...store.connections, ...changes.connections }, facts, owner: 'us', now: () => NOW, signal: new AbortController().signal };
@@ -28,10 +28,10 @@ const before = (enforcedSince?: string): LegalHold => aHold([{}], {}, {}, { stor
 const unreachable = { writer: () => Promise.reject(new StoreError('Unreachable', 'db.example:5432 does not answer')) };
 
 describe('a hold in a store', () => {
-  test('is committed as tables and predicates, counted, and the reading it rests on is kept', async () => {
+  test('is committed as tables and predicates, and the reading it rests on is kept', async () => {
     const { outcome, store, remembered } = await enforced(aHold([{}]));
-    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z', items: 12, countExact: true, otherDeleters: ['pg_cron job 1'] }, widened: [], failed: false });
-    expect(store.calls).toEqual(['enforce:putHold uid-matter-1 views true', 'enforce:fingerprint']);
+    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z', otherDeleters: ['pg_cron job 1'] }, items: [{ table: { schema: 'public', name: 'views' }, predicate: { op: 'true' } }], widened: [], failed: false });
+    expect(store.calls).toEqual(['enforce:putHold uid-matter-1 views true']);
     expect(remembered).toBe(1);
   });
 
@@ -63,7 +63,7 @@ describe('a hold in a store', () => {
 
   test.each([[undefined], ['2026-01-05T00:00:00Z']])('that stood since %s says so and why it failed when the store cannot be reached', async (since) => {
     const { outcome } = await enforced(before(since), { connections: unreachable });
-    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', ...(since ? { enforcedSince: since } : {}), message: 'db.example:5432 does not answer' }, widened: [], failed: true });
+    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', ...(since ? { enforcedSince: since } : {}), message: 'db.example:5432 does not answer' }, items: [], widened: [], failed: true });
   });
 
   test('fails in words that carry no data when something unforeseen happens', async () => {
@@ -71,9 +71,20 @@ describe('a hold in a store', () => {
     expect([outcome.failed, outcome.store.message]).toEqual([true, "unexpected TypeError; the operator's log has the details"]);
   });
 
-  test('stands all the same when its rows could not be counted', async () => {
-    const { outcome } = await enforced(aHold([{}]), { script: { fingerprint: new StoreError('Failed', 'timeout') } });
-    expect(outcome).toMatchObject({ failed: false, store: { enforcedSince: '2026-03-01T00:00:00Z', items: 0, countExact: false } });
+  test('keeps all of a table where the store cannot understand it, and says of which collection, why and what to do', async () => {
+    const misread = [{ table: { schema: 'public', name: 'views' }, because: "2 of its values cannot be read in the column's type" }];
+    const { outcome } = await enforced(aHold([{}]), { script: { misread } });
+    expect(outcome).toMatchObject({ failed: false, widened: ["platform-db/web/views: 2 of its values cannot be read in the column's type, so all of its rows are held; correct the hold or the data map"] });
+  });
+
+  const figures = { items: 12, countExact: true, countedAt: '2026-02-28T01:30:00.000Z' };
+  test.each<[string, number, object]>([
+    ['keeps the figures of its own words', 4, figures],
+    ['has none while those are of earlier words', 3, {}],
+  ])('%s', async (_, revision, kept) => {
+    const hold = aHold([{}], {}, { generation: 4 }, { revision, stores: [{ namespace: 'platform-db', name: 'analytics', ...figures }] });
+    const { items, countExact, countedAt } = (await enforced(hold)).outcome.store;
+    expect({ items, countExact, countedAt }).toEqual({ items: undefined, countExact: undefined, countedAt: undefined, ...kept });
   });
 });
 

@@ -3,14 +3,14 @@ import { getCondition } from '../../../src/api/conditions.ts';
 import type { LegalHoldStatus } from '../../../src/api/generated/legalHold.ts';
 import type { StoreOutcome } from '../../../src/holds/apply.ts';
 import { blocksFor, readSubjects, type HoldSubjects } from '../../../src/holds/observe.ts';
-import { holdStatus, releasedStatus } from '../../../src/holds/status.ts';
+import { holdStatus, releasedStatus, withCount } from '../../../src/holds/status.ts';
 import type { Client } from '../../../src/runtime/client.ts';
 import { aHold, aStore } from '../../support/declared.ts';
 
 const NOW = Date.parse('2026-03-02T12:00:00Z');
 const hold = aHold([{}], {}, { generation: 4 });
 const nobody: HoldSubjects = { bySecret: new Map(), pins: [], unreadable: [] };
-const outcome = (name: string, changes: Partial<StoreOutcome> = {}): StoreOutcome => ({ store: { namespace: 'platform-db', name, enforcedSince: '2026-03-01T00:00:00Z' }, widened: [], failed: false, ...changes });
+const outcome = (name: string, changes: Partial<StoreOutcome> = {}): StoreOutcome => ({ store: { namespace: 'platform-db', name, enforcedSince: '2026-03-01T00:00:00Z' }, items: [], widened: [], failed: false, ...changes });
 const failed = outcome('b', { store: { namespace: 'platform-db', name: 'b', message: 'no answer' }, failed: true });
 const of = (status: LegalHoldStatus, type: string): string => `${getCondition(status.conditions, type)?.status} ${getCondition(status.conditions, type)?.reason}`;
 
@@ -35,6 +35,14 @@ describe('the status of a hold', () => {
     const blind = holdStatus(hold, [outcome('a', { widened: ['views: x'] })], { ...nobody, unreadable: ['people'] }, NOW);
     expect(of(blind, 'AsWritten')).toBe('False SubjectsUnreadable');
     expect(getCondition(blind.conditions, 'AsWritten')?.message).toMatch(/Secret [^ ]+\/people \(spec.scope\[\].subjects\) is missing, names nobody or was changed, .*put it there as it was/);
+  });
+
+  test('takes up what was counted in one store, and a figure that could not be had takes the old one away', () => {
+    const standing = { ...hold, status: holdStatus(hold, [outcome('a'), outcome('b')], nobody, NOW) };
+    const counted = withCount(standing, { namespace: 'platform-db', name: 'b' }, { items: 7, countExact: true }, NOW);
+    expect(counted.stores?.map(({ name, items, countExact, countedAt }) => [name, items, countExact, countedAt])).toEqual([['a', undefined, undefined, undefined], ['b', 7, true, '2026-03-02T12:00:00.000Z']]);
+    expect(counted.conditions).toEqual(standing.status.conditions);
+    expect(withCount({ ...hold, status: counted }, { namespace: 'platform-db', name: 'b' }, { countExact: false }, NOW).stores?.[1]).toEqual({ ...outcome('b').store, countExact: false, countedAt: '2026-03-02T12:00:00.000Z' });
   });
 
   test('shows fifty stores, those it does not stand in first, and counts the rest', () => {

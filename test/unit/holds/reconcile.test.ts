@@ -66,7 +66,7 @@ describe('a hold', () => {
   test('has its finalizer before it is in any store, then stands, and is recorded once', async () => {
     const one = stage(aHold([{}]));
     expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 60_000 });
-    expect(one.client.writes).toEqual(['patch LegalHold platform-db/matter-1', 'replaceStatus LegalHold platform-db/matter-1']);
+    expect(one.client.writes).toEqual(['patch LegalHold platform-db/matter-1', 'replaceStatus LegalHold platform-db/matter-1', 'replaceStatus LegalHold platform-db/matter-1']);
     expect(one.hold()).toMatchObject({ metadata: { finalizers: FINALIZERS }, status: { state: 'Active', stores: [{ name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z' }] } });
     await one.look();
     expect(one.actions()).toEqual(['hold.enforced']);
@@ -77,6 +77,41 @@ describe('a hold', () => {
     expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 5_000 });
     expect(one.hold()?.status).toMatchObject({ state: 'Pending', observedGeneration: 1, stores: [{ ...standing, message: 'no answer' }] });
     expect(one.actions()).toEqual([]);
+  });
+
+  test('is counted once it is said to stand, by who only looks, and again when the store is', async () => {
+    const one = stage(aHold([{}]));
+    one.store.script.kept = { rows: 12, exact: true };
+    await one.look();
+    expect(one.store.calls).toEqual(['enforce:putHold uid-matter-1 views true', 'observe:countKept views']);
+    expect(one.hold()?.status?.stores).toMatchObject([{ items: 12, countExact: true, countedAt: expect.any(String) }]);
+    await one.look();
+    await one.look();
+    const counts = (): number => one.store.calls.filter((call) => call.includes('countKept')).length;
+    expect([counts(), one.hold()?.status?.stores?.[0]?.items]).toEqual([1, 12]);
+    one.store.script.kept = { rows: 14, exact: false };
+    await one.clock.advance(86_400_000);
+    await one.look();
+    expect(one.hold()?.status?.stores).toMatchObject([{ items: 14, countExact: false }]);
+    expect([counts(), one.store.open()]).toEqual([2, 0]);
+  });
+
+  test('stands all the same when its rows cannot be counted, and shows no figure', async () => {
+    const one = stage(aHold([{}]));
+    one.store.script.kept = new StoreError('PermissionDenied', 'reader may not read public.views');
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 60_000 });
+    expect(one.hold()?.status).toMatchObject({ state: 'Active', stores: [{ countExact: false }] });
+    expect(one.hold()?.status?.stores?.[0]).not.toHaveProperty('items');
+    expect(one.store.open()).toBe(0);
+  });
+
+  test('is counted in one store a look, so that other holds get their turn; stores its status has no room for are not counted again', async () => {
+    const one = stage(aHold([{}]), { stores: ['a', 'b'] });
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 1_000 });
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 60_000 });
+    expect(one.hold()?.status?.stores?.map((store) => store.countExact)).toEqual([true, true]);
+    const many = stage(aHold([{}], {}, {}, { revision: 1, truncated: 10, stores: [{ ...standing, name: 's1' }] }), { stores: ['s1', 's2'] });
+    expect(await many.look()).toEqual({ kind: 'requeueAfter', ms: 60_000 });
   });
 
   test('stays in a store it no longer selects', async () => {

@@ -1,0 +1,20 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
+import type { HeldStore, LegalHold } from '../api/generated/legalHold.ts';
+import { owedSlot } from '../rules/schedule.ts';
+
+/**
+ * Whether the rows a hold keeps in a store are to be counted: once for its words, then when the store's counts are made
+ * (`spec.observation.counts.schedule`). The figure is for people; a scan each minute for it would be all that a store does.
+ *
+ * @param held what the next status says of the store; its figures are gone where the words are new
+ */
+export function countDue(hold: LegalHold, store: DataStore, held: HeldStore, now: number): boolean {
+  if (held.enforcedSince === undefined) return false;
+  if (held.countedAt !== undefined) {
+    const schedule = { cron: store.spec.observation.counts.schedule, timeZone: 'UTC' };
+    return owedSlot(schedule, Date.parse(held.countedAt), now, store.metadata.uid ?? '') !== undefined;
+  }
+  // Of a store the status has no room for nobody would see the figure, and it would be counted for ever.
+  const leftOut = (hold.status?.truncated ?? 0) > 0 && hold.status?.revision === hold.metadata.generation;
+  return !leftOut || (hold.status?.stores ?? []).some((each) => each.namespace === held.namespace && each.name === held.name);
+}
