@@ -10,9 +10,10 @@ import type { DomainMetrics } from '../../telemetry/metrics.ts';
 import type { Certifier } from './certify.ts';
 import { conclude } from './conclude.ts';
 import { fingerprintHeld } from './held.ts';
+import { hasBegun, recordRest } from './ledger.ts';
 import type { RunObservation } from './observe.ts';
 import type { Decision } from './plan.ts';
-import type { RunReport } from './status.ts';
+import { reportOf, type RunReport } from './status.ts';
 import { stepOfDecision, stepOfStretch, type RunStep } from './step.ts';
 import { watchForStop } from './stop.ts';
 import { purgeStretch } from './stretch.ts';
@@ -50,6 +51,7 @@ export async function carryOut(run: PurgeRun, observation: RunObservation, decis
     case 'nothing':
       return { next: done() };
     case 'end':
+      return end(run, observation, decision, context);
     case 'wait':
       return stepOfDecision(decision);
     case 'purge':
@@ -57,6 +59,14 @@ export async function carryOut(run: PurgeRun, observation: RunObservation, decis
     case 'verify':
       return verify(run, observation, context);
   }
+}
+
+/** What it deleted is on record before it ends, and waited for while the store cannot be asked; whoever will not wait deletes the run. */
+async function end(run: PurgeRun, { store }: RunObservation, decision: Extract<Decision, { next: 'end' }>, { connections, journal, certifier, actor, signal }: ApplyContext): Promise<RunStep> {
+  const step = stepOfDecision(decision);
+  if (!store || !hasBegun(run)) return step;
+  const deleted = await recordRest({ run, store }, connections, { journal, actor, nameClient: certifier.nameClient, signal });
+  return { ...step, report: { ...reportOf(decision), ...(deleted === undefined ? {} : { progress: { deleted } }) } };
 }
 
 /** One stretch of work: what is held is counted before it, and whoever looks sees that it is under way. */

@@ -1,5 +1,6 @@
 import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import { TerminalError } from '../../runtime/result.ts';
 import type { StoreWriter } from '../../stores/port.ts';
@@ -67,6 +68,27 @@ export async function openLedger(work: { run: PurgeRun; store: DataStore }, writ
   };
   told = await ledger.takeOver();
   return ledger;
+}
+
+/** Whether rows may have gone in the name of a run. */
+export function hasBegun(run: PurgeRun): boolean {
+  return ['Running', 'Paused', 'Verifying'].includes(run.status?.state ?? '');
+}
+
+/**
+ * Puts on record what a run deleted that goes no further: its last batches may have been committed just before a process
+ * died. Gives the rows it deleted in all; undefined where the store has less of them than is on record already.
+ */
+export async function recordRest(work: { run: PurgeRun; store: DataStore }, connections: StoreConnections, context: LedgerContext & { signal: AbortSignal }): Promise<number | undefined> {
+  const writer = await connections.writer(work.store, context.signal);
+  try {
+    return (await openLedger(work, writer, context)).deleted();
+  } catch (error) {
+    if (error instanceof JournalLostError) return undefined;
+    throw error;
+  } finally {
+    await writer.close();
+  }
 }
 
 function entryOf(row: JournalRow, nameClient: (key: string) => string): { seq: number; [field: string]: string | number | Record<string, number> } {

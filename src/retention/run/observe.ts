@@ -61,7 +61,7 @@ export async function observeRun(run: PurgeRun, context: ObserveRunContext): Pro
     ...(frozen ? { frozen } : {}),
     ...(health.ok ? {} : { auditProblem: health.reason }),
   };
-  if (!policy || !store) return { input: base };
+  if (!policy || !store) return { input: base, ...(store ? { store } : {}) };
 
   const declarations = await context.declarations.read();
   const busy = await otherRun(run, context.client);

@@ -15,6 +15,7 @@ import { letGo, noteRun, writeReport, type ReportContext } from './report.ts';
 import type { RunReport } from './status.ts';
 import { stepOfFailure, type RunStep } from './step.ts';
 import { trimJournal } from './trim.ts';
+import { withdraw } from './withdraw.ts';
 
 export interface PurgeRunContext extends RunWork, ReportContext {
   /** Live, not cached: what is destroyed is decided on it. */
@@ -32,8 +33,7 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
   return async (ref, { signal }) => {
     const run = await context.client.get<PurgeRun>(PURGE_RUN, ref);
     if (!run) return done();
-    // Deleting a run deletes no data and undoes none: it only ends here.
-    if (run.metadata.deletionTimestamp && !ended(run)) await noteRun(run, { action: 'purge.withdrawn', why: 'the PurgeRun was deleted by a person' }, context);
+    if (run.metadata.deletionTimestamp && !ended(run)) await withdraw(run, context, signal);
     if (run.metadata.deletionTimestamp || ended(run)) return over(run);
 
     const grade = run.status?.approval?.grade ?? (await approvalGrade(context.client, run));

@@ -35,6 +35,8 @@ interface Stage {
   /** Last row of each run that the audit log has. */
   recorded: Map<string, number>;
   warnings: string[];
+  /** Rows of the journal that were taken over. */
+  putOnRecord: number[];
   actions(): string[];
 }
 
@@ -53,6 +55,7 @@ async function stage(): Promise<Stage> {
   const source = { read: async () => declared };
   const recorded = new Map<string, number>();
   const warnings: string[] = [];
+  const putOnRecord: number[] = [];
   const certifier = { client, audit, key: signer, keep: async () => {}, anchor: async () => signCheckpoint(audit.chainId, audit.head(), signer, NOON), bundleDigest: null, nameClient: (key: string) => key, version: '0.1.0', actor: 'dataward', now: clock.now };
   const reconcile = createPurgeRunReconcile({
     client,
@@ -62,7 +65,7 @@ async function stage(): Promise<Stage> {
     connections: store.connections,
     declarations: source,
     cached: source,
-    journal: { ...silentJournal, through: (_store, run) => recorded.get(run) ?? 0, recordedAt: () => 1 },
+    journal: { ...silentJournal, takeOver: async (taken, rows) => (putOnRecord.push(...rows.map(({ seq }) => seq)), silentJournal.takeOver(taken, rows)), through: (_store, run) => recorded.get(run) ?? 0, recordedAt: () => 1 },
     anchored: () => 1,
     logger: { ...silentLogger, warn: (message) => void warnings.push(message) },
     rootNamespace: 'dataward-system',
@@ -85,6 +88,7 @@ async function stage(): Promise<Stage> {
     change,
     recorded,
     warnings,
+    putOnRecord,
     approve: () => change({ spec: { approvals: [{ by: 'alice', planDigest: run().spec.planDigest }] } }),
     look: async () => {
       const result = await reconcile(ref, { signal: new AbortController().signal });
@@ -241,16 +245,49 @@ describe('a run', () => {
       one.client.take(RETENTION_POLICY, { namespace: 'platform-db', name: 'general' });
       await one.look();
       expect([...ended(one), ...one.actions()]).toEqual([end, true, [], action]);
-      expect(one.store.calls.filter((call) => call.startsWith('enforce'))).toEqual([]);
+      expect(one.store.calls.filter((call) => call.startsWith('enforce') && !call.startsWith('enforce:journalledRuns'))).toEqual([]);
     }
   });
 
-  test.each([['Running', ['purge.withdrawn']], ['Succeeded', []]] as const)('that is deleted while %s is let go without a look at the store', async (state, actions) => {
+  test.each([['Running', ['purge.withdrawn']], ['Succeeded', []]] as const)('that is deleted while %s is let go, and nothing of it is carried out', async (state, actions) => {
     const one = await stage();
     one.change({ metadata: { deletionTimestamp: '2026-03-01T02:00:00Z' }, status: { state } });
     const before = one.store.calls.length;
     expect(await one.look()).toEqual({ kind: 'done' });
     expect([one.run().metadata.finalizers, one.actions(), one.store.calls.length - before]).toEqual([[], actions, 0]);
+  });
+
+  test.each<[string, (one: Stage) => void, string, string, object]>([
+    ['whose policy is gone', (one) => one.client.take(RETENTION_POLICY, { namespace: 'platform-db', name: 'general' }), 'Superseded', 'purge.superseded', { progress: { deleted: 60 } }],
+    ['that is not the plan it was', (one) => one.change({ spec: { planDigest: digest('0') } }), 'Failed', 'purge.failed', { progress: { deleted: 60 } }],
+    ['that a person deletes', (one) => one.change({ metadata: { deletionTimestamp: '2026-03-01T02:00:00Z' } }), 'Running', 'purge.withdrawn', {}],
+  ])('%s has its last batches on record before it ends: the process before may have died right after them', async (_, change, state, action, status) => {
+    const one = await stage();
+    one.change({ status: { state: 'Running', progress: { deleted: 40 } } });
+    for (const seq of [1, 2]) one.store.script.journal.push({ run: one.run().metadata.uid ?? '', seq, epoch: 1, collection: 'views', table: { schema: 'public', name: 'views' }, method: 'BlockRange', deleted: 30, clients: {}, at: '' });
+    one.recorded.set(one.run().metadata.uid ?? '', 1);
+    change(one);
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect([one.putOnRecord, one.run().status?.state, one.actions(), one.run().metadata.finalizers]).toEqual([[2], state, [action], []]);
+    expect(one.run().status).toMatchObject(status);
+  });
+
+  test('that a person deletes is let go although its store does not answer, and the record says what may be missing', async () => {
+    const one = await stage();
+    one.change({ metadata: { deletionTimestamp: '2026-03-01T02:00:00Z' }, status: { state: 'Paused' } });
+    one.store.connections.writer = () => Promise.reject(new StoreError('Unreachable', 'db.example does not answer'));
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(one.audit.entries.map(({ refs }) => refs?.['why'])).toEqual(['the PurgeRun was deleted by a person; its last batches may not be on record: Unreachable']);
+    expect(one.run().metadata.finalizers).toEqual([]);
+  });
+
+  test('that would end waits for a store that does not answer, since what it deleted last is not on record', async () => {
+    const one = await stage();
+    one.change({ status: { state: 'Running' } });
+    one.client.take(RETENTION_POLICY, { namespace: 'platform-db', name: 'general' });
+    one.store.connections.writer = () => Promise.reject(new StoreError('Unreachable', 'db.example does not answer'));
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 30_000 });
+    expect(one.run().status).toMatchObject({ state: 'Running', why: 'db.example does not answer' });
   });
 
   test('that ends takes old runs out of the journal of its store, after it is told that it ended', async () => {
