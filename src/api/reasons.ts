@@ -50,9 +50,8 @@ export const REASONS = {
   AllControlsPass: 'Every control that applies passes.',
   ViolationsFound: 'At least one control fails.',
   EvaluationFailed: 'At least one control could not be judged for want of a fresh fact.',
-  FactsExpired: 'The last readings are too old to count.',
   ParameterInvalid: 'A parameter of the profile is unknown or out of range.',
-  AppliedAsWritten: 'The profile asks for no less than that of the root namespace.',
+  AppliedAsWritten: 'The policy is applied as it says; the profile asks for no less than that of the root namespace.',
   LooserThanRoot: 'The profile asks for less than that of the root namespace; what it asks less is not applied.',
 
   // Retention
@@ -61,7 +60,7 @@ export const REASONS = {
   NoConflict: 'No minimum lasts longer than a maximum.',
   NoStartEvent: 'A selected collection does not have the event the period starts at.',
   MissingRowField: 'A selected collection does not have a field that spec.rows names.',
-  UnmappedReference: 'A foreign key of an undescribed table points at rows to delete.',
+  NoClientKey: 'The policy speaks of single clients, and a selected collection declares no client key.',
   SideEffect: 'A trigger would run during a deletion and nobody has acknowledged it.',
   ReplacedByStricter: 'Another policy has the shorter maximum.',
   NotInRootNamespace: 'spec.namespaceSelector is set outside the root namespace.',
@@ -113,7 +112,7 @@ export const REASONS = {
   HoldWidened: 'A collection cannot express a part of the hold, so all of it is held.',
   SubjectsUnreadable: 'The Secret with the subjects is missing or changed, so the whole block is held.',
   ReviewOverdue: 'spec.reviewAt is past; the hold stays in force.',
-  MovedToRootNamespace: 'The namespace is being deleted; the hold was created again in the root namespace.',
+  MovedToRootNamespace: 'A hold was deleted without a release, alone or with its namespace; it was created again in the root namespace.',
 } as const;
 
 export type Reason = keyof typeof REASONS;

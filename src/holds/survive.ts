@@ -3,11 +3,13 @@ import { LEGAL_HOLD, MOVED_FROM_ANNOTATION } from '../api/kinds.ts';
 import { originOf } from '../rules/succession.ts';
 import type { AuditLog } from '../evidence/audit/log.ts';
 import { isAlreadyExists, type Client } from '../runtime/client.ts';
+import type { EventRecorder } from '../runtime/events.ts';
 
 export interface SurvivalContext {
   client: Client;
   rootNamespace: string;
   audit: AuditLog;
+  events: EventRecorder;
   /** User name the audit log names for what the operator did. */
   actor: string;
 }
@@ -37,7 +39,9 @@ export async function survive(hold: LegalHold, context: SurvivalContext): Promis
   };
   await context.audit.append({ actor: context.actor, action: 'hold.moved', object: { kind: 'LegalHold', namespace, name, uid }, outcome: 'Done', refs: { successor: successor.metadata.name } });
   try {
-    return await context.client.create(LEGAL_HOLD, successor);
+    const created = await context.client.create(LEGAL_HOLD, successor);
+    context.events.event(created, { type: 'Warning', reason: 'MovedToRootNamespace', action: 'Hold', note: `LegalHold ${namespace}/${name} was deleted without a release; it stays in force as ${ref.namespace}/${ref.name}.` });
+    return created;
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
     return context.client.get<LegalHold>(LEGAL_HOLD, ref);

@@ -45,7 +45,7 @@ export function createRetentionPolicyReconcile(context: RetentionPolicyContext):
     const now = context.clock.now();
     const invalid = specProblem(policy);
     if (invalid) {
-      await write(policy, { observation: { views: [], runs: [] }, outcomes: [], due: { due: false, nextAt: Number.POSITIVE_INFINITY }, invalid }, now, signal);
+      await write(policy, { observation: { views: [], runs: [] }, rootNamespace: '', outcomes: [], due: { due: false, nextAt: Number.POSITIVE_INFINITY }, invalid }, now, signal);
       return done();
     }
 
@@ -57,10 +57,13 @@ export function createRetentionPolicyReconcile(context: RetentionPolicyContext):
       const plan = { client: context.client, connections: context.connections, audit: context.audit, actor: context.actor, slot: due.slot, now: () => context.clock.now(), signal };
       for (const view of observation.views) outcomes.push(...(await planStore(policy, view.store, declarations, observation.runs, plan)));
     }
+    for (const outcome of outcomes) {
+      if (outcome.made === 'Run') context.events.event(policy, { type: 'Normal', reason: 'Planned', action: 'Plan', note: `PurgeRun ${outcome.name} was planned for store ${outcome.store}.` });
+    }
     const failed = outcomes.some((outcome) => outcome.made === 'Failure');
     for (const run of surplusRuns(observation.runs)) await context.client.delete(PURGE_RUN, { namespace: run.metadata.namespace ?? '', name: run.metadata.name }, { uid: run.metadata.uid });
     // A slot that failed stays owed: it is tried again, and its time is not written down as acted upon.
-    await write(policy, { observation, outcomes, due: due.due && failed ? { due: false, nextAt: now + RETRY_MS } : due }, now, signal);
+    await write(policy, { observation, rootNamespace: declarations.rootNamespace, outcomes, due: due.due && failed ? { due: false, nextAt: now + RETRY_MS } : due }, now, signal);
     if (failed) return requeueAfter(RETRY_MS);
     return due.due ? requeueAfter(1_000) : requeueAt(Math.min(due.nextAt, now + LOOK_AGAIN_MS), now);
   };

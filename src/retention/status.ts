@@ -5,6 +5,7 @@ import { latestRuns } from '../rules/latest-runs.ts';
 import { inertBecause } from '../rules/ruleset.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { PlanOutcome } from './apply.ts';
+import { asWritten, deviation } from './as-written.ts';
 import type { PolicyObservation, StoreView } from './observe.ts';
 import type { Due } from './schedule.ts';
 
@@ -12,6 +13,8 @@ const WORST = 50;
 
 export interface PolicyReport {
   observation: PolicyObservation;
+  /** Where a policy may reach into other namespaces. */
+  rootNamespace: string;
   outcomes: readonly PlanOutcome[];
   due: Due;
   /** What is wrong with the spec beyond its schema, e.g. a zone nobody knows. */
@@ -52,12 +55,7 @@ function entriesOf(policy: RetentionPolicy, view: StoreView): EffectiveEntry[] {
   const uid = policy.metadata.uid;
   const store = `${view.store.metadata.namespace}/${view.store.metadata.name}`;
   return view.effective.map((each) => {
-    const because =
-      each.losers.find((loser) => loser.policy.uid === uid)?.because ??
-      (each.withoutStartEvent.some((ref) => ref.uid === uid) ? 'the collection does not declare the start event' : undefined) ??
-      (each.withoutColumn.some((ref) => ref.uid === uid) ? 'the collection lacks a column that spec.rows names' : undefined) ??
-      inertBecause(each) ??
-      each.conflict;
+    const because = deviation(uid, each)?.because ?? each.conflict;
     const working = inertBecause(each) === undefined ? [...each.maxima, ...each.minimums] : each.minimums;
     const applied = working.some((rule) => rule.policy.uid === uid && rule.time && rule.rows);
     return { store, collection: each.collection.id, applied, ...(because ? { because: because.slice(0, 512) } : {}) };
@@ -85,8 +83,9 @@ function conditions(policy: RetentionPolicy, report: PolicyReport, entries: read
   const list = conditionsFor(outcomeOf(policy, report), { generation, now, ...(policy.status?.conditions ? { conditions: policy.status.conditions } : {}) });
   const conflicts = report.observation.views.flatMap((view) => view.effective.filter((each) => each.conflict).map((each) => `${each.collection.id}: ${each.conflict}`));
   const conflicted = conflicts.length > 0;
+  const told = report.invalid ? list : setCondition(list, asWritten(policy, report.observation, report.rootNamespace), now);
   return setCondition(
-    list,
+    told,
     {
       type: 'Conflicted',
       status: conflicted ? 'True' : 'False',

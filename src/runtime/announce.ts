@@ -2,7 +2,7 @@ import type { Condition, KubeObject } from '../api/object.ts';
 import type { EventRecorder } from './events.ts';
 
 /** Conditions whose change people want to hear of; the others move with these. */
-const ANNOUNCED = ['Ready', 'Stalled', 'Reachable', 'Covered', 'Compliant', 'Resolved', 'Accepted', 'Conflicted', 'Supersedes', 'Superseded', 'Rewound', 'Completed', 'Failed'];
+const ANNOUNCED = ['Ready', 'Stalled', 'Reachable', 'Covered', 'Compliant', 'Resolved', 'Accepted', 'Conflicted', 'AsWritten', 'Supersedes', 'Superseded', 'Rewound', 'Completed', 'Failed'];
 /** Conditions for which True is the bad news. */
 const ABNORMAL = ['Stalled', 'Conflicted', 'Rewound', 'Failed'];
 
@@ -18,7 +18,7 @@ export function announce(events: EventRecorder, before: readonly Condition[] | u
     // The first look finds much unknown; that is no news.
     if (!old && condition.status === 'Unknown') continue;
     const bad = ABNORMAL.includes(condition.type) ? condition.status === 'True' : condition.status === 'False';
-    if (condition.type === 'Conflicted' && !bad && !old) continue;
+    if (['Conflicted', 'AsWritten'].includes(condition.type) && !bad && !old) continue;
     events.event(stored, { type: bad ? 'Warning' : 'Normal', reason: condition.reason, action, note: `${condition.type}=${condition.status}: ${condition.message}` });
   }
 }

@@ -10,6 +10,9 @@ const SRC = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 
 const FOLDERS = ['compliance', 'connect', 'datamap', 'datastore', 'holds', 'retention'];
 const WRITTEN = /(?:\breason: |(?:Terminal|Waiting|Connection)Error\()'([A-Z][A-Za-z]*)'/g;
 
+/** Any quoted word: a reason may be chosen in one place and put into a condition in another. */
+const QUOTED = /'([A-Z][A-Za-z]*)'/g;
+
 /** The sources below a folder of src, with their path in it. */
 function sourcesBelow(folder: string): { file: string; text: string }[] {
   const files = readdirSync(path.join(SRC, folder), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
@@ -24,6 +27,18 @@ test('every reason that is written out in the code is in the documented list', (
     });
   });
   expect(undocumented).toEqual([]);
+});
+
+test('every documented reason is written somewhere in the code', () => {
+  const written = new Set(['cli', 'operator', 'rules', 'runtime', ...FOLDERS].flatMap(sourcesBelow).flatMap(({ text }) => [...text.matchAll(QUOTED)].map(([, word]) => word)));
+  expect(Object.keys(REASONS).filter((word) => !written.has(word))).toEqual([]);
+});
+
+test('every reason docs/operations.md explains is one of these', () => {
+  const table = /^\| reason \| what to do \|$([\s\S]*?)^$/m.exec(readFileSync(path.join(SRC, '..', 'docs', 'operations.md'), 'utf8'))?.[1] ?? '';
+  const words = table.split('\n').flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([A-Z][A-Za-z]*)`/g)].map(([, word]) => word ?? ''));
+  expect(words).toContain('AwaitingApproval');
+  expect(words.filter((word) => !Object.hasOwn(REASONS, word))).toEqual([]);
 });
 
 test('every reason is one CamelCase word, and its meaning a sentence', () => {

@@ -27,6 +27,8 @@ interface Stage {
   store: ScriptedStore;
   clock: FakeClock;
   actions(): string[];
+  /** Reasons of the events and what they are about, oldest first. */
+  told: string[];
   look(which?: typeof ref): Promise<Result>;
   hold(which?: typeof ref): LegalHold | undefined;
 }
@@ -35,6 +37,7 @@ function stage(hold: LegalHold, options: { unreachable?: boolean; stores?: strin
   const names = options.stores ?? ['analytics'];
   const client = memoryClient([[LEGAL_HOLD, hold], ...names.map((name) => [DATA_STORE, aStore({}, { name, uid: `uid-${name}` })] as const)]);
   const audit = memoryAudit();
+  const told: string[] = [];
   const store = scriptedStore({ inventory: anInventory([aTable('views', ['id'])]) });
   const clock = createFakeClock();
   const declarations: DeclarationSource = { read: async () => ({ maps: [aMap([{}])], policies: [], holds: [], namespaces: new Map([['platform-db', { 'kubernetes.io/metadata.name': 'platform-db' }]]), rootNamespace: ROOT }) };
@@ -49,13 +52,14 @@ function stage(hold: LegalHold, options: { unreachable?: boolean; stores?: strin
     actor: 'dataward',
     owner: 'us',
     barrier: { wrote: () => {}, passed: async () => true },
-    events: { event: () => {}, flush: async () => {}, stop: async () => {} },
+    events: { event: ({ metadata }, { reason }) => void told.push(`${reason} ${metadata.namespace}/${metadata.name}`), flush: async () => {}, stop: async () => {} },
   });
   return {
     client,
     audit,
     store,
     clock,
+    told,
     actions: () => audit.entries.map((entry) => entry.action),
     look: (which = ref) => reconcile(which, { signal: new AbortController().signal }),
     hold: (which = ref) => client.read<LegalHold>(LEGAL_HOLD, which),
@@ -190,6 +194,7 @@ describe('a hold whose object is deleted', () => {
     expect(one.store.calls.filter((call) => /Hold/.test(call))).toEqual(['enforce:putHold uid-matter-1-uid-matt views true', 'enforce:releaseHold uid-matter-1']);
     expect(one.hold()?.metadata.finalizers).toEqual([]);
     expect(one.actions()).toEqual(['hold.moved', 'hold.enforced']);
+    expect(one.told.filter((event) => event.startsWith('Moved'))).toEqual([`MovedToRootNamespace ${ROOT}/${successorRef.name}`]);
   });
 
   test('leaves the stores too when two people released its successor meanwhile', async () => {

@@ -25,6 +25,8 @@ interface Stage {
   look(): Promise<Result>;
   policy(): RetentionPolicy | undefined;
   runs(): Promise<PurgeRun[]>;
+  /** Reasons of the events, oldest first. */
+  told: string[];
 }
 
 /** @param down names of stores that cannot be reached. */
@@ -33,6 +35,7 @@ function stage(policy: RetentionPolicy, down: Set<string> = new Set(), stores = 
   const store = scriptedStore({ inventory: anInventory([aTable('views', ['id', 'created_at'])]), clock: '2026-03-01T07:00:00Z' });
   store.script.plan.forecast = [aForecast(12)];
   const audit = memoryAudit();
+  const told: string[] = [];
   const clock = createFakeClock(Date.parse('2026-03-01T07:00:00Z'));
   const connections = { ...store.connections };
   connections.reader = async (which, ...how) => {
@@ -52,9 +55,9 @@ function stage(policy: RetentionPolicy, down: Set<string> = new Set(), stores = 
     declarations: { read: async () => ({ maps, policies: [policy], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' }) },
     actor: 'dataward',
     barrier: { wrote: () => {}, passed: async () => true },
-    events: { event: () => {}, flush: async () => {}, stop: async () => {} },
+    events: { event: (_, { reason }) => void told.push(reason), flush: async () => {}, stop: async () => {} },
   });
-  return { client, audit, store, clock, look: () => reconcile(ref, { signal: new AbortController().signal }), policy: () => client.read<RetentionPolicy>(RETENTION_POLICY, ref), runs: () => client.list<PurgeRun>(PURGE_RUN) };
+  return { client, audit, store, clock, told, look: () => reconcile(ref, { signal: new AbortController().signal }), policy: () => client.read<RetentionPolicy>(RETENTION_POLICY, ref), runs: () => client.list<PurgeRun>(PURGE_RUN) };
 }
 
 describe('a policy whose slot began', () => {
@@ -66,6 +69,7 @@ describe('a policy whose slot began', () => {
     expect(await one.look()).toMatchObject({ kind: 'requeueAfter', ms: 300_000 });
     expect([(await one.runs()).length, one.policy()?.status?.lastSlotAt, one.audit.entries.length]).toEqual([1, slot, 1]);
     expect(one.store.calls.filter((call) => call.startsWith('enforce'))).toEqual([]);
+    expect(one.told.filter((reason) => reason === 'Planned')).toHaveLength(1);
   });
 
   test('still owes it while a store cannot be reached, plans the others, and plans each only once', async () => {

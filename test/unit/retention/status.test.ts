@@ -12,7 +12,7 @@ const general = aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge() }
 
 function report(policies: RetentionPolicy[], changes: Partial<PolicyReport> = {}, collections: MappedCollection[] = [aCollection()]): PolicyReport {
   const effective = effectiveRules(collections, policies, '2026-03-02T12:00:00Z');
-  return { observation: { views: [{ store: aStore(), effective }], runs: [] }, outcomes: [], due: { due: false, nextAt: NOW + 60_000 }, ...changes };
+  return { observation: { views: [{ store: aStore(), effective }], runs: [] }, rootNamespace: 'dataward-system', outcomes: [], due: { due: false, nextAt: NOW + 60_000 }, ...changes };
 }
 
 const of = (status: RetentionPolicyStatus, type: string): [string | undefined, string | undefined] => [getCondition(status.conditions, type)?.status, getCondition(status.conditions, type)?.reason];
@@ -33,6 +33,28 @@ describe('the status of a policy', () => {
   test.each(table)('says of a collection why: %s', (_, policies, collection, applied, because) => {
     const status = policyStatus(policies[0] as RetentionPolicy, report(policies, {}, [collection]), NOW);
     expect(status.effective?.worst).toEqual([{ store: 'platform-db/analytics', collection: 'platform-db/web/views', applied, because: expect.stringMatching(because) }]);
+  });
+
+  const byClient = aPolicy('general', { maximum: aMaximum('P1Y'), clients: { keys: ['client-a'] } });
+  const foreign = { ...general, spec: { ...general.spec, namespaceSelector: { all: {} } } };
+  const rows: RetentionPolicy = { ...general, spec: { ...general.spec, rows: { where: [{ field: 'kind', operator: 'Exists' }] } } };
+  const { client: _client, ...noClient } = aCollection();
+  const written: [string, RetentionPolicy, Partial<PolicyReport>, RetentionPolicy[], MappedCollection[], string, string, RegExp][] = [
+    ['is applied as it says', general, {}, [], [aCollection()], 'True', 'AppliedAsWritten', /1 collections/],
+    ['also where a minimum keeps rows longer: that is a conflict', general, {}, [aPolicy('books', { minimum: aMinimum('P8Y') })], [aCollection()], 'True', 'AppliedAsWritten', /./],
+    ['lacks the event', general, {}, [], [aCollection({ times: {} })], 'False', 'NoStartEvent', /^platform-db\/web\/views: .* a minimum keeps every row$/],
+    ['lacks a column', rows, {}, [], [aCollection()], 'False', 'MissingRowField', /spec\.rows/],
+    ['speaks of clients nobody can tell apart', byClient, {}, [], [noClient], 'False', 'NoClientKey', /no client key/],
+    ['is not the strictest', general, {}, [aPolicy('strict', { maximum: aMaximum('P1M') })], [aCollection()], 'False', 'ReplacedByStricter', /platform-db\/strict/],
+    ['first says what its author can mend', general, {}, [aPolicy('strict', { maximum: aMaximum('P1M') })], [aCollection(), aCollection({ id: 'dateless', times: {} })], 'False', 'NoStartEvent', /^dateless: .*\(and 1 more in status\.effective\.worst\)$/],
+    ['reaches for other namespaces from a place where it may not', foreign, {}, [], [aCollection()], 'False', 'NotInRootNamespace', /spec\.namespaceSelector has no effect outside the namespace dataward-system/],
+    ['reaches for other namespaces from the root namespace', foreign, { rootNamespace: 'platform-db' }, [], [aCollection()], 'True', 'AppliedAsWritten', /./],
+    ['selects nothing', general, {}, [], [], 'Unknown', 'NothingSelected', /./],
+    ['cannot tell of a store that cannot be read', general, { observation: { views: [{ store: aStore(), effective: [], failure: { reason: 'Unreachable', message: 'no answer' } }], runs: [] } }, [], [], 'Unknown', 'Unreachable', /platform-db\/analytics/],
+  ];
+  test.each(written)('AsWritten: %s', (_, policy, changes, others, collections, status, reason, message) => {
+    const told = policyStatus(policy, report([policy, ...others], changes, collections), NOW);
+    expect(getCondition(told.conditions, 'AsWritten')).toMatchObject({ status, reason, message: expect.stringMatching(message) });
   });
 
   test('is Conflicted while a minimum lasts longer than the maximum, and keeps the time it began', () => {

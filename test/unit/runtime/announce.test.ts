@@ -30,6 +30,8 @@ describe('an event', () => {
     ['nothing changed', [['Ready', 'False', 'Frozen']], [['Ready', 'False', 'Frozen']], []],
     ['the first look finds it unknown', undefined, [['Compliant', 'Unknown', 'ReadFailed']], []],
     ['nobody was in conflict and nobody is', undefined, [['Conflicted', 'False', 'NoConflict']], []],
+    ['it is applied as written from the start', undefined, [['AsWritten', 'True', 'AppliedAsWritten']], []],
+    ['it turned out to be more or less than written', undefined, [['AsWritten', 'False', 'HoldWidened']], ['Warning HoldWidened']],
     ['a conflict ended', [['Conflicted', 'True', 'Conflict']], [['Conflicted', 'False', 'NoConflict']], ['Normal NoConflict']],
     ['a condition that moves with others', [], [['Reconciling', 'True', 'Progressing']], []],
     ['one of two changed', [['Ready', 'True', 'A'], ['Covered', 'True', 'B']], [['Ready', 'True', 'A'], ['Covered', 'False', 'C']], ['Warning C']],
