@@ -14,6 +14,9 @@ import type { SessionSettings } from './settings.ts';
 /** A server that is gone without a word (its machine lost, a firewall) does not enforce its own timeouts. */
 const hardLimitMs = longestStatementMs + 60_000;
 
+/** How long the server may take to end a login that is over. */
+const goodbyeMs = 2_000;
+
 /** One login to one database, its settings pinned. Not for concurrent use: put work that may overlap through `serial`. */
 export interface Connection {
   readonly target: StoreTarget;
@@ -137,9 +140,11 @@ export async function connect(target: StoreTarget, credential: Credential, optio
     inTransaction: () => ['T', 'E'].includes(client.getTransactionStatus() ?? 'I'),
     lost: () => gone,
     close: async () => {
+      // A server that hangs would take the goodbye and never hang up.
+      const guard = setTimeout(destroy, goodbyeMs);
+      if (!gone) await client.end().catch(() => undefined);
+      clearTimeout(guard);
       options.signal?.removeEventListener('abort', destroy);
-      if (gone) return;
-      await client.end().catch(() => undefined);
     },
   };
 

@@ -161,6 +161,22 @@ describe('a connection', () => {
     }
   });
 
+  test('ends although the server hangs and never hangs up', async () => {
+    const connection = await open(target(), password(observer.user, observer.password));
+    const { rows } = await connection.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    const pid = Number(rows[0]?.pid);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const started = Date.now();
+      await connection.close();
+      await connection.close();
+      expect(Date.now() - started).toBeLessThan(5_000);
+      expect(connection.lost()).toBe(true);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+  });
+
   test('an abort ends a running statement and the login with it', async () => {
     const abort = new AbortController();
     const connection = await connect(target(), password(observer.user, observer.password), { purpose: 'verify', signal: abort.signal }, { readOnly: true });
@@ -190,6 +206,7 @@ const demands: [string, Buffer, string][] = [
   ['the password as MD5', Buffer.from([0x52, 0, 0, 0, 12, 0, 0, 0, 5, 1, 2, 3, 4]), 'AuthenticationWeak'],
   ['another proof', Buffer.concat([Buffer.from([0x52, 0, 0, 0, 16, 0, 0, 0, 10]), Buffer.from('PLAIN\0\0\0')]), 'AuthenticationFailed'],
   ['to be left alone, being too old', errorResponse('42704'), 'UnsupportedVersion'],
+  ['to be left alone, being a pooler', errorResponse('08P01'), 'Failed'],
 ];
 test.each(demands)('a server that demands %s gets no byte more than the user name', async (_name, demand, reason) => {
   const ca = await createTestCa();
