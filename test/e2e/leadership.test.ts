@@ -29,7 +29,7 @@ const binaries = await controlPlaneBinaries();
 
     await first.signal('SIGSTOP');
     const [asleep] = await store.query<{ epoch: number }>('SELECT max(epoch)::int AS epoch FROM dataward.claim');
-    await until('the other one has claimed the run', async () => Number((await store.query<{ epoch: number }>('SELECT max(epoch)::int AS epoch FROM dataward.claim'))[0]?.epoch) > Number(asleep?.epoch), { timeoutMs: 90_000 });
+    await until('the other one has claimed the run', async () => Number((await store.query<{ epoch: number }>('SELECT max(epoch)::int AS epoch FROM dataward.claim'))[0]?.epoch) > Number(asleep?.epoch), { timeoutMs: 90_000, everyMs: 250 });
     const oldRows = `SELECT count(*)::int AS n, coalesce(sum(deleted), 0)::int AS deleted FROM dataward.journal WHERE epoch <= ${asleep?.epoch}`;
     const atTakeover = await store.query(oldRows);
     await first.signal('SIGCONT');

@@ -7,7 +7,7 @@ import { DATA_STORE, LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY } from '../../src/a
 import type { ObjectRef } from '../../src/api/object.ts';
 import { createClient } from '../../src/runtime/client.ts';
 import type { Client } from '../../src/runtime/client.ts';
-import { dataward } from '../support/dataward-process.ts';
+import { runCli } from '../support/cli.ts';
 import { HOLD, POLICY, STORE } from '../support/sample-manifests.ts';
 import type { ApiAccess } from '../support/scan.ts';
 import { until } from '../support/until.ts';
@@ -61,8 +61,9 @@ export async function requestRun({ client }: Person): Promise<PurgeRun> {
   return until('a run waits for an approval', async () => (await client.list<PurgeRun>(PURGE_RUN, { namespace: STORE.namespace })).find((run) => run.status?.state === 'AwaitingApproval'));
 }
 
+/** Approves with the command of that name, in this process: starting another would take longer than many a run. */
 export async function approve(by: Person, run: PurgeRun): Promise<void> {
-  const result = await dataward(['approve', `purgerun/${run.metadata.name}`, '-n', STORE.namespace, '--kubeconfig', by.kubeconfig]);
+  const result = await runCli(['approve', `purgerun/${run.metadata.name}`, '-n', STORE.namespace, '--kubeconfig', by.kubeconfig]);
   if (result.code !== 0) throw new Error(`the approval failed: ${result.stderr}`);
 }
 
