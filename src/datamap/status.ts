@@ -25,10 +25,13 @@ export function dataMapStatus(map: DataMap, verdict: MapVerdict, now: number): D
       : ({ status: 'True', reason: 'Accepted', message: 'The store accepts the map.' } as const);
   conditions = setCondition(conditions, { type: 'Resolved', observedGeneration: generation, ...resolved }, now);
   conditions = setCondition(conditions, { type: 'Accepted', observedGeneration: generation, ...accepted }, now);
+  const { pinned: before, ...previous } = map.status ?? {};
+  const pinned = failure ? before : verdict.pinned;
   return {
-    ...map.status,
+    ...previous,
     observedGeneration: generation,
     conditions,
+    ...(pinned ? { pinned } : {}),
     ...(failure ? {} : { collections: verdict.collections, tables: verdict.tables, missing: problems.slice(0, WORST).map((problem) => problem.message.slice(0, 512)), truncated: Math.max(0, problems.length - WORST) }),
   };
 }

@@ -91,7 +91,7 @@ function nonPersonalOf(map: DataMap, inventory: Inventory): TableAddress[] {
 }
 
 /** Tables a pattern means. Partitions are implied by their parent and never named on their own. */
-function tablesOf(pattern: TableAddress, inventory: Inventory): TableFact[] {
+export function tablesOf(pattern: TableAddress, inventory: Inventory): TableFact[] {
   return inventory.tables.filter((table) => table.kind !== 'Partition' && matchesPattern(pattern.schema, table.schema) && matchesPattern(pattern.name, table.name));
 }
 

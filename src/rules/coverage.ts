@@ -1,7 +1,8 @@
-import type { DataMap } from '../api/generated/dataMap.ts';
+import type { Collection, DataMap } from '../api/generated/dataMap.ts';
 import type { Coverage, UnclassifiedTable } from '../api/generated/dataStore.ts';
 import type { Inventory, TableFact } from '../stores/facts.ts';
 import { tableKey, type MappedCollection, type ResolvedMaps } from './collections.ts';
+import { exemptions, type Exemptions } from './exemptions.ts';
 
 /** Status lists show the worst and count the rest: no object grows with the data. */
 const WORST = 50;
@@ -12,7 +13,7 @@ const WORST = 50;
  */
 export function coverage(inventory: Inventory, resolved: ResolvedMaps, maps: readonly DataMap[]): Coverage {
   const claimed = new Map(resolved.collections.map((collection) => [tableKey(collection), collection]));
-  const nonPersonal = new Set(resolved.nonPersonal.map((table) => tableKey({ table })));
+  const statements = maps.map((map) => ({ map: `${map.metadata.namespace}/${map.metadata.name}`, ...exemptions(map, inventory) }));
   const findings: UnclassifiedTable[] = [];
   let mapped = 0;
   let declaredFree = 0;
@@ -20,11 +21,11 @@ export function coverage(inventory: Inventory, resolved: ResolvedMaps, maps: rea
   for (const table of tables) {
     const key = tableKey({ table });
     const collection = claimed.get(key);
-    const columns = collection ? undescribedColumns(table, collection, maps) : [];
-    if (collection && columns.length === 0) mapped += 1;
-    else if (collection) findings.push({ table: key, why: `nobody has described ${columnList(columns)}` });
-    else if (nonPersonal.has(key)) declaredFree += 1;
-    else findings.push({ table: key, why: unmappedReason(table) });
+    const open = collection && openColumns(table, collection, maps);
+    if (collection && !open) mapped += 1;
+    else if (open) findings.push({ table: key, why: open });
+    else if (statements.some(({ standing }) => standing.has(key))) declaredFree += 1;
+    else findings.push({ table: key, why: lapsedReason(key, statements) ?? unmappedReason(table) });
   }
   findings.sort((a, b) => Number(b.why.includes('looks like')) - Number(a.why.includes('looks like')) || a.table.localeCompare(b.table));
   return {
@@ -38,20 +39,47 @@ export function coverage(inventory: Inventory, resolved: ResolvedMaps, maps: rea
   };
 }
 
-function undescribedColumns(table: TableFact, collection: MappedCollection, maps: readonly DataMap[]): string[] {
+/** What of a mapped table nobody has said; undefined where all is. */
+function openColumns(table: TableFact, collection: MappedCollection, maps: readonly DataMap[]): string | undefined {
   const map = maps.find((candidate) => candidate.metadata.namespace === collection.map.namespace && candidate.metadata.name === collection.map.name);
-  if (!map || map.spec.defaults.otherColumns === 'NonPersonal') return [];
-  const spec = map.spec.collections?.find((candidate) => candidate.name === collection.name);
+  const spec = map?.spec.collections?.find((candidate) => candidate.name === collection.name);
+  if (!map || !spec) return undefined;
+  const undescribed = map.spec.defaults.otherColumns === 'NonPersonal' ? [] : undescribedColumns(table, map, spec);
+  if (undescribed.length > 0) return `nobody has described ${columnList(undescribed)}`;
+  const unstated = unstatedColumns(table, spec);
+  return unstated.length > 0 ? `nobody has said which categories of data are within ${columnList(unstated)}, which may hold anything; list them in spec.collections[].fields` : undefined;
+}
+
+/** Columns with an inner form that a name or a default says nothing about: JSON by its type, free text by what the map says. */
+function unstatedColumns(table: TableFact, spec: Collection): string[] {
+  const stated = new Map((spec.fields ?? []).map((field) => [field.name, field]));
+  return table.columns.filter(({ name, type }) => (INNER_FORM.test(type) || stated.get(name)?.content !== undefined) && !stated.get(name)?.categories).map(({ name }) => name);
+}
+
+const INNER_FORM = /(^|[."])(jsonb?|xml|hstore)"?(\[\])*$/;
+
+function undescribedColumns(table: TableFact, map: DataMap, spec: Collection): string[] {
   const described = new Set([
     ...table.primaryKey,
     ...table.foreignKeys.flatMap((key) => key.columns),
-    ...(spec?.fields ?? []).map((field) => field.name),
-    ...(spec?.subjectKeys ?? []).map((key) => key.field),
-    ...(spec?.references ?? []).map((reference) => reference.field),
-    ...(spec?.times ?? []).flatMap((time) => [time.field, time.via].filter((name) => name !== undefined)),
-    ...[spec?.client ?? map.spec.client].flatMap((key) => (key ? [key.field, key.via].filter((name) => name !== undefined) : [])),
+    ...(spec.fields ?? []).map((field) => field.name),
+    ...(spec.subjectKeys ?? []).map((key) => key.field),
+    ...(spec.references ?? []).map((reference) => reference.field),
+    ...(spec.times ?? []).flatMap((time) => [time.field, time.via].filter((name) => name !== undefined)),
+    ...[spec.client ?? map.spec.client].flatMap((key) => (key ? [key.field, key.via].filter((name) => name !== undefined) : [])),
   ]);
   return table.columns.map((column) => column.name).filter((name) => !described.has(name));
+}
+
+/** Why nobody's word that a table holds no personal data counts any more; undefined where nobody gave it. */
+function lapsedReason(key: string, statements: readonly ({ map: string } & Exemptions)[]): string | undefined {
+  for (const { map, lapsed, unwatched } of statements) {
+    const added = lapsed.get(key);
+    const hint = added?.map(looksLike).find((category) => category !== undefined);
+    if (added) return `DataMap ${map} called it free of personal data before it had ${columnList(added)}${hint ? `, which looks like ${hint}` : ''}; describe the table, or make the statement in spec.nonPersonal anew, with another reviewAt`;
+    if (unwatched.has(key)) return `DataMap ${map} calls more tables free of personal data than it can watch for new columns (500 tables, 10000 columns); put some of them into a DataMap of their own`;
+  }
+  return undefined;
 }
 
 function columnList(columns: readonly string[]): string {

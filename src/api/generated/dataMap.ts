@@ -22,7 +22,7 @@ export interface DataMapSpec {
    */
   collections: Collection[];
   /**
-   * nonPersonal lists tables somebody declares to hold no personal data; the statement lapses when the table gets new columns.
+   * nonPersonal lists tables somebody declares to hold no personal data. The statement is made of the columns the table has when the operator first sees it (status.pinned); with a new column the table is unclassified again, until the table is described or the statement is made anew, for example with a later reviewAt.
    */
   nonPersonal?: NonPersonalTable[];
 }
@@ -216,7 +216,7 @@ export interface FieldDescription {
    */
   categories?: string[];
   /**
-   * content says that values have an inner form that needs a statement.
+   * content says that values have an inner form. Such a field needs categories, else its table is unclassified; a column of type json, jsonb, xml or hstore needs them whatever is said here.
    */
   content?: 'JSON' | 'FreeText';
 }
@@ -284,4 +284,27 @@ export interface DataMapStatus {
    * truncated is how many entries the list above leaves out.
    */
   truncated?: number;
+  /**
+   * pinned are the columns the tables under spec.nonPersonal had when the statement about them was first seen. There is room for 500 tables and 10000 columns; for further tables the statement does not hold.
+   */
+  pinned?: PinnedTable[];
+}
+/**
+ * One table.
+ */
+export interface PinnedTable {
+  /**
+   * table as schema.name.
+   */
+  table: string;
+  /**
+   * statement is a digest of the entry of spec.nonPersonal; with other words it is a new statement.
+   */
+  statement: string;
+  /**
+   * columns of the table at that time.
+   *
+   * Items: Name of a column.
+   */
+  columns: string[];
 }

@@ -31,6 +31,19 @@ describe('a map', () => {
     expect(verdict).toEqual({ problems: [], collections: 1, tables: 2 });
   });
 
+  test('keeps the columns of tables it calls non-personal as first seen, also while the store cannot be read', () => {
+    const map = aMap([], { nonPersonal: [{ table: { schema: 'public', name: 'views' }, reason: 'x', by: 'y', reviewAt: '2027-01-01' }] });
+    const pinned = [{ table: 'public.views', statement: expect.stringMatching(/^[0-9a-f]{16}$/), columns: ['id'] }];
+    const first = dataMapStatus(map, judge(map), NOW);
+    expect(first.pinned).toEqual(pinned);
+    const grown = anInventory([aTable('views', ['id', 'e_mail'])]);
+    const again = { ...map, status: first };
+    const declared = { maps: [again], policies: [], holds: [], namespaces: new Map(), rootNamespace: 'x' };
+    expect(dataMapStatus(again, judgeMap(again, aStore(), declared, grown), NOW).pinned).toEqual(pinned);
+    expect(dataMapStatus(again, { problems: [], collections: 0, tables: 0, failure: { reason: 'Unreachable', message: 'no answer' } }, NOW).pinned).toEqual(pinned);
+    expect(dataMapStatus({ ...aMap([{}]), status: first }, judge(aMap([{}])), NOW)).not.toHaveProperty('pinned');
+  });
+
   test('shows fifty problems and counts the rest', () => {
     const problems = Array.from({ length: 60 }, (_, index) => ({ reason: 'MissingTable', collection: 'c', message: `m${index}` }));
     const status = dataMapStatus(aMap([{}]), { problems, collections: 60, tables: 0 }, NOW);

@@ -3,6 +3,7 @@ import type { Coverage } from '../../../src/api/generated/dataStore.ts';
 import type { DataMap } from '../../../src/api/generated/dataMap.ts';
 import { resolveMaps } from '../../../src/rules/collections.ts';
 import { coverage, looksLike } from '../../../src/rules/coverage.ts';
+import { exemptions } from '../../../src/rules/exemptions.ts';
 import type { TableFact } from '../../../src/stores/facts.ts';
 import { aMap, anInventory, aTable, refersTo } from '../../support/declared.ts';
 
@@ -52,6 +53,61 @@ describe('coverage', () => {
     const nonPersonal = [{ table: { schema: 'public', name: '*' }, reason: 'x', by: 'y', reviewAt: '2027-01-01' }];
     expect(cover([aMap([described], { ...strict, nonPersonal })], [views, aTable('migrations', ['id'])])).toMatchObject({ tables: 2, mapped: 1, nonPersonal: 1, unclassified: 0 });
     expect(cover([aMap([{}], { ...strict, nonPersonal })], [views])).toMatchObject({ mapped: 0, nonPersonal: 0, unclassified: 1 });
+  });
+
+  describe('of a table declared free of personal data', () => {
+    const nonPersonal = [{ table: { schema: 'public', name: 'tool' }, reason: 'x', by: 'y', reviewAt: '2027-01-01' }];
+    const seen = (map: DataMap, ...tables: TableFact[]): DataMap => ({ ...map, status: { pinned: exemptions(map, anInventory(tables)).pinned } });
+    const map = seen(aMap([], { nonPersonal }), aTable('tool', ['id', 'state']));
+
+    test('goes by the columns it had then: a new one makes it a finding that says what to do', () => {
+      expect(cover([map], [aTable('tool', ['id', 'state'])])).toMatchObject({ nonPersonal: 1, unclassified: 0 });
+      expect(cover([map], [aTable('tool', ['id', 'state', 'note'])])).toMatchObject({
+        nonPersonal: 0,
+        unclassified: 1,
+        worst: [{ table: 'public.tool', why: 'DataMap platform-db/web called it free of personal data before it had column note; describe the table, or make the statement in spec.nonPersonal anew, with another reviewAt' }],
+      });
+    });
+
+    test('names first what a new column looks like', () => {
+      const { worst } = cover([map], [aTable('tool', ['id', 'state', 'e_mail']), aTable('a', ['id'])]);
+      expect(worst?.[0]?.why).toContain('before it had column e_mail, which looks like user.contact.email; describe');
+    });
+
+    test('goes by the word of another map that was given later', () => {
+      const grown = aTable('tool', ['id', 'state', 'note']);
+      expect(cover([map, seen(aMap([], { nonPersonal }, { name: 'ops' }), grown)], [grown])).toMatchObject({ nonPersonal: 1, unclassified: 0 });
+    });
+
+    test('says so where the map speaks of more than it can watch', () => {
+      const all = [{ ...nonPersonal[0]!, table: { schema: 'public', name: '*' } }];
+      const found = cover([aMap([], { nonPersonal: all })], Array.from({ length: 501 }, (_, index) => aTable(`t${1000 + index}`, ['id'])));
+      expect(found).toMatchObject({ nonPersonal: 500, unclassified: 1, worst: [{ table: 'public.t1500', why: expect.stringContaining('put some of them into a DataMap of their own') }] });
+    });
+  });
+
+  describe('of a column with an inner form', () => {
+    const withPayload = (type: string): TableFact => ({ ...views, columns: [...views.columns, { name: 'payload', type, notNull: false }] });
+    const saying = (fields: NonNullable<DataMap['spec']['collections']>[number]['fields']): DataMap => aMap([{ ...described, fields: [...described.fields, ...(fields ?? [])] }]);
+    const finding = 'nobody has said which categories of data are within column payload, which may hold anything; list them in spec.collections[].fields';
+
+    test.each<[string, DataMap, string, string | undefined]>([
+      ['wants its categories said, whatever other columns count as', saying([]), 'jsonb', finding],
+      ['wants them where it is json', saying([]), 'json', finding],
+      ['wants them where it is xml', saying([]), 'xml', finding],
+      ['wants them where it is an extension\'s', saying([]), 'public.hstore', finding],
+      ['wants them where it is a list', saying([]), 'jsonb[]', finding],
+      ['wants more than its form', saying([{ name: 'payload', content: 'JSON' }]), 'jsonb', finding],
+      ['wants more than an identifier within it', aMap([{ ...described, subjectKeys: [{ field: 'payload', path: '$.id', identity: 'visitor' }] }]), 'jsonb', finding],
+      ['wants them where it is called free text', saying([{ name: 'payload', content: 'FreeText' }]), 'text', finding],
+      ['is described by them', saying([{ name: 'payload', content: 'JSON', categories: ['user.content'] }]), 'jsonb', undefined],
+      ['is described by them alone', saying([{ name: 'payload', categories: ['system'] }]), 'jsonb', undefined],
+      ['is described by its name where it is plain text', saying([{ name: 'payload' }]), 'text', undefined],
+      ['is one by its type, not by a type of like name', saying([]), 'my_json_key', undefined],
+    ])('%s', (_, map, type, why) => {
+      const { mapped, worst } = cover([map], [withPayload(type)]);
+      expect([mapped, worst?.[0]?.why]).toEqual([why ? 0 : 1, why]);
+    });
   });
 
   test('leaves partitions to their parent', () => {
