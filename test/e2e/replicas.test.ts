@@ -13,7 +13,7 @@ import { POLICY, STORE } from '../support/sample-manifests.ts';
 import { until } from '../support/until.ts';
 import { localStage } from './local-stage.ts';
 import type { LocalStage } from './local-stage.ts';
-import { approve, requestRun, untilState } from './people.ts';
+import { approve, refOf, requestRun, untilState } from './people.ts';
 
 let stage: LocalStage;
 let replica: TestPostgres;
@@ -37,11 +37,15 @@ async function certificateOf(run: PurgeRun): Promise<Certificate> {
 
 const levelsOf = (certificate: Certificate): string[] => [...new Set(certificate.collections.map(({ verification }) => verification.level))];
 
-test('rows are gone from the replica when the certificate says so', async () => {
+test('a run waits for a replica that is behind, and rows are gone from it when the certificate says so', async () => {
   const { alice, bob } = stage;
   await declare(replica);
   const run = await requestRun(alice);
+  await replica.query('SELECT pg_wal_replay_pause()');
   await approve(bob, run);
+  const waiting = await until('the run waits for the replica', async () => [await alice.client.get<PurgeRun>(PURGE_RUN, refOf(run))].find((seen) => seen?.status?.why?.includes('replicas[0] (ReplicaBehind)')));
+  expect(waiting.status).toMatchObject({ state: 'Verifying', verification: { level: 'VerifiedLive', residual: 0 } });
+  await replica.query('SELECT pg_wal_replay_resume()');
   const ended = await untilState(alice, run, ['Succeeded', 'Failed']);
   expect(ended.status).toMatchObject({ state: 'Succeeded', verification: { level: 'VerifiedReplicas', residual: 0, by: 'verify', replicas: [{ place: 0, verified: true, residual: 0 }] } });
   expect(ended.status?.verification?.counts).toBeUndefined();
