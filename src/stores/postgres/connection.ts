@@ -8,7 +8,7 @@ import type { Credential, OpenOptions, StoreTarget } from '../port.ts';
 import { certificateNameError } from './certificate.ts';
 import { sqlState, toStoreError } from './errors.ts';
 import type { ErrorContext } from './errors.ts';
-import { confirmSettings, longestStatementMs, pinnedSettings, startupOptions, tooOld } from './settings.ts';
+import { confirmServer, longestStatementMs, pinnedSettings, pooled, startupOptions, tooOld } from './settings.ts';
 import type { SessionSettings } from './settings.ts';
 
 /** A server that is gone without a word (its machine lost, a firewall) does not enforce its own timeouts. */
@@ -59,14 +59,14 @@ export interface SocketEnds {
  * as a SCRAM proof, so a server that asks for it in clear or as MD5 learns nothing.
  *
  * @throws StoreError `Unreachable`, `TLSRefused`, `TLSUntrusted`, `AuthenticationWeak`, `AuthenticationFailed`,
- *   `NotFound` (database), `UnsupportedVersion`
+ *   `NotFound` (database), `UnsupportedVersion`, `Failed` behind a connection pooler
  */
 export async function connect(target: StoreTarget, credential: Credential, options: OpenOptions, settings: SessionSettings): Promise<Connection> {
   const context: ErrorContext = { store: target.name, host: target.host, port: target.port, database: target.database, username: credential.username };
   options.signal?.throwIfAborted();
   requireEndpoint(context);
   const pinned = pinnedSettings(settings);
-  const login = { scram: false };
+  const login: { scram: boolean; process?: number } = { scram: false };
   const client = new pg.Client({
     host: target.host,
     port: target.port,
@@ -86,6 +86,9 @@ export async function connect(target: StoreTarget, credential: Credential, optio
   });
   client.connection.once('authenticationSASL', () => {
     login.scram = true;
+  });
+  client.connection.once('backendKeyData', ({ processID }: { processID: number }) => {
+    login.process = processID;
   });
   let gone = false;
   client.on('error', () => {
@@ -153,13 +156,16 @@ export async function connect(target: StoreTarget, credential: Credential, optio
     if (credential.type === 'password' && !login.scram) {
       throw new StoreError('AuthenticationWeak', `DataStore ${target.name}: the server let ${credential.username} in without asking for the password; replace trust by scram-sha-256 in pg_hba.conf.`);
     }
-    return { ...connection, socket: socketEnds(client.connection.stream), serverVersion: await confirmSettings(query, pinned, target) };
+    return { ...connection, socket: socketEnds(client.connection.stream), serverVersion: await confirmServer(query, pinned, login.process, target) };
   } catch (error) {
     options.signal?.removeEventListener('abort', destroy);
     destroy();
     options.signal?.throwIfAborted();
     // An older server does not know the newest of the pinned settings and refuses the login for it.
-    if (sqlState(toStoreError(error, context)) === '42704') throw tooOld(target);
+    const state = sqlState(toStoreError(error, context));
+    if (state === '42704') throw tooOld(target);
+    // No server answers a login so: PgBouncer does, to options it does not know and when its own login fails.
+    if (state === '08P01') throw pooled(target, 'the login was refused by something that is not the server (SQLSTATE 08P01)');
     throw toStoreError(error, context);
   }
 }

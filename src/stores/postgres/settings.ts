@@ -51,19 +51,32 @@ export function startupOptions(pinned: Record<string, string>): string {
     .join(' ');
 }
 
-/** Reads the settings back: a pooler in between may drop startup options, and then rows could be hidden silently. */
-export async function confirmSettings(query: Query, pinned: Record<string, string>, target: StoreTarget): Promise<number> {
-  const names = ['TimeZone', 'DateStyle', 'search_path', 'row_security', 'default_transaction_read_only'];
-  const { rows } = await query<{ version: number; settings: string[] }>(
-    `SELECT current_setting('server_version_num')::int AS version, array(SELECT current_setting(name) FROM unnest($1::text[]) WITH ORDINALITY AS n(name, place) ORDER BY place) AS settings`,
+/**
+ * Asks the server itself who answers and with which settings. A pooler in between may drop startup options, and then
+ * rows could be hidden or the fence be locked for ever; and it may give each transaction another server process, on
+ * which neither settings nor prepared statements are those of this login.
+ *
+ * @param announced process id the login was told, undefined when none was; a pooler tells one of its own making
+ * @returns `server_version_num`
+ * @throws StoreError `Failed` behind a pooler, `UnsupportedVersion`
+ */
+export async function confirmServer(query: Query, pinned: Record<string, string>, announced: number | undefined, target: StoreTarget): Promise<number> {
+  const names = Object.keys(pinned);
+  const { rows } = await query<{ version: number; process: number; settings: (string | null)[] }>(
+    `SELECT current_setting('server_version_num')::int AS version, pg_backend_pid() AS process,
+       array(SELECT s.setting FROM unnest($1::text[]) WITH ORDINALITY AS n(name, place) LEFT JOIN pg_settings s ON s.name = n.name ORDER BY n.place) AS settings`,
     [names],
   );
   const found = rows[0];
   if (found === undefined) throw new StoreError('Failed', `DataStore ${target.name}: the server did not tell its version.`);
-  const moved = names.filter((name, index) => found.settings[index] !== pinned[name]);
-  if (moved.length > 0) {
-    throw new StoreError('Failed', `DataStore ${target.name}: the settings ${moved.join(', ')} did not reach the server, as behind a connection pooler; give the server's own address as endpoint.`);
-  }
   if (found.version < oldestServer) throw tooOld(target);
+  const moved = names.filter((name, index) => found.settings[index] !== pinned[name]);
+  if (moved.length > 0) throw pooled(target, `the settings ${moved.join(', ')} did not reach the server`);
+  if (found.process !== announced) throw pooled(target, 'another process of the server runs the statements than the login was told');
   return found.version;
+}
+
+/** What is answered where something that deals out connections stands before the server. @param seen what showed it */
+export function pooled(target: StoreTarget, seen: string): StoreError {
+  return new StoreError('Failed', `DataStore ${target.name}: ${seen}, as behind a connection pooler; give the server's own address as endpoint.`);
 }

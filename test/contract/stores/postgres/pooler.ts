@@ -8,11 +8,17 @@ export interface Pooler {
   close(): void;
 }
 
+export interface PoolerOptions {
+  dropOptions?: boolean;
+  /** Tells the client a process id of its own making, since many of the server's will work for it. */
+  ownKeys?: boolean;
+}
+
 /**
  * What a connection pooler is to a client: it ends TLS itself, speaks plain text to the server behind it, and may
  * drop startup options it does not know.
  */
-export async function startPooler(server: TestPostgres, { dropOptions }: { dropOptions: boolean }): Promise<Pooler> {
+export async function startPooler(server: TestPostgres, { dropOptions = false, ownKeys = false }: PoolerOptions): Promise<Pooler> {
   const certificate = await server.ca.issue({ commonName: 'localhost', sans: ['localhost'] });
   const sockets = new Set<Socket>();
   const listener = createServer((inbound) => {
@@ -27,7 +33,9 @@ export async function startPooler(server: TestPostgres, { dropOptions }: { dropO
         sockets.add(outbound);
         outbound.on('error', () => client.destroy());
         outbound.write(dropOptions ? withoutOptions(startup) : startup);
-        client.pipe(outbound).pipe(client);
+        client.pipe(outbound);
+        if (ownKeys) outbound.on('data', (answer: Buffer) => client.write(withOtherKey(answer)));
+        else outbound.pipe(client);
       });
     });
   });
@@ -49,4 +57,13 @@ function withoutOptions(startup: Buffer): Buffer {
   const head = Buffer.from(startup.subarray(0, 8));
   head.writeInt32BE(8 + body.length, 0);
   return Buffer.concat([head, body]);
+}
+
+/** A BackendKeyData is K, its length, the process id and a secret. The server sends it whole, after the login. */
+function withOtherKey(answer: Buffer): Buffer {
+  const at = answer.indexOf(Buffer.from([0x4b, 0, 0, 0, 12]));
+  if (at < 0) return answer;
+  const changed = Buffer.from(answer);
+  changed.writeInt32BE(answer.readInt32BE(at + 5) + 1, at + 5);
+  return changed;
 }
