@@ -18,8 +18,8 @@ export interface StoreConnections {
   probe(store: DataStore, now: number): Promise<TransportFacts>;
   /** @param purpose `verify` uses the second identity, whose word counts for certificates. */
   reader(store: DataStore, purpose: 'observe' | 'verify', signal?: AbortSignal): Promise<StoreReader>;
-  /** Reads at the first declared replica, to spare the primary; at the primary where none is declared. What a replica shows may be seconds old. */
-  replicaReader(store: DataStore, signal?: AbortSignal): Promise<StoreReader>;
+  /** Reads at one declared replica, by its place in `spec.endpoint.replicas`. Whether it is one is for the caller to find out. */
+  replicaReader(store: DataStore, place: number, signal?: AbortSignal): Promise<StoreReader>;
   /** Reads as the second identity at one declared replica, by its place in `spec.endpoint.replicas`. */
   replicaVerifier(store: DataStore, place: number, signal?: AbortSignal): Promise<StoreReader>;
   writer(store: DataStore, signal?: AbortSignal): Promise<StoreWriter>;
@@ -43,6 +43,13 @@ export class ConnectionError extends Error {
 export function createStoreConnections(options: { client: Client; drivers: Record<StoreEngine, StoreDriver> }): StoreConnections {
   const { client, drivers } = options;
   const driverOf = (store: DataStore): StoreDriver => drivers[store.spec.engine];
+  const openReplica = async (store: DataStore, place: number, purpose: 'observe' | 'verify', signal?: AbortSignal): Promise<StoreReader> => {
+    const target = await readTarget(client, store);
+    const replica = target.replicas[place];
+    if (!replica) throw new ConnectionError('InvalidSpec', `DataStore ${nameOf(store)} declares no spec.endpoint.replicas[${place}]; add it, or look at the store again`);
+    const credential = await readCredential(client, store, purpose, replica.host);
+    return driverOf(store).openReader({ ...target, ...replica }, credential, { purpose, ...(signal ? { signal } : {}) });
+  };
 
   return {
     async probe(store, now) {
@@ -53,19 +60,8 @@ export function createStoreConnections(options: { client: Client; drivers: Recor
       const credential = await readCredential(client, store, purpose);
       return driverOf(store).openReader(await readTarget(client, store), credential, { purpose, ...(signal ? { signal } : {}) });
     },
-    async replicaReader(store, signal) {
-      const target = await readTarget(client, store);
-      const [replica] = target.replicas;
-      const credential = await readCredential(client, store, 'observe', replica?.host);
-      return driverOf(store).openReader(replica ? { ...target, ...replica } : target, credential, { purpose: 'observe', ...(signal ? { signal } : {}) });
-    },
-    async replicaVerifier(store, place, signal) {
-      const target = await readTarget(client, store);
-      const replica = target.replicas[place];
-      if (!replica) throw new ConnectionError('InvalidSpec', `DataStore ${nameOf(store)} declares no spec.endpoint.replicas[${place}]; add it, or look at the store again`);
-      const credential = await readCredential(client, store, 'verify', replica.host);
-      return driverOf(store).openReader({ ...target, ...replica }, credential, { purpose: 'verify', ...(signal ? { signal } : {}) });
-    },
+    replicaReader: (store, place, signal) => openReplica(store, place, 'observe', signal),
+    replicaVerifier: (store, place, signal) => openReplica(store, place, 'verify', signal),
     async writer(store, signal) {
       const credential = await readCredential(client, store, 'enforce');
       return driverOf(store).openWriter(await readTarget(client, store), credential, { purpose: 'enforce', ...(signal ? { signal } : {}) });

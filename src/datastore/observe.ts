@@ -1,6 +1,7 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
 import { semanticFindings } from '../api/validation/semantic.ts';
 import { canonicalDigest } from '../evidence/canonical.ts';
+import { countAt } from '../connect/counting-reader.ts';
 import { failureOf, type Failure } from '../connect/failures.ts';
 import type { StoreFacts } from '../connect/facts.ts';
 import { ensureFence } from '../connect/install.ts';
@@ -87,7 +88,7 @@ async function look(store: DataStore, observation: Observation, context: Observe
     }
     if ('message' in observation.verdict) return forgetTables(observation);
     await readTables(store, observation, reader, context);
-    await readCounts(store, observation, context);
+    await readCounts(store, observation, reader, context);
   } finally {
     await reader.close();
   }
@@ -126,27 +127,19 @@ async function readTables(store: DataStore, observation: Observation, reader: St
   observation.rules = storeRules(store, context.declarations, observation.inventory.inventory, new Date(context.now()).toISOString());
 }
 
-async function readCounts(store: DataStore, observation: Observation, context: ObserveContext): Promise<void> {
-  const reader = await (store.spec.observation.counts.runOn === 'Replica' ? context.connections.replicaReader(store, context.signal) : context.connections.reader(store, 'observe', context.signal));
-  try {
-    await countRows(store, observation, reader, context);
-  } finally {
-    await reader.close();
-  }
-}
-
-async function countRows(store: DataStore, observation: Observation, reader: StoreReader, context: ObserveContext): Promise<void> {
+async function readCounts(store: DataStore, observation: Observation, reader: StoreReader, context: ObserveContext): Promise<void> {
   const rules = observation.rules;
   if (!rules) return;
   const fence = await reader.fence();
-  // Under other rules or holds the figures of before prove nothing.
   const digest = canonicalDigest([rules.effective.map((each) => normalRule(each, each.maxima[0]?.policy.uid ?? '')), fence?.holdsRevision ?? 0]);
   const due = dueReadings(store, lastOf(observation), { now: context.now(), rules: digest, ...(context.lastPurgeEnd === undefined ? {} : { lastPurgeEnd: context.lastPurgeEnd }) });
   if (!due.counts) return;
+  // Under other rules or holds the figures of before prove nothing, also where no new ones can be had.
+  if (observation.counts?.rules !== digest) delete observation.counts;
   const at = context.now();
   const now = new Date(at).toISOString();
   const budgetMs = store.spec.observation.counts.budgetSeconds * 1000;
-  const counts = await reader.count({ rules: ruleset(rules.effective, { now }), now, budgetMs });
+  const counts = await countAt(store, reader, (counter) => counter.count({ rules: ruleset(rules.effective, { now }), now, budgetMs }), context);
   observation.counts = { at, rules: digest, counts };
 }
 

@@ -176,7 +176,7 @@ export interface Counts {
    */
   budgetSeconds: number;
   /**
-   * runOn is the server that does the counting.
+   * runOn is the server that does the counting. Replica is the first of endpoint.replicas that proves to be one of this store and shows what the primary had written; where none does, nothing is known.
    */
   runOn: 'Primary' | 'Replica';
 }

@@ -1,6 +1,5 @@
 import type { ReplicaVerification, Verification } from '../../api/generated/purgeRun.ts';
 import { REASONS, type Reason } from '../../api/reasons.ts';
-import type { StoreIdentity } from '../../stores/facts.ts';
 
 /** What looks at replicas add up to. Pure. A replica is named by its place in the DataStore: addresses stay out of evidence. */
 
@@ -15,18 +14,6 @@ const WORDS: Partial<Record<Reason, string>> = {
 /** A replica nobody can say anything about, and why. */
 export function notVerified(place: number, reason: Reason, message = WORDS[reason] ?? REASONS[reason]): ReplicaVerification {
   return { place, verified: false, reason, message };
-}
-
-/**
- * Whether what answers is a replica of the store the run worked in: same system and database, with the marker that our
- * schema brought, and read-only. `passes`: that may change by waiting, for a server that has not got the schema yet.
- */
-export function strangerProblem(identity: StoreIdentity, target: string): { message: string; passes: boolean } | undefined {
-  if (identity.fingerprint !== target) {
-    const passes = identity.fingerprint === identity.bareFingerprint;
-    return { passes, message: passes ? 'it has no schema dataward, so it is another database or far behind; correct spec.endpoint.replicas of the DataStore' : 'another system or database answers there; correct spec.endpoint.replicas of the DataStore' };
-  }
-  return identity.replica ? undefined : { passes: false, message: 'it takes writes, so it is the primary or was promoted; take it out of spec.endpoint.replicas of the DataStore' };
 }
 
 /** The level and the entries once every declared replica has been looked at. `at` becomes the time of that look only where it adds to the proof. */

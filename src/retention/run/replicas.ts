@@ -3,10 +3,11 @@ import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { failureOf } from '../../connect/failures.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
+import { strangerProblem } from '../../rules/replica.ts';
 import type { StoreReader } from '../../stores/port.ts';
 import type { PurgeRequest } from '../../stores/purging.ts';
 import { COUNT_BUDGET_MS, recount } from './recount.ts';
-import { notVerified, strangerProblem } from './replica-verdict.ts';
+import { notVerified } from './replica-verdict.ts';
 
 /**
  * Looks at the declared replicas of a store after its primary was counted. A run waits for them between looks, not

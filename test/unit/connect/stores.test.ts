@@ -37,7 +37,7 @@ function opened(objects: Record<string, KubeObject | undefined>): { open: (store
   const client = { get: async (kind: KindRef, ref: ObjectRef) => objects[`${kind.kind}/${ref.name}`] } as unknown as Client;
   const driver = { openReader: async (target: StoreTarget, credential: Credential) => void calls.push({ target, credential }), openWriter: async () => undefined } as unknown as StoreDriver;
   const connections = createStoreConnections({ client, drivers: { PostgreSQL: driver } });
-  return { open: (each) => connections.reader(each, 'observe'), replica: (each) => connections.replicaReader(each), writer: (each) => connections.writer(each), calls };
+  return { open: (each) => connections.reader(each, 'observe'), replica: (each) => connections.replicaReader(each, 0), writer: (each) => connections.writer(each), calls };
 }
 
 const ca = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'ca' }, data: { 'ca.crt': PEM } } as KubeObject;
@@ -73,10 +73,10 @@ describe('opening a store', () => {
     expect(both.calls[0]?.target).toMatchObject({ host: 'replica.example', port: 5433 });
   });
 
-  test('counts at the primary where no replica is declared', async () => {
+  test('goes nowhere where no replica is declared', async () => {
     const stage = opened({ 'Secret/observe': secret(BOUND), 'ConfigMap/ca': ca });
-    await stage.replica(store((each) => delete each.spec.endpoint.replicas));
-    expect(stage.calls[0]?.target).toMatchObject({ host: 'db.example', port: 5432 });
+    await expect(stage.replica(store((each) => delete each.spec.endpoint.replicas))).rejects.toMatchObject({ reason: 'InvalidSpec', message: expect.stringContaining('spec.endpoint.replicas[0]') });
+    expect(stage.calls).toEqual([]);
   });
 
   test.each([

@@ -6,6 +6,7 @@ import type { DataStore } from '../../../../src/api/generated/dataStore.ts';
 import type { PurgeRun, ReplicaVerification } from '../../../../src/api/generated/purgeRun.ts';
 import { CONFIG_MAP, SECRET } from '../../../../src/api/kinds.ts';
 import type { KubeObject } from '../../../../src/api/object.ts';
+import { countAt } from '../../../../src/connect/counting-reader.ts';
 import { createStoreConnections } from '../../../../src/connect/stores.ts';
 import type { StoreConnections } from '../../../../src/connect/stores.ts';
 import { REPLICA_WAIT_MS } from '../../../../src/retention/run/replicas.ts';
@@ -158,6 +159,37 @@ describe('what is declared as a replica and', () => {
     expect(verdict.verification).toMatchObject({ level: 'VerifiedLive', residual: 0, replicas: [{ place: 0, verified: true, residual: 0 }, { place: 1, verified: false, ...expected }] });
     expect(waited.some((why) => why.includes('replicas[1]'))).toBe(waits);
     expect(JSON.stringify([verdict.verification, waited])).not.toMatch(/127\.0\.0\.1|localhost/);
+  });
+});
+
+describe('the rows of a store that wants them counted at a replica', () => {
+  /** Due rows, or why there is no count. */
+  async function due(replicas: readonly { host: string; port: number }[]): Promise<number | string> {
+    const { object, connections } = declared(replicas);
+    const counting: DataStore = { ...object, spec: { ...object.spec, observation: { ...object.spec.observation, counts: { ...object.spec.observation.counts, runOn: 'Replica' } } } };
+    const reader = await connections.reader(object, 'verify');
+    try {
+      const counts = await countAt(counting, reader, (counter) => counter.count({ rules: wanted.rules, now: wanted.now, budgetMs: 5_000 }), { connections: { replicaReader: connections.replicaVerifier }, signal: new AbortController().signal, catchUpMs: 500 });
+      return counts[0]?.due ?? 'no count';
+    } catch (error) {
+      return String((error as { reason?: string }).reason);
+    } finally {
+      await reader.close();
+    }
+  }
+
+  test('are counted where all that was written is seen, and nowhere else', async () => {
+    await addDue(7);
+    expect(await due([at(replica)])).toBe(7);
+    expect(await due([at(other)])).toBe('NotAReplica');
+    expect(await due([at(primary)])).toBe('NotAReplica');
+    expect(await due([at(other), at(replica)])).toBe(7);
+    await replayed(false);
+    await addDue(1);
+    expect(await due([at(replica)])).toBe('ReplicaBehind');
+    await replayed(true);
+    expect(await due([at(replica)])).toBe(8);
+    await purgeAll(store, wanted, { run: 'run-e' });
   });
 });
 

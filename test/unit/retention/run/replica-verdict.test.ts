@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { ReplicaVerification, Verification } from '../../../../src/api/generated/purgeRun.ts';
 import { REASONS, type Reason } from '../../../../src/api/reasons.ts';
 import { buildCertificate } from '../../../../src/evidence/certificate.ts';
-import { methodOf, notCovered, notVerified, replicasUnproven, strangerProblem, withReplicas } from '../../../../src/retention/run/replica-verdict.ts';
+import { methodOf, notCovered, notVerified, replicasUnproven, withReplicas } from '../../../../src/retention/run/replica-verdict.ts';
 import type { StoreIdentity } from '../../../../src/stores/facts.ts';
 import { facts } from '../../../support/certificate.ts';
 import { fc } from '../../../support/properties.ts';
@@ -50,19 +50,5 @@ describe('the level', () => {
     expect(notCovered({ ...primary, level: 'VerifiedReplicas', replicas: [seen] })).toContain('read replicas that are not declared, logical subscribers and copies outside this store');
     expect(methodOf({ ...primary, level: 'VerifiedReplicas', replicas: [seen] })).toMatch(/on the primary and on its declared replica once it showed all/);
     expect([replicasUnproven(primary), methodOf(primary)]).toEqual(['', 'count by another identity over another connection']);
-  });
-});
-
-describe('what answers at a replica', () => {
-  const identity: StoreIdentity = { fingerprint: 'sha256:target', bareFingerprint: 'sha256:bare', server: 'PostgreSQL 15', timeline: 1, replica: true };
-  test.each<[string, Partial<StoreIdentity>, { passes: boolean; message: unknown } | undefined]>([
-    ['is a replica of the store', {}, undefined],
-    ['is one although its server took over another timeline', { timeline: 4 }, undefined],
-    ['is another store', { fingerprint: 'sha256:other' }, { passes: false, message: expect.stringContaining('another system or database') }],
-    ['is the same system before our schema came, or another one without it', { fingerprint: 'sha256:bare' }, { passes: true, message: expect.stringContaining('no schema dataward') }],
-    ['takes writes', { replica: false }, { passes: false, message: expect.stringContaining('takes writes') }],
-    ['is another store that takes writes', { fingerprint: 'sha256:other', replica: false }, { passes: false, message: expect.stringContaining('another system') }],
-  ])('%s', (_, changes, problem) => {
-    expect(strangerProblem({ ...identity, ...changes }, 'sha256:target')).toEqual(problem);
   });
 });
