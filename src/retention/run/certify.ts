@@ -13,6 +13,7 @@ import type { Client } from '../../runtime/client.ts';
 import { isAlreadyExists } from '../../runtime/client.ts';
 import type { JournalTotals } from '../../stores/journal.ts';
 import type { PurgeRequest } from '../../stores/purging.ts';
+import { notByClient, perClient } from './client-counts.ts';
 import { objectOf } from './names.ts';
 import { methodOf, notCovered } from './replica-verdict.ts';
 import type { Verdict } from './verify.ts';
@@ -69,6 +70,7 @@ export async function certify(certified: CertifiedRun, certifier: Certifier): Pr
 function certificateFacts({ run, store, policy, request, verdict, totals, clients, firstSeq }: CertifiedRun, certifier: Certifier, anchored: { lastSeq: number; checkpoint: Checkpoint | null }): CertificateFacts {
   const { spec } = run;
   const issuedAt = new Date(certifier.now()).toISOString();
+  const collections = spec.plan.steps.map((step) => certifiedCollection(run, step.collection, request, verdict, totals));
   const approvedAt = run.status?.approval?.since ?? run.metadata.creationTimestamp ?? issuedAt;
   return {
     id: randomUUID(),
@@ -83,10 +85,10 @@ function certificateFacts({ run, store, policy, request, verdict, totals, client
       runUid: run.metadata.uid ?? '',
     },
     store: { namespace: store.metadata.namespace ?? '', name: store.metadata.name, identityFingerprint: spec.plan.target, server: store.status?.identity?.server ?? store.spec.engine },
-    collections: spec.plan.steps.map((step) => certifiedCollection(run, step.collection, request, verdict, totals)),
+    collections,
     clients: perClient(clients, certifier.nameClient),
     exclusions: [],
-    notCovered: notCovered(verdict.verification),
+    notCovered: [...notCovered(verdict.verification), ...notByClient(collections, request.rules)],
     ...certifiedReplicas(verdict),
     audit: { chainId: certifier.audit.chainId, firstSeq, ...anchored },
     bundleDigest: certifier.bundleDigest,
@@ -124,10 +126,6 @@ function certifiedCollection(run: PurgeRun, collection: string, request: PurgeRe
       at: verdict.verification.at ?? new Date(0).toISOString(),
     },
   };
-}
-
-function perClient(clients: ReadonlyMap<string, number>, nameClient: (key: string) => string): { client: string; deleted: number }[] {
-  return [...clients].map(([client, deleted]) => ({ client: nameClient(client), deleted })).filter((entry) => entry.deleted > 0);
 }
 
 const instant = (text: string): string => new Date(text).toISOString();

@@ -106,6 +106,11 @@ describe('a run that is proven', () => {
     expect(certificate.audit).toMatchObject({ firstSeq: 1, lastSeq: 2, checkpoint: { seq: 2 } });
   });
 
+  test('says of which collections no count per client has a row', async () => {
+    const silent = `clients: the rows of ${VIEWS} are in no count per client; it has no client key of its own`;
+    expect(certificateIn(await end()).notCovered.filter((text) => text.startsWith('clients:'))).toEqual([silent]);
+  });
+
   test('is certified although others wrote to the chain while the checkpoint was on its way', async () => {
     expect(certificateIn(await end({ meanwhile: 3 })).audit).toMatchObject({ lastSeq: 2, checkpoint: { seq: 2 } });
   });

@@ -1,0 +1,26 @@
+import { describe, expect, test } from '@jest/globals';
+import { notByClient, perClient } from '../../../../src/retention/run/client-counts.ts';
+
+const one = (name: string, deleted = 1): { name: string; deleted: number } => ({ name, deleted });
+
+describe('counts per client', () => {
+  test('name each client as evidence may, and none of whom nothing went', () => {
+    expect(perClient(new Map([['a', 2], ['b', 0]]), (key) => `client ${key}`)).toEqual([{ client: 'client a', deleted: 2 }]);
+  });
+
+  test('are said to lack the rows of a collection without a client key of its own, where some went', () => {
+    const rules = [{ collection: 'own', client: { field: 'client' } }, { collection: 'same', client: { value: 'a' } }, { collection: 'via' }, { collection: 'still' }];
+    expect(notByClient([one('own'), one('same'), one('via'), one('still', 0), one('undeclared')], rules)).toEqual([
+      'clients: the rows of undeclared are in no count per client; it has no client key of its own',
+      'clients: the rows of via are in no count per client; it has no client key of its own',
+    ]);
+  });
+
+  test('of many such collections name fifty and count the rest, each within what a certificate takes', () => {
+    const many = Array.from({ length: 60 }, (_, index) => one(`${'x'.repeat(400)}${10 + index}`));
+    const told = notByClient(many, []);
+    expect(told).toHaveLength(51);
+    expect(told.every((text) => text.length <= 300)).toBe(true);
+    expect(told.at(-1)).toBe('clients: the rows of 10 more collections are in no count per client');
+  });
+});
