@@ -172,6 +172,7 @@ CREATE INDEX ON page_views (session_id);
 CREATE INDEX ON page_views (client_id);
 CREATE INDEX ON page_view_items (page_view_id, viewed_at);
 CREATE INDEX ON custom_events (occurred_at);
+CREATE INDEX ON custom_events (visitor_id);
 CREATE INDEX ON invoices (client_id);
 ALTER TABLE visitors ADD CONSTRAINT visitors_client FOREIGN KEY (client_id) REFERENCES clients (id);
 ALTER TABLE sessions ADD CONSTRAINT sessions_visitor FOREIGN KEY (visitor_id) REFERENCES visitors (id);

@@ -16,7 +16,8 @@ const DEEPEST = 6;
  * itself: it is not due, or something keeps it. The one definition of a blocked row: what a plan forecasts, a count
  * shows and a verification takes for granted must not differ, or a purge that did all it may looks unfinished.
  *
- * Rows of tables nobody described do not block, because no rule is the reason why they stay; a plan refuses them.
+ * Rows of tables nobody described do not block, because no rule is the reason why they stay. Nor does what a plan refuses
+ * to follow.
  *
  * @param root table `what` is about; the partitioned one where it is a partition
  */
@@ -38,9 +39,12 @@ function blocked(what: Deletable, alias: string, context: Context, seen: readonl
   return conditions.length === 0 ? 'FALSE' : conditions.join(' OR ');
 }
 
-/** A declared link that nobody can follow keeps nothing here; a plan refuses what it was to protect. */
+/**
+ * Links by which nothing can be looked up, and those without an index, by which each row would read a whole table, are
+ * not followed: a plan refuses what they lead to, so its rows are due and stay so until somebody mends the link.
+ */
 function usable(edge: Edge): boolean {
-  return edge.declared?.problem === undefined;
+  return edge.indexed && edge.declared?.problem === undefined;
 }
 
 /** For each other table that refers to this one: one of its rows refers to this row and stays. */

@@ -146,6 +146,21 @@ describe('counting', () => {
     expect(await countCollection(connection, { ...big, budgetMs: 60_000 })).toMatchObject({ due: 300_000, exact: true });
   });
 
+  test('the time is for all collections, but a large one leaves a moment for the others', async () => {
+    await server.query(`CREATE TABLE few (id int PRIMARY KEY, at timestamptz); INSERT INTO few SELECT n, '2020-01-01' FROM generate_series(1, 10) n;
+      CREATE TABLE lots (id int, few_id int REFERENCES few, at timestamptz, filler text); INSERT INTO lots SELECT n, CASE WHEN n <= 10 THEN n END, '2020-01-01', repeat('x', 200) FROM generate_series(1, 300000) n;
+      CREATE INDEX ON lots (few_id)`);
+    const named = (name: string): CollectionRule => ({ ...rule, collection: name, table: { schema: 'public', name } });
+    const counts = await countRows(connection, { rules: [named('lots'), named('few')], now, budgetMs: 1 });
+    expect(counts.map(({ collection }) => collection)).toEqual(['lots', 'few']);
+    expect(counts[1]).toMatchObject({ due: 10, exact: true });
+    const [lots, few] = await countRows(connection, { rules: [named('lots'), named('few')], now, budgetMs: 60_000 });
+    expect([lots, few]).toMatchObject([{ due: 300_000, exact: true }, { due: 10, blocked: 0, exact: true }]);
+    await server.query(`UPDATE lots SET at = '2025-01-01' WHERE id = 7`);
+    // Only what was asked for is counted, but what refers to it is looked at all the same.
+    expect(await countRows(connection, { rules: [named('lots'), named('few')], collections: ['few'], now, budgetMs: 60_000 })).toMatchObject([{ collection: 'few', due: 9, blocked: 1 }]);
+  });
+
   test('a row that moves while it is counted is counted once', async () => {
     const writer = await login(server, { settings: { readOnly: false } });
     const counting = countCollection(connection, request({ table: { schema: 'public', name: 'big' } }, 60_000));

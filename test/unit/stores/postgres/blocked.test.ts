@@ -24,6 +24,8 @@ describe('a row is blocked', () => {
   test.each<[string, Deletable, Record<string, Deletable>, string]>([
     ['by nothing where nothing refers', rule(), {}, 'FALSE'],
     ['by nothing where only a table nobody described refers: that is no reason to keep it', rule(edge('items', 'orders')), {}, 'FALSE'],
+    ['by nothing over a key without an index: a plan refuses it, and each row would read a whole table', rule({ ...edge('items', 'orders'), indexed: false }), { items: rule() }, 'FALSE'],
+    ['by nothing over a link that cannot be followed', rule({ ...edge('items', 'orders'), declared: { problem: 'no column' } }), { items: rule() }, 'FALSE'],
     ['by any row of a table no rule ever empties', rule(edge('items', 'orders')), { items: { ...rule(), due: { op: 'false' } } }, 'EXISTS (SELECT FROM public.items AS r_by WHERE r_by.orders_id = r.id)'],
     ['by a row that is not due itself', rule(edge('items', 'orders')), { items: rule() }, 'EXISTS (SELECT FROM public.items AS r_by WHERE r_by.orders_id = r.id AND ((((r_by.state = $::text))) IS NOT TRUE))'],
     [
