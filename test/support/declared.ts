@@ -59,6 +59,7 @@ export function aPurge(changes: Partial<Purge> = {}): Purge {
   return {
     action: 'Delete',
     mode: 'Apply',
+    execution: 'InProcess',
     schedule: { cron: '0 2 * * *', window: 'PT4H' },
     approval: { required: 'WhenWeakening', count: 1, validFor: 'P7D' },
     limits: { maxCutoffAdvance: 'P7D', maxRows: 1_000_000 },

@@ -215,6 +215,10 @@ export interface Purge {
    * mode is what the operator may do: look, propose runs, or carry them out.
    */
   mode: 'Observe' | 'Plan' | 'Apply';
+  /**
+   * execution is where a run does its work. InProcess is within the operator.
+   */
+  execution: 'InProcess';
   schedule: Schedule;
   approval: ApprovalRule;
   limits: Limits;
