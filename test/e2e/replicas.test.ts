@@ -6,7 +6,7 @@ import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../../src/api/generated/retentionPolicy.ts';
 import { DATA_STORE, PURGE_RUN, RETENTION_POLICY } from '../../src/api/kinds.ts';
 import type { Certificate } from '../../src/evidence/certificate.ts';
-import { dataward } from '../support/dataward-process.ts';
+import { runCli } from '../support/cli.ts';
 import { startReplica } from '../support/postgres.ts';
 import type { TestPostgres } from '../support/postgres.ts';
 import { POLICY, STORE } from '../support/sample-manifests.ts';
@@ -30,7 +30,7 @@ const declare = (...servers: readonly TestPostgres[]): Promise<DataStore> =>
 async function certificateOf(run: PurgeRun): Promise<Certificate> {
   const { evidence } = stage.operator;
   const file = join(evidence, 'certificates', `${STORE.namespace}.${run.metadata.name}-certificate.json`);
-  const verified = await dataward(['certificate', 'verify', file, '--checkpoints', join(evidence, 'checkpoints'), '-o', 'json']);
+  const verified = await runCli(['certificate', 'verify', file, '--checkpoints', join(evidence, 'checkpoints'), '-o', 'json']);
   expect({ code: verified.code, verdict: JSON.parse(verified.stdout) }).toMatchObject({ code: 0, verdict: { shape: { ok: true }, signature: { state: 'Valid' }, audit: { state: 'Anchored' } } });
   return JSON.parse(await readFile(file, 'utf8')) as Certificate;
 }

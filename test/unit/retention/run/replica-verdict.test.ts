@@ -3,7 +3,6 @@ import type { ReplicaVerification, Verification } from '../../../../src/api/gene
 import { REASONS, type Reason } from '../../../../src/api/reasons.ts';
 import { buildCertificate } from '../../../../src/evidence/certificate.ts';
 import { methodOf, notCovered, notVerified, replicasUnproven, withReplicas } from '../../../../src/retention/run/replica-verdict.ts';
-import type { StoreIdentity } from '../../../../src/stores/facts.ts';
 import { facts } from '../../../support/certificate.ts';
 import { fc } from '../../../support/properties.ts';
 

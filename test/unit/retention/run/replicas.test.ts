@@ -7,6 +7,7 @@ import type { Verdict } from '../../../../src/retention/run/verify.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
 import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import { aStore } from '../../../support/declared.ts';
+import { fc, runs } from '../../../support/properties.ts';
 import { aReplica, besideReplicas, type ReplicaScript } from '../../../support/scripted-replicas.ts';
 import { aForecast, scriptedStore, VIEWS, type ScriptedStore } from '../../../support/scripted-store.ts';
 import { aRun } from './declared-run.ts';
@@ -141,6 +142,35 @@ describe('due rows that a replica shows', () => {
     const script = aReplica({ forecast: [aForecast(3)] });
     expect(proofOf(await look([script], { meanwhile: (number) => number === 2 && (script.forecast = [aForecast(0)]) }))).toEqual(['VerifiedReplicas', true]);
   });
+});
+
+test('whatever replicas do from look to look, the run ends in time, with one entry for each, and calls clean only what it counted', async () => {
+  const deeds: Partial<ReplicaScript>[] = [
+    {},
+    { reached: false },
+    { refuses: new StoreError('Unreachable', '') },
+    { refuses: new StoreError('AuthenticationFailed', '') },
+    { breaks: new StoreError('Conflict', '') },
+    { identity: { ...aReplica().identity, fingerprint: 'sha256:other' } },
+    { forecast: [aForecast(2)] },
+    { forecast: [aForecast(0, { exact: false })] },
+  ];
+  const course = fc.array(fc.nat({ max: deeds.length - 1 }), { minLength: 1, maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(course, course, async (...courses) => {
+      const scripts = courses.map(() => aReplica());
+      const doing = (place: number, number: number): number => courses[place]?.at(Math.min(number, (courses[place]?.length ?? 1) - 1)) ?? 0;
+      let last = 0;
+      const { verdict, took } = await look(scripts, { meanwhile: (number) => void ((last = number), scripts.forEach((script, place) => Object.assign(script, aReplica(deeds[doing(place, number)])))) });
+      // Rows on a replica make the primary be counted again, and the time begin anew, once.
+      expect(took).toBeLessThan(2 * (REPLICA_WAIT_MS + 5_001));
+      const entries = verdict.verification.replicas ?? [];
+      expect(entries.map(({ place, verified, reason }) => [place, verified, reason === undefined])).toEqual(scripts.map((_, place) => [place, doing(place, last) === 0, doing(place, last) === 0]));
+      expect(verdict.verification.level === 'VerifiedReplicas').toBe(entries.every(({ verified }) => verified));
+      expect(verdict.problem?.reason).toBe(entries.some(({ residual }) => residual === 2) ? 'ResidualRows' : undefined);
+    }),
+    { numRuns: runs(60) },
+  );
 });
 
 test('a fault nobody foresaw goes to the log of the operator while there is time, and into the result when it is over', async () => {
