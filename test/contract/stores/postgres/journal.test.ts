@@ -4,6 +4,9 @@ import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import { until } from '../../../support/until.ts';
 import { JOURNAL_PAGE_ROWS } from '../../../../src/stores/journal.ts';
+import { readOpenDrops } from '../../../../src/stores/postgres/journal.ts';
+import { fc, runs } from '../../../support/properties.ts';
+import { login } from './support.ts';
 import { openStore, purgeAll, request, rule, runPlan, wholeJournal } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 
@@ -36,8 +39,11 @@ async function journalled(run: string, rows: number, how: { at?: string; clients
   );
 }
 
+const DROP_STAGES = ['DropIntent', 'Drop', 'Reattach'] as const;
+type DropStage = (typeof DROP_STAGES)[number];
+
 /** One stage of the drop of a partition, as the last row of a run. */
-async function stage(run: string, kind: 'DropIntent' | 'Drop' | 'Reattach', at: string): Promise<void> {
+async function stage(run: string, kind: DropStage, at: string): Promise<void> {
   await store.sql(
     `WITH next AS (INSERT INTO dataward.claim AS c (run, epoch, owner, last_seq) VALUES ($1, 1, 'cluster-a', 1) ON CONFLICT (run) DO UPDATE SET last_seq = c.last_seq + 1 RETURNING last_seq)
      INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients, at)
@@ -144,6 +150,35 @@ describe('a run may leave the journal', () => {
     expect(await store.writer.trimJournal('first', { ...limit, lastSeq: 1 })).toBe(1);
     expect(await listed()).toEqual(['second 1']);
     expect(await store.writer.trimJournal('second', { ...limit, lastSeq: 1 })).toBe(1);
+  });
+
+  test('in any order that drops of several runs went in, and no drop looks finished or unfinished by it', async () => {
+    const connection = await login(server, { database: store.database, settings: { readOnly: false } });
+    const openDrops = async (): Promise<string[]> => (await readOpenDrops(connection)).map(({ leaf }) => leaf).toSorted();
+    const happened = fc.record({ run: fc.constantFrom('a', 'b', 'c'), leaf: fc.constantFrom('1', '2'), kind: fc.constantFrom(...DROP_STAGES) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(happened, { maxLength: 8 }), async (events) => {
+        await connection.query('DELETE FROM dataward.journal; DELETE FROM dataward.claim');
+        await connection.query(
+          `WITH rows AS (SELECT e->>'run' AS run, e->>'kind' AS kind, e->>'leaf' AS leaf, n, row_number() OVER (PARTITION BY e->>'run' ORDER BY n) AS seq FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS t (e, n)),
+                claims AS (INSERT INTO dataward.claim (run, epoch, owner, last_seq) SELECT run, 1, 'cluster-a', max(seq) FROM rows GROUP BY run)
+           INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients, at)
+           SELECT run, seq, 1, 'views', 'public', 'p', 'DropPartition', kind, jsonb_build_object('leaf', leaf), 0, '{}', $2::timestamptz + n * interval '1 s' FROM rows`,
+          [JSON.stringify(events), OLD],
+        );
+        const before = await openDrops();
+        for (let old = await store.writer.journalledRuns(limit); old.length > 0; old = await store.writer.journalledRuns(limit)) {
+          const [{ run, lastSeq }] = old as [(typeof old)[number]];
+          expect(await store.writer.trimJournal(run, { ...limit, lastSeq })).toBe(lastSeq);
+          expect(await openDrops()).toEqual(before);
+        }
+        // Runs that began no drop which is open, or shared none with another run, are all gone.
+        const { rows: kept } = await connection.query<{ run: string }>('SELECT DISTINCT run FROM dataward.journal');
+        for (const { run } of kept) expect(events.some((event) => event.run === run && (before.includes(event.leaf) || events.some((other) => other.run !== run && other.leaf === event.leaf)))).toBe(true);
+      }),
+      { numRuns: runs(25) },
+    );
+    await connection.close();
   });
 
   test('whole or not at all: a process that dies in the middle removes nothing', async () => {
