@@ -28,6 +28,9 @@ test: verify ## everything: types, lint, drift, unit, policies, contract, contro
 unit: build ## only the tests without servers
 	@npm test --silent -- test/unit test/crds test/architecture.test.ts
 
+versions: build ## the contract suite over every supported PostgreSQL, one after the other; about 2 minutes each
+	@$(NODE_BIN)/tsx scripts/versions.ts
+
 fuzz: build ## the tests of properties with new seeds and twenty times the cases
 	@PROPERTY_SEED=random PROPERTY_RUNS=20 npm test --silent -- --testTimeout=1800000 $$(grep -rl 'support/properties' test/unit test/crds --include='*.test.ts')
 
@@ -61,4 +64,4 @@ lint: deps ## types and lint
 bench: build ## speed and memory, as ratios in one run
 	@for file in bench/*.bench.ts; do echo "== $$file"; $(NODE_BIN)/tsx $$file || exit 1; done
 
-.PHONY: help deps build demo test unit fuzz verify check-types check-lint check-generated check-bundle check-policies generate policies lint bench
+.PHONY: help deps build demo test unit versions fuzz verify check-types check-lint check-generated check-bundle check-policies generate policies lint bench

