@@ -25,7 +25,7 @@ export function coverage(inventory: Inventory, resolved: ResolvedMaps, maps: rea
     if (collection && !open) mapped += 1;
     else if (open) findings.push({ table: key, why: open });
     else if (statements.some(({ standing }) => standing.has(key))) declaredFree += 1;
-    else findings.push({ table: key, why: lapsedReason(key, statements) ?? unmappedReason(table) });
+    else findings.push({ table: key, why: lapsedReason(key, statements) ?? detachedReason(table, tables) ?? unmappedReason(table) });
   }
   findings.sort((a, b) => Number(b.why.includes('looks like')) - Number(a.why.includes('looks like')) || a.table.localeCompare(b.table));
   return {
@@ -86,6 +86,15 @@ function columnList(columns: readonly string[]): string {
   const shown = columns.slice(0, 3).join(', ');
   return `${columns.length === 1 ? 'column' : 'columns'} ${shown}${columns.length > 3 ? ` and ${columns.length - 3} more` : ''}`;
 }
+
+/** A partition that somebody, or an extension, detached is a table of its own: no rule of its former parent reaches its rows. */
+function detachedReason(table: TableFact, tables: readonly TableFact[]): string | undefined {
+  if (table.kind !== 'Table' || table.parents.length > 0) return undefined;
+  const parent = tables.find((candidate) => candidate.kind === 'PartitionedTable' && shapeOf(candidate) === shapeOf(table));
+  return parent && `no map names it; it has the columns of ${tableKey({ table: parent })} and looks like a partition that was detached, so no rule reaches its rows; attach it, describe it or drop it`;
+}
+
+const shapeOf = ({ columns }: TableFact): string => JSON.stringify(columns.map(({ name, type }) => [name, type]).toSorted());
 
 function unmappedReason(table: TableFact): string {
   for (const column of table.columns) {

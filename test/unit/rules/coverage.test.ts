@@ -49,6 +49,16 @@ describe('coverage', () => {
     ]);
   });
 
+  test('recognises a partition that was detached by its columns, in whatever order', () => {
+    const parted = { ...views, kind: 'PartitionedTable' as const };
+    const detached = { ...aTable('views_2020', []), columns: [...views.columns].reverse() };
+    const why = (...tables: TableFact[]): (string | undefined)[] => (cover([aMap([described], strict)], tables).worst ?? []).map((each) => each.why);
+    expect(why(parted, detached)).toEqual([expect.stringMatching(/^no map names it; it has the columns of public\.views and looks like a partition that was detached/)]);
+    expect(why(parted, { ...detached, kind: 'Partition', parents: [{ schema: 'public', name: 'views' }] })).toEqual([]);
+    expect(why(parted, { ...detached, columns: detached.columns.slice(1) })).toEqual([expect.not.stringContaining('detached')]);
+    expect(why(views, detached)).toEqual([expect.not.stringContaining('detached')]);
+  });
+
   test('takes the word of who declares a table free of personal data, but not for a table that is also mapped', () => {
     const nonPersonal = [{ table: { schema: 'public', name: '*' }, reason: 'x', by: 'y', reviewAt: '2027-01-01' }];
     expect(cover([aMap([described], { ...strict, nonPersonal })], [views, aTable('migrations', ['id'])])).toMatchObject({ tables: 2, mapped: 1, nonPersonal: 1, unclassified: 0 });
