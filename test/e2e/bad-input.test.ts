@@ -17,7 +17,7 @@ import { freePort } from '../support/ports.ts';
 import { POLICY, STORE } from '../support/sample-manifests.ts';
 import { startSampleStore, type SampleStore } from '../support/sample-store.ts';
 import { until } from '../support/until.ts';
-import { approve, person, requestRun, untilSettled, untilState, type Person } from './people.ts';
+import { approve, person, requestRun, untilEnded, untilSettled, type Person } from './people.ts';
 import { nudge, untilStanding } from './standing.ts';
 
 /**
@@ -222,7 +222,7 @@ test('an audit log that cannot grow stops the run before the first row, and says
   operator = await startLocal(store.manifests, ['alice', 'bob'], { state });
   alice.client.close();
   alice = person('alice', operator.kubeconfig('alice'));
-  const ended = await untilState(alice, run, ['Succeeded', 'Failed', 'Superseded', 'Expired']);
+  const ended = await untilEnded(alice, run);
   expect(ended.status).toMatchObject({ state: 'Succeeded' });
   // While its column was missing the hold became as wide as its client, and what a store has under hold only a release lets go.
   const [left] = await store.query<{ held: string; others: string }>(OLD_VIEWS);

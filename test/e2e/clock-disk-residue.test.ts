@@ -10,11 +10,12 @@ import { systemClock } from '../../src/runtime/clock.ts';
 import { runCli } from '../support/cli.ts';
 import type { OperatorProcess } from '../support/dataward-process.ts';
 import { POLICY, STORE } from '../support/sample-manifests.ts';
+import { sum } from '../support/sample-store.ts';
 import { until } from '../support/until.ts';
 import { dividedStage } from './divided-stage.ts';
 import type { DividedStage } from './divided-stage.ts';
 import { rowsOf } from './local-stage.ts';
-import { approve, requestRun, untilSettled, untilState } from './people.ts';
+import { approve, requestRun, untilEnded, untilSettled } from './people.ts';
 import { auditedRows, certificates } from './scenario.ts';
 import { untilStanding } from './standing.ts';
 
@@ -23,7 +24,6 @@ import { untilStanding } from './standing.ts';
  * back. It deletes only while clock and disk are well, and what it could not prove is not certified.
  */
 const HOURS = 3_600_000;
-const FINAL = ['Succeeded', 'Failed', 'Superseded', 'Expired'];
 let stage: DividedStage;
 let operator: OperatorProcess;
 let run: PurgeRun;
@@ -80,7 +80,7 @@ test('old rows that are written while the run works, and that somebody keeps loc
   await until('the run is at its last step', async () => (await stage.store.due()).page_views === 0);
   await stage.store.query(LATE_ROWS);
   const locked = stage.store.query(LOCK_LATE_ROWS).catch(() => undefined);
-  const ended = await untilState(stage.alice, run, FINAL);
+  const ended = await untilEnded(stage.alice, run);
   const why = `${LATE} due rows are still there, most in shop/sample-web/page-views; something goes on writing, or keeps, rows with an old time; find it, then plan again`;
   expect(ended.status).toMatchObject({
     state: 'Failed',
@@ -113,7 +113,7 @@ test('a new plan takes the late rows, and only that run is certified; the old ru
   await stage.store.query(`UPDATE dataward.journal SET at = at - interval '100 days'`);
   const next = await requestRun(stage.alice);
   await approve(stage.bob, next);
-  const ended = await untilState(stage.alice, next, FINAL);
+  const ended = await untilEnded(stage.alice, next);
   expect(ended.status).toMatchObject({ state: 'Succeeded', progress: { deleted: LATE }, verification: { residual: 0 } });
   const [file, ...more] = await certificates(stage);
   expect(more).toEqual([]);
@@ -131,7 +131,3 @@ const LATE_ROWS = `
   FROM (SELECT * FROM sessions ORDER BY started_at DESC LIMIT 1) s, generate_series(1, ${LATE}) n`;
 const LOCK_LATE_ROWS = `BEGIN; SELECT FROM page_views WHERE path = '/late' FOR UPDATE; SELECT pg_sleep(120)`;
 const UNLOCK = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; SELECT FROM page_views%' AND pid <> pg_backend_pid()`;
-
-function sum(counts: Record<string, number>): number {
-  return Object.values(counts).reduce((total, rows) => total + rows, 0);
-}

@@ -7,9 +7,9 @@ import { PURGE_RUN } from '../../src/api/kinds.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { createCleanup } from '../support/cleanup.ts';
 import { startLocal } from '../support/dataward-process.ts';
-import { startSampleStore } from '../support/sample-store.ts';
+import { startSampleStore, sum } from '../support/sample-store.ts';
 import type { SampleStore } from '../support/sample-store.ts';
-import { approve, person, refOf, requestRun, untilSettled, untilState } from './people.ts';
+import { approve, person, refOf, requestRun, untilEnded, untilSettled } from './people.ts';
 import { auditedRows } from './scenario.ts';
 
 const KILLS = 30;
@@ -39,13 +39,13 @@ test('killed 30 times at random moments, the operator goes on from its state: th
     // A killed batch still ends in the store before the next claim is given, so that less would only meet beginnings.
     await delay(Math.random() * 2_000);
     await operator.close();
-    left.push(Object.values(await store.due()).reduce((sum, rows) => sum + rows, 0));
+    left.push(sum(await store.due()));
     operator = await start();
   }
   await store.hurry();
   cleanup.add(operator, (last) => last.close());
   const afterwards = cleanup.add(person('alice', operator.kubeconfig('alice')), (who) => who.client.close());
-  const ended = await untilState(afterwards, run, ['Succeeded', 'Failed', 'Superseded', 'Expired'], 120_000);
+  const ended = await untilEnded(afterwards, run, 120_000);
 
   expect(ended.status).toMatchObject({ state: 'Succeeded', verification: { residual: 0, heldUnchanged: true } });
   expect((await afterwards.client.get<typeof run>(PURGE_RUN, refOf(run)))?.spec).toEqual({ ...run.spec, approvals: ended.spec.approvals });

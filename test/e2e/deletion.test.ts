@@ -6,15 +6,15 @@ import { COMPLIANCE_PROFILE, DATA_MAP, DATA_STORE, LEGAL_HOLD, NAMESPACE, PURGE_
 import type { KindRef, ObjectRef } from '../../src/api/object.ts';
 import { kubectl } from '../support/kubectl.ts';
 import { HOLD, POLICY, STORE } from '../support/sample-manifests.ts';
+import { sum } from '../support/sample-store.ts';
 import { until } from '../support/until.ts';
 import { dividedStage } from './divided-stage.ts';
 import type { DividedStage } from './divided-stage.ts';
 import { midway } from './local-stage.ts';
-import { approve, refOf, requestRun, untilSettled, untilState } from './people.ts';
+import { approve, refOf, requestRun, untilEnded, untilSettled } from './people.ts';
 import { auditedRows, certificates } from './scenario.ts';
 
 /** Deleting what people declared deletes no row, lifts no protection, and ends what was to be deleted under it. */
-const FINAL = ['Succeeded', 'Failed', 'Superseded', 'Expired'];
 const MAP = { namespace: 'shop', name: 'sample-web' };
 const PROFILE = { namespace: 'dataward-system', name: 'default' };
 let stage: DividedStage;
@@ -40,7 +40,7 @@ test('while a run waits for people: what it rests on is deleted, and an approval
   const before = await stage.store.counts();
   const run = await requestRun(stage.alice);
   await Promise.all([remove(DATA_STORE, STORE), remove(DATA_MAP, MAP), remove(RETENTION_POLICY, POLICY), remove(COMPLIANCE_PROFILE, PROFILE)]);
-  expect((await untilState(stage.alice, run, FINAL)).status).toMatchObject({ state: 'Superseded', why: expect.stringMatching(/policy or the DataStore of this run is gone|no data map/) });
+  expect((await untilEnded(stage.alice, run)).status).toMatchObject({ state: 'Superseded', why: expect.stringMatching(/policy or the DataStore of this run is gone|no data map/) });
   await expect(approve(stage.bob, run)).rejects.toThrow(/is Superseded; there is nothing left to approve/);
   await standsStill(before);
   await declareAgain();
@@ -58,7 +58,7 @@ const AT_WORK: { what: string; kind: KindRef; ref(run: PurgeRun): ObjectRef; why
 test.each(AT_WORK)('while batches run: deleting $what ends them, and what is left stays', async ({ kind, ref, why }) => {
   const run = await midway(stage);
   await remove(kind, ref(run));
-  if (why) expect((await untilState(stage.alice, run, FINAL)).status).toMatchObject({ state: 'Superseded', why: expect.stringMatching(why) });
+  if (why) expect((await untilEnded(stage.alice, run)).status).toMatchObject({ state: 'Superseded', why: expect.stringMatching(why) });
   else expect(await stage.alice.client.get(PURGE_RUN, refOf(run))).toBeUndefined();
   await standsStill(await stage.store.counts());
   expect(sum(await stage.store.due())).toBeGreaterThan(0);
@@ -73,7 +73,7 @@ test('while batches run: deleting hold and profile lifts no protection, and the 
   const run = await midway(stage);
   await Promise.all([remove(LEGAL_HOLD, HOLD), remove(COMPLIANCE_PROFILE, PROFILE)]);
   await stage.store.hurry();
-  const ended = await untilState(stage.alice, run, FINAL);
+  const ended = await untilEnded(stage.alice, run);
   expect(ended.status).toMatchObject({ state: 'Succeeded', verification: { residual: 0 } });
   expect(await stage.store.kept()).toEqual(kept);
   expect(sum(before) - sum(await stage.store.counts())).toBe(sum(due));
@@ -102,8 +102,4 @@ async function declareAgain(): Promise<void> {
 async function holdItems(): Promise<number> {
   const [row] = await stage.store.query<{ items: number }>('SELECT count(*)::int AS items FROM dataward.hold_item');
   return row?.items ?? 0;
-}
-
-function sum(counts: Record<string, number>): number {
-  return Object.values(counts).reduce((total, rows) => total + rows, 0);
 }

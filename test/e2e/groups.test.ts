@@ -15,7 +15,7 @@ import { POLICY, STORE } from '../support/sample-manifests.ts';
 import { until } from '../support/until.ts';
 import { localStage, stolenKubeconfig } from './local-stage.ts';
 import type { LocalStage } from './local-stage.ts';
-import { approve, person, refOf, requestRun, untilState } from './people.ts';
+import { approve, FINAL_STATES, person, refOf, requestRun, untilEnded, untilState } from './people.ts';
 import type { Person } from './people.ts';
 import { auditedRows, certificates } from './scenario.ts';
 
@@ -23,7 +23,6 @@ import { auditedRows, certificates } from './scenario.ts';
  * One policy reaches two groups of tables that no foreign key joins: page views with their sessions, and clicks. Each
  * is a run of its own, which its own people approve, which ends and is certified for itself.
  */
-const FINAL = ['Succeeded', 'Failed', 'Superseded', 'Expired'];
 const VIEWS = 'shop/sample-web/page-views';
 const CLICKS = 'shop/sample-clicks/clicks';
 const OLD_CLICKS = 40;
@@ -61,7 +60,7 @@ test('each group is planned as a run of its own, with its own rows and digest', 
 
 test('one that is approved for fewer rows than are due fails at that number; the other still waits for its people', async () => {
   expect(await approval(clicks, ['--max-rows', '10'])).toMatchObject({ code: 0 });
-  const ended = await untilState(stage.alice, clicks, FINAL);
+  const ended = await untilEnded(stage.alice, clicks);
   expect(ended.status).toMatchObject({ state: 'Failed', why: expect.stringContaining('limit of 10 rows') });
   expect(await oldClicks()).toBeGreaterThanOrEqual(OLD_CLICKS - 10);
   const other = await stage.alice.client.get<PurgeRun>(PURGE_RUN, refOf(views));
@@ -73,7 +72,7 @@ test('the failure of one stops the other in nothing: approved, it deletes what i
   const { store, alice, bob, operator } = stage;
   const [before, due, left] = [await store.counts(), await store.due(), await oldClicks()];
   await approve(bob, views);
-  const ended = await untilState(alice, views, FINAL);
+  const ended = await untilEnded(alice, views);
   expect(ended.status).toMatchObject({ state: 'Succeeded', verification: { residual: 0 }, progress: { deleted: due.page_views + due.sessions } });
   expect(await store.counts()).toEqual({ ...before, page_views: (before['page_views'] ?? 0) - due.page_views, sessions: (before['sessions'] ?? 0) - due.sessions });
   expect(await oldClicks()).toBe(left);
@@ -88,7 +87,7 @@ test('asked again, only what is left is planned; the run of it gets a certificat
   const next = await requestRun(alice);
   expect(dueOf(next)).toEqual({ [CLICKS]: left });
   await approve(bob, next);
-  const ended = await untilState(alice, next, FINAL);
+  const ended = await untilEnded(alice, next);
   expect(ended.status).toMatchObject({ state: 'Succeeded', verification: { residual: 0 }, progress: { deleted: left } });
   expect(await oldClicks()).toBe(0);
   expect(await certified()).toEqual([VIEWS, CLICKS].map((collection) => expect.objectContaining({ collections: expect.arrayContaining([collection]) })));
@@ -109,7 +108,7 @@ test('a plan that nobody approves in time expires: an approval that comes late i
   await delay(Math.max(0, Date.parse(validUntil) - Date.now()) + 100);
   // Past the command, which would refuse it: the API server takes it, and the operator looks.
   await bob.client.mergePatch<PurgeRun>(PURGE_RUN, refOf(run), { spec: { approvals: [{ by: bob.name, planDigest: run.spec.planDigest }] } });
-  const ended = await untilState(alice, run, FINAL);
+  const ended = await untilEnded(alice, run);
   expect(ended.status).toMatchObject({ state: 'Expired', why: `the plan was good until ${validUntil} and nothing was begun by then; the next slot plans anew` });
   expect(await approval(run)).toMatchObject({ code: 2, stderr: expect.stringContaining(`PurgeRun ${STORE.namespace}/${run.metadata.name} is Expired; there is nothing left to approve`) });
 
@@ -165,5 +164,5 @@ async function inItsLastSeconds(run: PurgeRun, seconds: number): Promise<PurgeRu
   const plan = { ...run.spec.plan, validUntil: new Date(Date.now() + seconds * 1_000).toISOString().replace(/\.\d+/, '') };
   const { name, namespace = '', labels = {}, finalizers = [] } = run.metadata;
   const aged = await thief.client.create<PurgeRun>(PURGE_RUN, { ...run, metadata: { name, namespace, labels, finalizers }, spec: { ...run.spec, plan, planDigest: planDigest(plan) } });
-  return untilState(stage.alice, aged, ['AwaitingApproval', ...FINAL]);
+  return untilState(stage.alice, aged, ['AwaitingApproval', ...FINAL_STATES]);
 }

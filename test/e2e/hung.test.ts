@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 import { clusterStage } from './cluster-stage.ts';
 import type { ClusterStage } from './cluster-stage.ts';
 import { midway } from './local-stage.ts';
-import { untilSettled, untilState } from './people.ts';
+import { untilEnded, untilSettled } from './people.ts';
 
 const LEASE: KindRef = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease', namespaced: true };
 /** Kubernetes kills a pod after this long. */
@@ -70,7 +70,7 @@ const crashes = (operator: PodOperator): string[] => operator.log().split('\n').
     expect((await store.due()).sessions).toBeGreaterThan(0);
     await store.hurry();
     const next = await start();
-    const ended = await untilState(alice, run, ['Succeeded', 'Failed', 'Superseded', 'Expired'], 90_000);
+    const ended = await untilEnded(alice, run, 90_000);
     expect(ended.status).toMatchObject({ state: 'Succeeded' });
     const after = await store.counts();
     for (const [table, count] of Object.entries(due)) expect(after[table]).toBe((before[table] ?? 0) - count);

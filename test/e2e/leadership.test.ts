@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { controlPlaneBinaries } from '../support/controlplane-binaries.ts';
 import { startClusterOperator } from '../support/dataward-process.ts';
+import { sum } from '../support/sample-store.ts';
 import { until } from '../support/until.ts';
 import { clusterStage } from './cluster-stage.ts';
 import type { ClusterStage } from './cluster-stage.ts';
 import { midway } from './local-stage.ts';
-import { untilSettled, untilState } from './people.ts';
+import { untilEnded, untilSettled } from './people.ts';
 
 const binaries = await controlPlaneBinaries();
 
@@ -35,13 +36,13 @@ const binaries = await controlPlaneBinaries();
     await first.signal('SIGCONT');
     await delay(2_000);
     await store.hurry();
-    const ended = await untilState(alice, run, ['Succeeded', 'Failed', 'Superseded', 'Expired'], 90_000);
+    const ended = await untilEnded(alice, run, 90_000);
 
     expect(ended.status).toMatchObject({ state: 'Succeeded' });
     expect(await store.query(oldRows)).toEqual(atTakeover);
     const after = await store.counts();
     for (const [table, count] of Object.entries(due)) expect(after[table]).toBe((before[table] ?? 0) - count);
     const [journal] = await store.query<{ deleted: number }>('SELECT sum(deleted)::int AS deleted FROM dataward.journal');
-    expect(journal?.deleted).toBe(Object.values(due).reduce((sum, count) => sum + count, 0));
+    expect(journal?.deleted).toBe(sum(due));
   }, 240_000);
 });

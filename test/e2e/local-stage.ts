@@ -7,7 +7,7 @@ import { createCleanup } from '../support/cleanup.ts';
 import type { Cleanup } from '../support/cleanup.ts';
 import { startLocal } from '../support/dataward-process.ts';
 import type { LocalProcess } from '../support/dataward-process.ts';
-import { startSampleStore } from '../support/sample-store.ts';
+import { startSampleStore, sum } from '../support/sample-store.ts';
 import type { SampleOptions, SampleStore } from '../support/sample-store.ts';
 import { until } from '../support/until.ts';
 import { kubeconfigWith, withToken } from './kubeconfigs.ts';
@@ -56,5 +56,5 @@ export async function midway({ store, alice, bob }: Pick<LocalStage, 'store' | '
 }
 
 export async function rowsOf(store: SampleStore): Promise<number> {
-  return Object.values(await store.counts()).reduce((sum, rows) => sum + rows, 0);
+  return sum(await store.counts());
 }

@@ -19,6 +19,8 @@ export interface Person {
   readonly client: Client;
 }
 
+export const FINAL_STATES = ['Succeeded', 'Failed', 'Superseded', 'Expired'];
+
 export function person(name: string, kubeconfig: string): Person {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);
@@ -78,4 +80,9 @@ export async function untilState({ client }: Person, run: PurgeRun, states: read
     },
     { timeoutMs, or: () => seen?.status },
   );
+}
+
+/** The run when it has ended, however it did. */
+export function untilEnded(person: Person, run: PurgeRun, timeoutMs?: number): Promise<PurgeRun> {
+  return untilState(person, run, FINAL_STATES, timeoutMs);
 }

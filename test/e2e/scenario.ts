@@ -12,7 +12,7 @@ import { HOLD, POLICY, STORE } from '../support/sample-manifests.ts';
 import type { SampleStore } from '../support/sample-store.ts';
 import { allFiles, allObjects, leaks } from '../support/scan.ts';
 import { until } from '../support/until.ts';
-import { accessOf, refOf, requestRun, untilHeld, untilSettled, untilState } from './people.ts';
+import { accessOf, refOf, requestRun, untilEnded, untilHeld, untilSettled } from './people.ts';
 import type { Person } from './people.ts';
 
 /** Where the scenario plays. It is the same on every API server: only this differs. */
@@ -106,7 +106,7 @@ export async function purged({ store, alice, bob, operator }: Stage, run: PurgeR
   const kept = await store.kept();
   expect(Math.min(due.page_views, due.sessions)).toBeGreaterThan(100);
   expect(await dataward(['approve', `purgerun/${run.metadata.name}`, '-n', STORE.namespace, '--kubeconfig', bob.kubeconfig])).toMatchObject({ code: 0 });
-  const ended = await untilState(alice, run, ['Succeeded', 'Failed', 'Superseded', 'Expired']);
+  const ended = await untilEnded(alice, run);
   expect(ended.status).toMatchObject({ state: 'Succeeded', verification: { level: 'VerifiedLive', residual: 0, heldUnchanged: true }, approval: { grade: 'Verified' } });
   expect(ended.spec.approvals).toEqual([{ by: bob.name, planDigest: run.spec.planDigest }]);
   expect(await store.counts()).toEqual({ ...before, page_views: (before['page_views'] ?? 0) - due.page_views, sessions: (before['sessions'] ?? 0) - due.sessions });

@@ -4,7 +4,7 @@ import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
 import { PURGE_RUN } from '../../src/api/kinds.ts';
 import type { KindRef, ObjectRef } from '../../src/api/object.ts';
 import { until } from '../support/until.ts';
-import { refOf } from './people.ts';
+import { FINAL_STATES, refOf } from './people.ts';
 import type { Person } from './people.ts';
 
 /** Nobody waits half a minute for the next look of its own accord: a changed annotation makes the operator look now. */
@@ -24,7 +24,7 @@ export async function untilStanding(person: Person, run: PurgeRun, why: RegExp, 
     `the run says ${why.source}`,
     async () => {
       status = (await person.client.get<PurgeRun>(PURGE_RUN, refOf(run)))?.status;
-      expect(status?.state).not.toMatch(/Succeeded|Failed|Superseded|Expired/);
+      expect(FINAL_STATES).not.toContain(status?.state);
       const said = status?.why ?? '';
       if (why.test(said) && !not?.test(said)) return true;
       await nudge(person, PURGE_RUN, refOf(run));

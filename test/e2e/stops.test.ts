@@ -5,14 +5,13 @@ import type { RetentionPolicy } from '../../src/api/generated/retentionPolicy.ts
 import { LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY } from '../../src/api/kinds.ts';
 import type { LegalHold } from '../../src/api/generated/legalHold.ts';
 import { holdOf, POLICY } from '../support/sample-manifests.ts';
-import { holdDates } from '../support/sample-store.ts';
+import { holdDates, sum } from '../support/sample-store.ts';
 import { localStage, midway, rowsOf } from './local-stage.ts';
 import type { LocalStage } from './local-stage.ts';
-import { approve, refOf, requestRun, untilHeld, untilState } from './people.ts';
+import { approve, refOf, requestRun, untilEnded, untilHeld, untilState } from './people.ts';
 import { certificates } from './scenario.ts';
 
 const SLOW = { sessions: 2_000, slowBatchMillis: 60 };
-const FINAL = ['Succeeded', 'Failed', 'Superseded', 'Expired'];
 let stage: LocalStage | undefined;
 afterEach(() => stage?.cleanup.run());
 
@@ -27,7 +26,7 @@ test('a hold applied while batches run: once it is in force, no row it covers go
   await untilHeld(alice.client, hold);
   const atReady = await store.query<{ rows: number }>(covered);
   await store.hurry();
-  await untilState(alice, run, FINAL, 90_000);
+  await untilEnded(alice, run, 90_000);
   expect(await store.query(covered)).toEqual(atReady);
   expect(atReady[0]?.rows).toBeGreaterThan(0);
 }, 150_000);
@@ -42,7 +41,7 @@ test('a hold declared between the plan and its approval: the approved run goes w
   await alice.client.create<LegalHold>(LEGAL_HOLD, holdOf({ namespace: 'platform-db', name: 'late' }, dates) as unknown as LegalHold);
   const before = await rowsOf(store);
   await approve(bob, run);
-  const ended = await untilState(alice, run, FINAL, 60_000);
+  const ended = await untilEnded(alice, run, 60_000);
   expect(ended.status).toMatchObject({ state: 'Succeeded', verification: { level: 'VerifiedLive', residual: 0 } });
   expect(await store.query(covered)).toEqual(planned);
   expect(planned[0]?.rows).toBeGreaterThan(0);
@@ -54,10 +53,10 @@ test('a policy deleted while batches run ends the run, and what it has not delet
   const { store, operator, alice } = stage;
   const run = await midway(stage);
   await alice.client.delete(RETENTION_POLICY, POLICY);
-  const ended = await untilState(alice, run, FINAL);
+  const ended = await untilEnded(alice, run);
   const rows = await rowsOf(store);
   expect(ended.status?.state).toBe('Superseded');
-  expect(Object.values(await store.due()).reduce((sum, due) => sum + due, 0)).toBeGreaterThan(0);
+  expect(sum(await store.due())).toBeGreaterThan(0);
   await delay(1_500);
   expect(await rowsOf(store)).toBe(rows);
   expect(await certificates(operator)).toEqual([]);

@@ -9,11 +9,12 @@ import { runCli } from '../support/cli.ts';
 import type { OperatorProcess } from '../support/dataward-process.ts';
 import type { Fault } from '../support/fault-proxy.ts';
 import { POLICY } from '../support/sample-manifests.ts';
+import { sum } from '../support/sample-store.ts';
 import { until } from '../support/until.ts';
 import { dividedStage } from './divided-stage.ts';
 import type { DividedStage } from './divided-stage.ts';
 import { rowsOf } from './local-stage.ts';
-import { approve, refOf, requestRun, untilHeld, untilSettled, untilState } from './people.ts';
+import { approve, refOf, requestRun, untilEnded, untilHeld, untilSettled } from './people.ts';
 import { nudge, untilStanding } from './standing.ts';
 
 /**
@@ -27,7 +28,6 @@ let before: Record<string, number>;
 /** Ends the fault that the test before left in place, so that the run has no moment in which it may begin. */
 let lastFault = (): void => {};
 
-const FINAL = ['Succeeded', 'Failed', 'Superseded', 'Expired'];
 const MATTER = { namespace: 'platform-db', name: 'matter-9' };
 const SUBJECTS = 'matter-9-subjects';
 
@@ -125,7 +125,7 @@ test('a hold whose Secret is missing holds its whole block: from then on nothing
   const hold = await untilHeld(stage.alice.client, MATTER);
   const standing = await stage.store.counts();
   expect(hold.status?.conditions).toContainEqual(expect.objectContaining({ type: 'AsWritten', status: 'False', reason: 'SubjectsUnreadable', message: expect.stringMatching(/Secret platform-db\/matter-9-subjects \(spec\.scope\[\]\.subjects\) is missing.*; put it there/) }));
-  const ended = await untilState(stage.alice, run, FINAL);
+  const ended = await untilEnded(stage.alice, run);
   expect(ended.status).toMatchObject({ state: 'Succeeded', progress: { deleted: sum(before) - sum(standing) } });
   expect(await stage.store.counts()).toEqual(standing);
   const planned = await runCli(['plan', `retentionpolicy/${POLICY.name}`, '-n', POLICY.namespace, '--kubeconfig', stage.alice.kubeconfig, '-o', 'json']);
@@ -146,10 +146,6 @@ test('a Secret that comes later lifts nothing: what stands under a hold only a r
   expect(await stage.alice.client.list<PurgeRun>(PURGE_RUN)).toHaveLength(1);
   expect(await stage.store.counts()).toEqual(standing);
 }, 30_000);
-
-function sum(counts: Record<string, number>): number {
-  return Object.values(counts).reduce((total, rows) => total + rows, 0);
-}
 
 const seen = (): Promise<PurgeRun | undefined> => stage.alice.client.get<PurgeRun>(PURGE_RUN, refOf(run));
 

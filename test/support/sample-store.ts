@@ -85,6 +85,11 @@ export async function startSampleStore(options: SampleOptions): Promise<SampleSt
   };
 }
 
+/** Rows of all tables together. */
+export function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, rows) => total + rows, 0);
+}
+
 /** First days of months, 30 and 28 months before now: inside what the policy would delete. */
 export function holdDates(now: Date): { from: string; to: string } {
   const monthsFromNow = (months: number): string => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months, 1)).toISOString().slice(0, 10);
