@@ -1,7 +1,7 @@
 import type { CollectionRule } from '../counting.ts';
 import type { Inventory } from '../facts.ts';
 import type { PurgeRequest } from '../purging.ts';
-import type { Predicate, TableAddress } from '../predicate.ts';
+import type { Predicate } from '../predicate.ts';
 import { tableKey, topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { readOpenDrops } from './journal.ts';

@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { resolveReferences } from '../../../src/rules/references.ts';
 import type { TableFact } from '../../../src/stores/facts.ts';
-import { aTable } from '../../support/declared.ts';
+import { effectiveRules } from '../../../src/rules/effective.ts';
+import { resolveMaps } from '../../../src/rules/collections.ts';
+import { ruleset } from '../../../src/rules/ruleset.ts';
+import { aMap, anInventory, aTable } from '../../support/declared.ts';
 
 const inSchema = (schema: string, name: string): TableFact => aTable(name, ['id', 'order_id'], { schema });
 const lines = inSchema('shop', 'lines');
@@ -36,4 +39,18 @@ describe('a declared reference', () => {
     expect(references).toHaveLength(1);
     expect(problems).toEqual([{ reason: 'MissingColumn', message: expect.stringMatching(message) }]);
   });
+});
+
+test('the way of a reference: from the map to the rule of the row that refers, and to what is approved of the row it refers to', () => {
+  const inventory = anInventory([aTable('orders', ['id']), aTable('lines', ['id', 'order_id'])]);
+  const map = aMap([
+    { name: 'lines', table: { schema: 'public', name: 'lines' }, references: [{ field: 'order_id', to: 'orders', toField: 'id' }] },
+    { name: 'orders', table: { schema: 'public', name: 'orders' } },
+  ]);
+  const effective = effectiveRules(resolveMaps([map], inventory).collections, [], '2026-03-02T12:00:00Z');
+  expect(ruleset(effective, { now: '2026-03-02T12:00:00Z' }).map(({ collection, references }) => [collection, references])).toEqual([
+    ['platform-db/web/lines', [{ field: 'order_id', table: { schema: 'public', name: 'orders' }, toField: 'id' }]],
+    ['platform-db/web/orders', undefined],
+  ]);
+  expect(effective.map(({ referredBy }) => referredBy)).toEqual([[], ['public.lines.order_id to id']]);
 });
