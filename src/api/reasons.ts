@@ -109,7 +109,7 @@ export const REASONS = {
   SuccessorPending: 'Two people released the hold; it stands until its successor is in force wherever it is.',
   PredecessorNotFound: 'spec.supersedes names no hold of this namespace, so nothing is released by it.',
   SupersedesCircle: 'Holds take the place of each other or of themselves, so none lets another go.',
-  HoldWidened: 'A collection cannot express a part of the hold, so all of it is held.',
+  HoldWidened: 'The hold keeps more than its words mean now: a collection cannot express a part of them, the store cannot read a value, or what they meant before stands too.',
   SubjectsUnreadable: 'The Secret with the subjects is missing or changed, so the whole block is held.',
   ReviewOverdue: 'spec.reviewAt is past; the hold stays in force.',
   MovedToRootNamespace: 'A hold was deleted without a release, alone or with its namespace; it was created again in the root namespace.',

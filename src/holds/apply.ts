@@ -5,7 +5,7 @@ import type { StoreFacts } from '../connect/facts.ts';
 import { ensureFence } from '../connect/install.ts';
 import type { StoreConnections } from '../connect/stores.ts';
 import { tableKey, type MappedCollection } from '../rules/collections.ts';
-import { resolveHold } from '../rules/holds.ts';
+import { leftStanding, resolveHold } from '../rules/holds.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
 import type { StoreHold } from '../stores/fence.ts';
 import type { TableAddress } from '../stores/predicate.ts';
@@ -24,7 +24,7 @@ export interface HoldContext {
 /** What became of a hold in one store. */
 export interface StoreOutcome {
   store: HeldStore;
-  /** What was written; empty where nothing was. */
+  /** What stands there, earlier items among it; empty where nothing was written. */
   items: StoreHold['items'];
   /** Where it had to be wider than its words. */
   widened: string[];
@@ -56,11 +56,17 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
       revision: hold.metadata.generation ?? 0,
       items: resolved.items,
     });
-    const misread = await writer.misread(resolved.items);
+    const standing = written.items.filter((item) => inventory.tables.some((table) => tableKey({ table }) === tableKey(item)));
+    const misread = await writer.misread(standing);
+    const name = (table: TableAddress): string => nameOf(table, rules.resolved.collections);
     return {
       store: { ...address, enforcedSince: before?.enforcedSince ?? written.since, ...figuresOf(hold, before), otherDeleters: inventory.otherDeleters.slice(0, 16) },
-      items: resolved.items,
-      widened: [...resolved.widened.map((each) => `${each.collection}: ${each.because}`), ...misread.map(({ table, because }) => `${namesOf(table, rules.resolved.collections)}: ${because}, so all of its rows are held; correct the hold or the data map`)],
+      items: standing,
+      widened: [
+        ...resolved.widened.map((each) => `${each.collection}: ${each.because}`),
+        ...misread.map(({ table, because }) => `${name(table)}: ${because}, so all of its rows are held; correct the data map, or put a hold in its place (spec.supersedes)`),
+        ...leftStanding(standing, resolved.items).map((table) => `${name(table)}: what it meant there at another time stands too, until it is released or another hold takes its place (spec.supersedes)`),
+      ],
       failed: false,
     };
   } catch (error) {
@@ -78,9 +84,10 @@ function figuresOf(hold: LegalHold, before: HeldStore | undefined): Pick<HeldSto
   return { ...(items === undefined ? {} : { items }), ...(countExact === undefined ? {} : { countExact }), ...(countedAt === undefined ? {} : { countedAt }) };
 }
 
-/** The collections that stand for a table, as their owners know it. */
-function namesOf(table: TableAddress, collections: readonly MappedCollection[]): string {
-  return collections.filter((each) => tableKey(each) === tableKey({ table })).map((each) => each.id).join(', ');
+/** A table by the collections that stand for it, as their owners know it; by its own name where there is none. */
+function nameOf(table: TableAddress, collections: readonly MappedCollection[]): string {
+  const names = collections.filter((each) => tableKey(each) === tableKey({ table })).map((each) => each.id);
+  return names.length > 0 ? names.join(', ') : tableKey({ table });
 }
 
 /** A hold does not wait for the first look at a new store. One that another installation owns takes holds all the same: they only protect. */

@@ -2,6 +2,8 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { HeldStore } from '../api/generated/legalHold.ts';
 import { countAt } from '../connect/counting-reader.ts';
 import type { StoreConnections } from '../connect/stores.ts';
+import { groupBy, tableKey } from '../rules/collections.ts';
+import { anyOf } from '../rules/rows.ts';
 import type { StoreHold } from '../stores/fence.ts';
 import type { StoreReader } from '../stores/port.ts';
 
@@ -32,8 +34,12 @@ async function count(items: StoreHold['items'], reader: StoreReader): Promise<Pi
   const deadline = performance.now() + BUDGET_MS;
   let rows = 0;
   let exact = true;
-  for (const [index, { table, predicate }] of items.entries()) {
-    const kept = await reader.countKept(table, predicate, { budgetMs: Math.max(0, deadline - performance.now()) / (items.length - index) });
+  // A row that two items keep is one row.
+  const tables = [...groupBy(items, tableKey).values()];
+  for (const [index, [first, ...more]] of tables.entries()) {
+    if (!first) continue;
+    const predicate = anyOf([first, ...more].map((item) => item.predicate));
+    const kept = await reader.countKept(first.table, predicate, { budgetMs: Math.max(0, deadline - performance.now()) / (tables.length - index) });
     rows += kept.rows;
     exact &&= kept.exact;
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Temporal } from 'temporal-polyfill';
 import type { HoldBlock } from '../api/generated/legalHold.ts';
 import type { StoreHold } from '../stores/fence.ts';
@@ -39,6 +40,25 @@ export function resolveHold(blocks: readonly { block: HoldBlock; subjects?: Subj
   }));
   return { items: items.toSorted((a, b) => tableKey(a).localeCompare(tableKey(b))), widened };
 }
+
+/**
+ * Tables in which what stands of a hold keeps more than its words mean now: an item only goes with the hold, and once a
+ * Secret was missing, or a map had no client key, all of a table is in it. Told by the parts of items, which stay as they
+ * are while blocks are added; what cannot be compared counts as more.
+ */
+export function leftStanding(standing: StoreHold['items'], now: StoreHold['items']): TableAddress[] {
+  const meant = new Map(now.map((item) => [tableKey(item), item.predicate]));
+  const wider = standing.filter((item) => !isWithin(item.predicate, meant.get(tableKey(item))));
+  return [...groupBy(wider, tableKey).values()].flatMap(([first]) => (first ? [first.table] : []));
+}
+
+function isWithin(predicate: Predicate, all: Predicate | undefined): boolean {
+  if (!all) return false;
+  const parts = partsOf(all);
+  return parts.some((part) => part.op === 'true') || partsOf(predicate).every((part) => parts.some((other) => isDeepStrictEqual(part, other)));
+}
+
+const partsOf = (predicate: Predicate): Predicate[] => (predicate.op === 'or' ? predicate.of.flatMap(partsOf) : [predicate]);
 
 function clientPart(block: HoldBlock, collection: MappedCollection, widened: ResolvedHold['widened']): Predicate {
   const keys = block.clients.keys;

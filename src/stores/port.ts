@@ -104,8 +104,11 @@ export interface StoreReader {
 export interface StoreWriter extends StoreReader {
   /** Creates or upgrades the `dataward` schema, idempotent. Refuses a foreign owner (`ForeignOwner`). `readers` may read its state. */
   install(options: { owner: string; readers: string[] }): Promise<FenceState>;
-  /** Commits the hold; when this returns no later commit deletes a row it covers. */
-  putHold(hold: StoreHold): Promise<{ holdsRevision: number; since: string }>;
+  /**
+   * Commits the hold; when this returns no later commit deletes a row it covers. Gives what of it stands there now, earlier
+   * items among it, which only its release takes out; a table that was renamed since is named by both names.
+   */
+  putHold(hold: StoreHold): Promise<{ holdsRevision: number; since: string; items: StoreHold['items'] }>;
   /** Ends a hold. Unknown uid: no-op. */
   releaseHold(uid: string): Promise<void>;
   freeze(by: string, reason: string): Promise<void>;

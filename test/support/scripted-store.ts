@@ -18,6 +18,8 @@ export interface StoreScript {
   fingerprint: { rows: number; sum: string } | Error;
   /** What counting held rows gives, table by table. */
   kept: { rows: number; exact: boolean } | Error;
+  /** Earlier items of a hold. */
+  standing: StoreHold['items'];
   /** Tables of a hold's items whose predicates the store cannot understand. */
   misread: { table: TableAddress; because: string }[];
   claim: Claim;
@@ -62,6 +64,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
     plan: { steps: [aStep()], refusals: [], forecast: [aForecast(0)], walMegabytes: 1 },
     fingerprint: { rows: 0, sum: '0' },
     kept: { rows: 0, exact: true },
+    standing: [],
     misread: [],
     claim: { run: 'uid-general-1', epoch: 1, owner: 'us' },
     approved: [],
@@ -144,7 +147,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
       },
       async putHold(hold: StoreHold) {
         told(`putHold ${hold.uid} ${hold.items.map((item) => `${item.table.name} ${item.predicate.op}`).join()}`);
-        return { holdsRevision: 1, since: '2026-03-01T00:00:00Z' };
+        return { holdsRevision: 1, since: '2026-03-01T00:00:00Z', items: [...script.standing, ...hold.items] };
       },
       async releaseHold(uid) {
         told(`releaseHold ${uid}`);

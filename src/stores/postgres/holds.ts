@@ -6,11 +6,11 @@ import { utcText } from './sql.ts';
 import { changeFence } from './transaction.ts';
 
 /**
- * All holds that stand in the store. The schema must exist and be readable. An item whose table was renamed since
+ * All holds that stand in the store, or the one with a uid. The schema must exist and be readable. An item whose table was renamed since
  * comes twice, under the recorded and under the present name: neither the moved rows nor a new table that took
  * the old name lose their hold.
  */
-export async function readHolds(connection: Connection): Promise<StoreHold[]> {
+export async function readHolds(connection: Connection, uid?: string): Promise<StoreHold[]> {
   const { rows } = await connection.query<{ uid: string; name: string; revision: string; since: string; items: StoreHold['items'] | null }>(
     `SELECT h.uid, h.name, h.revision, ${utcText('h.since')} AS since,
             (SELECT json_agg(json_build_object('table', json_build_object('schema', a.schema, 'name', a.name), 'predicate', i.predicate) ORDER BY i.digest, a.moved)
@@ -22,7 +22,8 @@ export async function readHolds(connection: Connection): Promise<StoreHold[]> {
                WHERE c.oid = i.table_oid AND (n.nspname, c.relname) <> (i.table_schema, i.table_name)
              ) a
              WHERE i.uid = h.uid) AS items
-     FROM dataward.hold h ORDER BY h.uid`,
+     FROM dataward.hold h WHERE $1::text IS NULL OR h.uid = $1 ORDER BY h.uid`,
+    [uid ?? null],
   );
   return rows.map(({ uid, name, revision, since, items }) => ({ uid, name, revision: Number(revision), since, items: items ?? [] }));
 }
@@ -31,7 +32,7 @@ export async function readHolds(connection: Connection): Promise<StoreHold[]> {
  * Commits a hold. When this returns, every batch that started without it has ended and every later one carries it.
  * Items are united with what stands there, so that a hold resolved against a renamed or emptied object lifts nothing.
  */
-export async function putHold(connection: Connection, hold: StoreHold): Promise<{ holdsRevision: number; since: string }> {
+export async function putHold(connection: Connection, hold: StoreHold): Promise<{ holdsRevision: number; since: string; items: StoreHold['items'] }> {
   const items = hold.items.map((item) => ({ digest: digestOf(item), ...item }));
   const result = await changeFence(connection, async () => {
     const written = await connection.query<{ changed: boolean }>(
@@ -62,7 +63,8 @@ export async function putHold(connection: Connection, hold: StoreHold): Promise<
   if (result === undefined || missing.length > 0) {
     throw new StoreError('Conflict', `Hold ${hold.name} was written but a fresh read does not show ${result === undefined ? 'it' : `its items on ${missing.map((item) => `${item.table.schema}.${item.table.name}`).join(', ')}`}. Something else deletes from dataward.hold; find it, nothing is purged meanwhile.`);
   }
-  return { holdsRevision: Number(result.holds_revision), since: result.since };
+  const [standing] = await readHolds(connection, hold.uid);
+  return { holdsRevision: Number(result.holds_revision), since: result.since, items: standing?.items ?? [] };
 }
 
 /** Ends a hold; an unknown uid changes nothing. */

@@ -14,12 +14,12 @@ const declared: Declarations = { maps: [aMap([{}])], policies: [], holds: [], na
 const inventory = anInventory([aTable('views', ['id', 'client'])], { otherDeleters: ['pg_cron job 1'] });
 const NOW = Date.parse('2026-03-01T02:00:00Z');
 
-async function enforced(hold: LegalHold, changes: { script?: Partial<StoreScript>; store?: ReturnType<typeof aStore>; connections?: Partial<StoreConnections>; subjects?: HoldSubjects } = {}): Promise<{ outcome: StoreOutcome; store: ScriptedStore; remembered: number }> {
+async function enforced(hold: LegalHold, changes: { script?: Partial<StoreScript>; store?: ReturnType<typeof aStore>; connections?: Partial<StoreConnections>; subjects?: HoldSubjects; declarations?: Declarations } = {}): Promise<{ outcome: StoreOutcome; store: ScriptedStore; remembered: number }> {
   const store = scriptedStore({ inventory, ...changes.script });
   let remembered = 0;
   const facts = { remember: () => void (remembered += 1) } as unknown as StoreFacts;
   const context: HoldContext = { connections: { ...store.connections, ...changes.connections }, facts, owner: 'us', now: () => NOW, signal: new AbortController().signal };
-  const outcome = await enforce(hold, changes.store ?? aStore(), declared, changes.subjects ?? nobody, context);
+  const outcome = await enforce(hold, changes.store ?? aStore(), changes.declarations ?? declared, changes.subjects ?? nobody, context);
   expect(store.open()).toBe(0);
   return { outcome, store, remembered };
 }
@@ -74,7 +74,16 @@ describe('a hold in a store', () => {
   test('keeps all of a table where the store cannot understand it, and says of which collection, why and what to do', async () => {
     const misread = [{ table: { schema: 'public', name: 'views' }, because: "2 of its values cannot be read in the column's type" }];
     const { outcome } = await enforced(aHold([{}]), { script: { misread } });
-    expect(outcome).toMatchObject({ failed: false, widened: ["platform-db/web/views: 2 of its values cannot be read in the column's type, so all of its rows are held; correct the hold or the data map"] });
+    expect(outcome).toMatchObject({ failed: false, widened: ["platform-db/web/views: 2 of its values cannot be read in the column's type, so all of its rows are held; correct the data map, or put a hold in its place (spec.supersedes)"] });
+  });
+
+  test('keeps what it meant at another time, which nothing but its end takes out, and says so of tables that are there', async () => {
+    const client = { op: 'oneOf' as const, field: { via: [], field: 'client' }, values: ['a'] };
+    const standing = ['views', 'renamed_since', 'unmapped'].map((name) => ({ table: { schema: 'public', name }, predicate: { op: 'true' as const } }));
+    const { outcome } = await enforced(aHold([{ clients: { keys: ['a'] } }]), { script: { standing, inventory: anInventory([aTable('views', ['id', 'client']), aTable('unmapped', ['id'])]) }, declarations: { ...declared, maps: [aMap([{ client: { field: 'client' } }])] } });
+    expect(outcome.items.map((item) => [item.table.name, item.predicate])).toEqual([['views', { op: 'true' }], ['unmapped', { op: 'true' }], ['views', client]]);
+    const because = 'what it meant there at another time stands too, until it is released or another hold takes its place (spec.supersedes)';
+    expect(outcome.widened).toEqual([`platform-db/web/views: ${because}`, `public.unmapped: ${because}`]);
   });
 
   const figures = { items: 12, countExact: true, countedAt: '2026-02-28T01:30:00.000Z' };

@@ -143,7 +143,7 @@ function aWorld(): World {
           ...opened,
           async putHold(hold: StoreHold) {
             if (hold.items.length > 0) holds.get(name)?.add(hold.uid);
-            return { holdsRevision: 1, since: '2026-03-01T00:00:00Z' };
+            return { holdsRevision: 1, since: '2026-03-01T00:00:00Z', items: hold.items };
           },
           async releaseHold(uid: string) {
             await judge(uid, name);

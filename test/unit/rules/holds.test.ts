@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { HoldBlock } from '../../../src/api/generated/legalHold.ts';
 import type { MappedCollection } from '../../../src/rules/collections.ts';
-import { resolveHold, type ResolvedHold, type SubjectIdentifiers } from '../../../src/rules/holds.ts';
+import { leftStanding, resolveHold, type ResolvedHold, type SubjectIdentifiers } from '../../../src/rules/holds.ts';
+import type { Predicate } from '../../../src/stores/predicate.ts';
 import { aBlock, aCollection, aTime } from '../../support/declared.ts';
 import { row } from './generated.ts';
 import { truth, type Row } from './truth.ts';
@@ -65,6 +66,25 @@ describe('a hold', () => {
     const { items, widened } = resolve([{ block: {}, subjects: { visitor: ['v1'] } }], aCollection({ subjectKeys: [{ identity: 'visitor', path: payload, keys: ['user', 'id'] }] }));
     expect(items.map((item) => item.predicate)).toEqual([{ op: 'jsonOneOf', field: payload, keys: ['user', 'id'], values: ['v1'] }]);
     expect(widened).toEqual([]);
+  });
+
+  describe('that stands in a store', () => {
+    const views = { schema: 'public', name: 'views' };
+    const of = (...predicates: Predicate[]): ResolvedHold['items'] => predicates.map((predicate) => ({ table: views, predicate }));
+    const [a, b]: Predicate[] = ['a', 'b'].map((value) => ({ op: 'oneOf', field: { via: [], field: 'client' }, values: [value] }));
+    const either: Predicate = { op: 'or', of: [a!, b!] };
+    test.each<[string, ResolvedHold['items'], ResolvedHold['items'], number]>([
+      ['as it means now is no more than that', of(a!), of(a!), 0],
+      ['from before a block was added is no more', of(a!, either), of(either), 0],
+      ['is no more than all', of(a!, { op: 'true' }), of({ op: 'true' }), 0],
+      ['with all of a table, of which it means a part now, is more', of({ op: 'true' }, a!), of(a!), 1],
+      ['by another key is more', of(b!, a!), of(a!), 1],
+      ['by two others is more in one table', of(b!, { op: 'true' }), of(a!), 1],
+      ['in a table it no longer means is more', of(a!), [], 1],
+      ['in parts the other way round is no more', of({ op: 'or', of: [b!, a!] }), of(either), 0],
+    ])('%s', (_, standing, now, tables) => {
+      expect(leftStanding(standing, now)).toEqual(Array.from({ length: tables }, () => views));
+    });
   });
 
   test('says once per table what it holds there, in order, whichever blocks and maps claim it', () => {

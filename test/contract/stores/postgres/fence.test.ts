@@ -111,8 +111,9 @@ describe('a hold', () => {
 
   test('only grows: what was held stays held when it is put without it', async () => {
     const other = { table: table('events'), predicate: oneOf('client_id', 'client-0') };
-    await store.writer.putHold(hold({ revision: 2, items: [other] }));
+    const put = await store.writer.putHold(hold({ revision: 2, items: [other] }));
     const state = await store.writer.fence();
+    expect(put.items).toEqual(state?.holds[0]?.items);
     expect(state?.holds[0]?.items).toHaveLength(2);
     expect(state?.holdsRevision).toBe(2);
   });
