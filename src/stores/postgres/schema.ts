@@ -63,7 +63,7 @@ export const CREATE_VERSION_1: readonly string[] = [
      wal_bytes bigint NOT NULL DEFAULT 0,
      at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
      PRIMARY KEY (run, seq))`,
-  // Every plan looks for drops that were interrupted; the journal only ever grows.
+  // Every plan looks for drops that were interrupted, among the batches of three months.
   `CREATE INDEX journal_drops ON dataward.journal ((position->>'leaf')) WHERE kind IN ('DropIntent', 'Drop', 'Reattach')`,
   `CREATE TABLE dataward.approved_rule (
      policy_uid text NOT NULL,
