@@ -30,7 +30,7 @@ export async function status(context: CliContext, flags: StatusFlags): Promise<E
   const rows = stores.map((store) => storeRow(store, now));
   printResult(context, flags.output, { stores: rows, policies: policies.map(policyRow), holds: holds.map(holdRow), runs: runs.map(runRow) }, () =>
     [
-      section(['store', 'ready', 'compliant', 'tls', 'due', 'held', 'undated', 'unclassified', 'valid until', 'why'], rows.map((row) => Object.values(row))),
+      section(['store', 'ready', 'compliant', 'tls', 'due', 'held', 'blocked', 'undated', 'unclassified', 'valid until', 'why'], rows.map((row) => Object.values(row))),
       section(['policy', 'mode', 'minimum', 'maximum', 'collections', 'next run', 'why'], policies.map((policy) => Object.values(policyRow(policy)))),
       section(['hold', 'state', 'stores', 'review at'], holds.map((hold) => Object.values(holdRow(hold)))),
       section(['run', 'store', 'state', 'deleted', 'total', 'level', 'why'], runs.map((run) => Object.values(runRow(run)))),
@@ -59,7 +59,7 @@ function whyNotReady(conditions: readonly Condition[] | undefined): string {
   return ready && ready.status !== 'True' ? `${ready.reason}: ${ready.message}` : '';
 }
 
-function storeRow(store: DataStore, now: number): { store: string; ready: string; compliant: string; tls: string; due: string; held: string; undated: string; unclassified: string; validUntil: string; why: string } {
+function storeRow(store: DataStore, now: number): { store: string; ready: string; compliant: string; tls: string; due: string; held: string; blocked: string; undated: string; unclassified: string; validUntil: string; why: string } {
   const { conditions, transport, retention, coverage, validUntil, observedGeneration } = store.status ?? {};
   const fresh = validUntil !== undefined && Date.parse(validUntil) > now && observedGeneration === store.metadata.generation;
   const shown = (value: string | undefined): string => (fresh ? (value ?? 'Unknown') : 'Unknown');
@@ -70,6 +70,7 @@ function storeRow(store: DataStore, now: number): { store: string; ready: string
     tls: shown(transport?.version),
     due: shown(retention && count(retention.due)),
     held: shown(retention && count(retention.held)),
+    blocked: shown(retention && count(retention.blockedByReference)),
     undated: shown(retention && count(retention.indeterminate)),
     unclassified: shown(coverage && count(coverage.unclassified)),
     validUntil: validUntil ?? 'never read',
