@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, truncate } from 'node:fs/promises';
 import { syncFolder } from '../files.ts';
-import { GroupBuffer } from './group.ts';
+import { Group } from './group.ts';
 import { acquireWriterLock, type WriterLock } from './lock.ts';
 import { CHAIN_STARTED, encodeEntry, TAIL_REPAIRED } from './record.ts';
-import type { AuditEntry, AuditRecord, ChainHead, EncodedEntry } from './record.ts';
+import type { AuditEntry, AuditRecord, ChainHead } from './record.ts';
 import { recoverChain } from './recover.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { setAside, unreported } from './torn.ts';
 
 /**
- * The audit chain's single writer. Entries that wait while a write is under way go out together: one write and one
- * fsync per group. After the first failed write nothing is accepted any more until the log is opened again, since a
- * second fsync may report success for pages the kernel has already dropped.
+ * The audit chain's single writer. Entries that come while a write is under way are sealed at once and go out together
+ * when it has ended: one write and one fsync per group. After the first failed write nothing is accepted any more until
+ * the log is opened again, since a second fsync may report success for pages the kernel has already dropped.
  */
 
 export interface AuditLogOptions {
@@ -55,7 +55,6 @@ export class AuditUnavailableError extends Error {
 }
 
 const SEGMENT_BYTES = 64 << 20;
-const GROUP_RECORDS = 1_000;
 /** A disk that has not answered for this long is not healthy, whatever it will say. */
 const STALLED_MILLIS = 15_000;
 
@@ -92,21 +91,20 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
   }
 }
 
-interface Waiting {
-  encoded: EncodedEntry;
-  resolve: (record: AuditRecord) => void;
-  reject: (error: Error) => void;
-}
-
 class Writer implements AuditLog {
   readonly dir: string;
   readonly chainId: string;
   readonly #clock: () => Date;
   readonly #segments: SegmentWriter;
   readonly #lock: WriterLock;
-  readonly #lines = new GroupBuffer();
+  readonly #time = new Timestamps();
+  /** The last record on disk. */
   #head: ChainHead;
-  #queue: Waiting[] = [];
+  /** The last record that has its place. Runs ahead of the disk; nobody hears of it before the disk has it. */
+  #sealed: ChainHead;
+  /** What the disk does not have yet, in chain order: the first may be on its way, the last may still grow. */
+  #groups: Group[] = [];
+  #spare: Group | undefined;
   #flushing: Promise<void> | undefined;
   #writingSince: number | undefined;
   #failure: AuditUnavailableError | undefined;
@@ -116,6 +114,7 @@ class Writer implements AuditLog {
     this.chainId = chainId;
     this.#clock = options.clock;
     this.#head = head;
+    this.#sealed = head;
     this.#segments = segments;
     this.#lock = lock;
   }
@@ -123,10 +122,14 @@ class Writer implements AuditLog {
   async append(entry: AuditEntry): Promise<AuditRecord> {
     const encoded = encodeEntry(entry);
     if (this.#failure) throw this.#failure;
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ encoded, resolve, reject });
-      this.#flushing ??= this.#flush();
-    });
+    const ts = this.#time.text(this.#clock());
+    // First this: the look at the file takes as long as sealing a few records, and both go on at once.
+    this.#flushing ??= this.#flush();
+    const group = this.#openGroup();
+    const record = group.add(encoded, this.#sealed, ts);
+    this.#sealed = record;
+    await group.durable;
+    return record;
   }
 
   head(): ChainHead {
@@ -147,50 +150,65 @@ class Writer implements AuditLog {
     await this.#lock.release();
   }
 
+  /** Never rejects: each caller hears of its own record. */
   async #flush(): Promise<void> {
-    // Everything appended in this turn of the event loop joins the first group.
-    await Promise.resolve();
-    while (this.#queue.length > 0) {
-      const group: { record: AuditRecord; waiting: Waiting }[] = [];
-      try {
-        await this.#write(group);
-      } catch (error) {
-        this.#fail(error, group);
-        break;
-      }
-      for (const { record, waiting } of group) waiting.resolve(record);
+    try {
+      do await this.#writeGroup();
+      while (this.#groups.length > 0);
+    } catch (error) {
+      this.#fail(error);
     }
     this.#writingSince = undefined;
     this.#flushing = undefined;
   }
 
-  /** Fills `group` with what is being written, so that a failure reaches exactly those who wait for it. */
-  async #write(group: { record: AuditRecord; waiting: Waiting }[]): Promise<void> {
-    const now = this.#clock();
-    this.#writingSince = now.getTime();
+  async #writeGroup(): Promise<void> {
+    this.#writingSince = this.#clock().getTime();
     await this.#segments.prepare(this.#head.seq + 1);
-    const ts = now.toISOString();
-    let head = this.#head;
-    this.#lines.clear();
-    while (group.length < this.#queue.length && group.length < GROUP_RECORDS && !this.#lines.isFull()) {
-      const waiting = this.#queue[group.length]!;
-      const record = this.#lines.add(waiting.encoded, head, ts);
-      group.push({ record, waiting });
-      head = record;
-    }
-    this.#queue.splice(0, group.length);
-    await this.#segments.write(this.#lines.lines());
-    this.#head = { seq: head.seq, hash: head.hash };
+    const group = this.#groups[0];
+    if (!group) return;
+    await this.#segments.write(group.close());
+    this.#head = group.head();
+    this.#groups.shift();
+    group.resolve();
+    group.reuse();
+    this.#spare = group;
   }
 
-  #fail(cause: unknown, group: readonly { waiting: Waiting }[]): void {
+  /** The group that the next record belongs to. */
+  #openGroup(): Group {
+    const last = this.#groups.at(-1);
+    if (last?.takesMore()) return last;
+    const next = this.#spare ?? new Group();
+    this.#spare = undefined;
+    this.#groups.push(next);
+    return next;
+  }
+
+  /** Records that follow one which may not be on disk must not be there either: whatever was sealed fails together. */
+  #fail(cause: unknown): void {
     const message = cause instanceof Error ? cause.message : String(cause);
     const failure = new AuditUnavailableError(
       `audit log ${this.dir} cannot be written: ${message}; destructive work stops until the cause is removed and the log is opened again`,
       { cause },
     );
     this.#failure ??= failure;
-    for (const { waiting } of group) waiting.reject(failure);
-    for (const waiting of this.#queue.splice(0)) waiting.reject(failure);
+    for (const group of this.#groups.splice(0)) group.reject(failure);
+    this.#spare = undefined;
+  }
+}
+
+/** Times as text; many records of a busy log have the same one. */
+class Timestamps {
+  #millis = NaN;
+  #text = '';
+
+  text(at: Date): string {
+    const millis = at.getTime();
+    if (millis !== this.#millis) {
+      this.#text = at.toISOString();
+      this.#millis = millis;
+    }
+    return this.#text;
   }
 }

@@ -54,6 +54,8 @@ export const EMPTY_CHAIN: ChainHead = { seq: 0, hash: '0'.repeat(64) };
 
 /** Longest line, newline included. Bounds the memory of every reader. */
 export const MAX_LINE_BYTES = 65_536;
+/** What is left of a line for the entry, beside its place in the chain: two hashes, number and time. */
+const MAX_ENTRY_BYTES = MAX_LINE_BYTES - 512;
 
 /** The first record of every chain; its `refs.chainId` names the chain. */
 export const CHAIN_STARTED = 'chain.started';
@@ -80,20 +82,29 @@ export function encodeEntry(entry: AuditEntry): EncodedEntry {
   const problem = entryProblem(entry);
   if (problem) throw new AuditEntryError(`audit entry ${JSON.stringify(entry.action)}: ${problem}`);
   try {
+    const { refs } = entry;
     const encoded = {
       entry,
-      beforeHash: `{"action":${canonicalJson(entry.action)},"actor":${canonicalJson(entry.actor)}`,
+      // The form of an action leaves nothing to escape.
+      beforeHash: `{"action":"${entry.action}","actor":${canonicalJson(entry.actor)}`,
       beforePrevHash: `,"object":${objectText(entry.object)},"outcome":"${entry.outcome}"`,
-      beforeSeq: entry.refs === undefined ? ',"refs":{}' : `,"refs":${canonicalJson(entry.refs)}`,
+      beforeSeq: refs === undefined ? ',"refs":{}' : `,"refs":${canonicalJson(refs)}`,
     };
-    const bytes = Buffer.byteLength(encoded.beforeHash) + Buffer.byteLength(encoded.beforePrevHash) + Buffer.byteLength(encoded.beforeSeq);
-    if (bytes > MAX_LINE_BYTES - 512) {
-      throw new AuditEntryError(`is ${bytes} bytes long, more than ${MAX_LINE_BYTES - 512}; record a digest instead of the content`);
+    const bytes = bytesOf(encoded);
+    if (bytes > MAX_ENTRY_BYTES) {
+      throw new AuditEntryError(`is ${bytes} bytes long, more than ${MAX_ENTRY_BYTES}; record a digest instead of the content`);
     }
     return encoded;
   } catch (error) {
     throw new AuditEntryError(`audit entry ${JSON.stringify(entry.action)}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** Length of the text, or at least a bound of it where even that is far from the limit: counting costs as much as encoding. */
+function bytesOf({ beforeHash, beforePrevHash, beforeSeq }: EncodedEntry): number {
+  // A UTF-16 code unit is at most three bytes of UTF-8.
+  const bound = (beforeHash.length + beforePrevHash.length + beforeSeq.length) * 3;
+  return bound <= MAX_ENTRY_BYTES ? bound : Buffer.byteLength(beforeHash) + Buffer.byteLength(beforePrevHash) + Buffer.byteLength(beforeSeq);
 }
 
 /** Written out, because it is in every line: members in canonical order, absent ones left out. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { GroupBuffer } from '../../../../src/evidence/audit/group.ts';
+import { Group } from '../../../../src/evidence/audit/group.ts';
 import { readRecord } from '../../../../src/evidence/audit/line.ts';
 import { AUDIT_OUTCOMES, AuditEntryError, encodeEntry, EMPTY_CHAIN, MAX_LINE_BYTES } from '../../../../src/evidence/audit/record.ts';
 import type { AuditEntry, ChainHead } from '../../../../src/evidence/audit/record.ts';
@@ -74,7 +74,7 @@ describe('readRecord names what is wrong with', () => {
 });
 
 function seal(one: AuditEntry, head: ChainHead) {
-  const group = new GroupBuffer();
+  const group = new Group();
   const record = group.add(encodeEntry(one), head, TS);
-  return { record, line: group.lines().toString('utf8') };
+  return { record, line: group.close().toString('utf8') };
 }
