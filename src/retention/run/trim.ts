@@ -85,7 +85,7 @@ async function trim(store: DataStore, writer: StoreWriter, context: TrimContext)
     gone.runs += rows > 0 ? 1 : 0;
     gone.rows += rows;
   }
-  const left = { forLater: may.length - gone.runs, notOnRecord: old.length - may.length };
+  const left = { forLater: may.length - gone.runs, kept: old.length - may.length };
   if (may.length > 0) context.logger.info('old runs were taken out of the journal of a store', { store: name, ...gone, ...left });
   return gone;
 }

@@ -83,7 +83,7 @@ describe('a pass over the journal of a store', () => {
     const before = new Date(NOW - JOURNAL_KEPT_DAYS * 86_400_000).toISOString();
     expect(one.calls).toEqual([`enforce:journalledRuns before ${before}`, 'audit journal.trimmed', 'enforce:trimJournal old-0', 'audit journal.trimmed', 'enforce:trimJournal old-1']);
     expect(one.audit.entries[0]).toMatchObject({ action: 'journal.trimmed', outcome: 'Intended', object: { kind: 'DataStore', name: 'analytics' }, refs: { store: 'platform-db/analytics', run: 'old-0', through: 3, record: 1 } });
-    expect(one.lines).toEqual([[expect.any(String), { store: 'platform-db/analytics', runs: 2, rows: 6, forLater: 0, notOnRecord: 1 }]]);
+    expect(one.lines).toEqual([[expect.any(String), { store: 'platform-db/analytics', runs: 2, rows: 6, forLater: 0, kept: 1 }]]);
     expect(one.store.open()).toBe(0);
   });
 
