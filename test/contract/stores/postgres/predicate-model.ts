@@ -30,7 +30,7 @@ export function truthOf(predicate: Predicate, row: Row, tables: Tables): Truth {
       return predicate.values.some((wanted) => spelled(predicate.field.field, wanted) === spelled(predicate.field.field, String(value)));
     }
     case 'jsonOneOf':
-      throw new Error('no sample looks into JSON');
+      return withinJson(valueOf(predicate.field, row, tables), predicate.keys, predicate.values);
     case 'compare': {
       const value = valueOf(predicate.field, row, tables);
       const wanted = spelled(predicate.field.field, predicate.value);
@@ -96,6 +96,18 @@ function spelled(field: string, value: string): string | undefined {
   }
   if (field === 'txt') return value;
   return /^\s*[+-]?\d{1,9}\s*$/.test(value) ? String(Number(value)) : undefined;
+}
+
+/** The text or whole number at the end of the keys; whatever else stands there may mean anybody. */
+function withinJson(text: string | number | null, keys: readonly string[], values: readonly string[]): Truth {
+  if (text === null) return null;
+  const found = keys.reduce<unknown>((at, key) => {
+    if (Array.isArray(at)) return /^-?\d+$/.test(key) ? at.at(Number(key)) : undefined;
+    return typeof at === 'object' && at !== null && Object.hasOwn(at, key) ? (at as Record<string, unknown>)[key] : undefined;
+  }, JSON.parse(String(text)));
+  if (typeof found === 'string') return values.includes(found);
+  if (typeof found !== 'number' || !Number.isInteger(found)) return null;
+  return values.some((value) => /^\s*[+-]?\d+\s*$/.test(value) && Number(value) === found);
 }
 
 function compared(a: number, b: number, operator: string): boolean {

@@ -17,6 +17,7 @@ const dates = ['2024-10-26', '2024-10-27', '2024-10-28', '2024-03-31', '1999-12-
 const uuids = ['6f9619ff-8b86-d011-b42d-00cf4fc964ff', '00000000-0000-0000-0000-000000000001'];
 
 export const now = '2025-06-01T12:00:00Z';
+const documents = ['{"a": "v1"}', '{"a": {"b": "v1"}}', '{"a": 1}', '{"a": 1.5}', '{"a": ["v1", 1]}', '{"a": null}', '"v1"', '["v1", {"a": "v2"}]', '{"a": {"b": [1]}, "0": "v1"}', '{"a": "1"}', 'null', '7'];
 const ends = [null, 'infinity', '-infinity'];
 
 function rowsOf(): Row[] {
@@ -33,11 +34,12 @@ function rowsOf(): Row[] {
       d: [...dates, ...ends][index] ?? null,
       es: at === null ? null : at / 1000,
       em: at,
+      j: [...documents, null][index % (documents.length + 1)] ?? null,
     };
   });
 }
 export const tables = { facts: rowsOf(), owners: rowsOf().slice(0, 4).map((row, index) => ({ ...row, id: index, tz: [...instants, ...ends].at(-1 - index) ?? null })) };
-export const columns = 'id int, n int, u uuid, txt text, owner int, tz timestamptz, ts timestamp, d date, es bigint, em bigint';
+export const columns = 'id int, n int, u uuid, txt text, owner int, tz timestamptz, ts timestamp, d date, es bigint, em bigint, j jsonb';
 
 const toOwner: FieldPath['via'] = [{ field: 'owner', table: owners, toField: 'id' }];
 const paths = (field: string): fc.Arbitrary<FieldPath> =>
@@ -67,6 +69,9 @@ const leaves: fc.Arbitrary<Predicate> = fc.oneof(
   paths('u').chain((field) => fc.array(fc.constantFrom(...uuidSpellings, 'jane', '6f9619ff', ''), { maxLength: 4 }).map((values): Predicate => ({ op: 'oneOf', field, values }))),
   paths('n').chain((field) => fc.array(fc.constantFrom('0', '1', ' 2 ', '+1', '99999999999', 'x', '1.5'), { maxLength: 4 }).map((values): Predicate => ({ op: 'oneOf', field, values }))),
   paths('txt').chain((field) => fc.array(fc.constantFrom('a', 'A', '', 'it\'s "quoted" \\ %', '{a,b}', 'NULL'), { maxLength: 3 }).map((values): Predicate => ({ op: 'oneOf', field, values }))),
+  paths('j').chain((field) =>
+    fc.record({ keys: fc.constantFrom<string[]>(['a'], ['a', 'b'], ['a', '0'], ['0'], ['1', 'a'], ['a', 'b', '0']), values: fc.array(fc.constantFrom('v1', 'v2', '1', '+1', ' 01', '1.5', '["v1", 1]'), { maxLength: 3 }) }).map((at): Predicate => ({ op: 'jsonOneOf', field, ...at })),
+  ),
   fc.record({ op: fc.constant('compare' as const), field: paths('n'), operator: fc.constantFrom(...COMPARE_OPERATORS), value: fc.constantFrom('0', '1', '2', 'x') }),
   fc.constantFrom('n', 'txt', 'tz').chain(paths).map((field): Predicate => ({ op: 'isNull', field })),
   fc.record({ op: fc.constantFrom('before' as const, 'notBefore' as const), time: times, cutoff: fc.oneof(cutoffs, fc.constant(odd)) }),

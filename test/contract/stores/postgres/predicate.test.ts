@@ -10,7 +10,7 @@ import { unreadableGuard } from '../../../../src/stores/postgres/statements.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import { hasUnreadable, truthOf } from './predicate-model.ts';
-import type { Truth } from './predicate-model.ts';
+import type { Row, Truth } from './predicate-model.ts';
 import { columns, cutoffOn, facts, now, owners, tables, trees, zone } from './predicate-samples.ts';
 import { login } from './support.ts';
 import { fc, runs } from '../../../support/properties.ts';
@@ -25,7 +25,7 @@ describe('a compiled predicate', () => {
     server = await startPostgres({ settings: { timezone: "'Pacific/Chatham'" } });
     for (const [name, rows] of Object.entries(tables)) {
       await server.query(`CREATE TABLE ${name} (${columns})`);
-      await server.query(`INSERT INTO ${name} SELECT * FROM json_populate_recordset(NULL::${name}, $1)`, [JSON.stringify(rows)]);
+      await server.query(`INSERT INTO ${name} SELECT * FROM json_populate_recordset(NULL::${name}, $1)`, [JSON.stringify(rows.map((row: Row) => ({ ...row, j: JSON.parse(String(row['j'] ?? null)) as unknown })))]);
     }
     connection = await login(server);
     lookup = await resolveTables(connection, [facts, owners]);
