@@ -34,7 +34,7 @@ export async function verifyRun(run: PurgeRun, store: DataStore, request: PurgeR
   const verdict = await verifyPrimary(run, store, request, connections, context);
   if (verdict.problem || verdict.verification.position === undefined) return verdict;
   const { replicas } = run.status?.verification ?? {};
-  const verification = { ...verdict.verification, counts: verdict.counts.map(({ exact: _exact, ...rows }) => rows), ...(leftOver(replicas) ? { replicas } : {}) };
+  const verification = { ...verdict.verification, counts: verdict.counts.map(({ collection, due, held, floored, indeterminate, blocked }) => ({ collection, due, held, floored, indeterminate, blocked })), ...(leftOver(replicas) ? { replicas } : {}) };
   return { ...verdict, verification, waiting: 'no due row is left in the primary; its replicas are looked at next' };
 }
 

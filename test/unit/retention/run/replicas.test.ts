@@ -5,7 +5,7 @@ import { REPLICA_WAIT_MS } from '../../../../src/retention/run/replicas.ts';
 import { lookAgainAfter, verifyRun } from '../../../../src/retention/run/verify.ts';
 import type { Verdict } from '../../../../src/retention/run/verify.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
-import type { PurgeRequest } from '../../../../src/stores/purging.ts';
+import type { PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
 import { aStore } from '../../../support/declared.ts';
 import { fc, runs } from '../../../support/properties.ts';
 import { aReplica, besideReplicas, type ReplicaScript } from '../../../support/scripted-replicas.ts';
@@ -78,6 +78,11 @@ describe('replicas are counted', () => {
     expect(waited).toHaveLength(4);
     expect(store.calls.filter((call) => call === 'verify:planPurge')).toHaveLength(1);
     expect(store.calls.filter((call) => call.endsWith('counts'))).toHaveLength(1);
+  });
+
+  test('with nothing of the count of the primary in the status that the status does not know', async () => {
+    const { verdict } = await look([aReplica()], { meanwhile: (_, store) => (store.script.plan = { steps: [], refusals: [], forecast: [{ ...aForecast(0, { held: 2, floored: 3, indeterminate: 4, blocked: 5 }), oldestDue: 'x' } as PurgePlan['forecast'][number]], walMegabytes: 0 }) });
+    expect(verdict.counts).toEqual([aForecast(0, { held: 2, floored: 3, indeterminate: 4, blocked: 5 })]);
   });
 
   test('no longer when they are taken out of the declaration meanwhile', async () => {
