@@ -95,4 +95,6 @@ export interface ForeignKeyFact {
   /** An index leads with the referencing columns. Without one a purge of the parent is about 10,000 times slower. */
   indexed: boolean;
   validated: boolean;
+  /** The last column is a period: a row refers to those whose period overlaps its own. PostgreSQL 18 and later. */
+  temporal?: true;
 }

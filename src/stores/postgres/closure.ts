@@ -15,6 +15,8 @@ export interface Edge {
   referencedColumns: string[];
   onDelete: ForeignKeyFact['onDelete'];
   indexed: boolean;
+  /** The last columns are periods, and refer where they overlap. */
+  temporal?: true;
   /** A table that refers to itself. */
   self: boolean;
   /** A map declares it and the catalogue knows nothing of it. `problem`: why it cannot be followed. */
@@ -105,6 +107,7 @@ function foldEdges(tables: readonly TableFact[], root: Topology['root'], leaves:
         referencedColumns: key.referencedColumns,
         onDelete: key.onDelete,
         indexed: key.indexed || indexedBelow(table, key),
+        ...(key.temporal === true ? { temporal: true } : {}),
         self: tableKey(root(table)) === tableKey(root(key.references)),
       });
     }

@@ -97,31 +97,39 @@ export interface ForeignKeyRow {
   action: 'a' | 'r' | 'c' | 'n' | 'd';
   indexed: boolean;
   validated: boolean;
+  temporal: boolean;
 }
 
 /**
  * Every foreign key once per referencing table, partitions included. For a key to a partitioned table the catalogue
  * also has one entry per partition referred to; those repeat the key and are left out.
  *
- * An index serves when its leading columns are those of the key, in any order, over all rows.
+ * An index serves when its leading columns are those of the key, in any order, over all rows; the period of a temporal
+ * key, which is its last column, may be left out.
+ *
+ * @param serverVersion as `server_version_num`; keys over a period exist since 18
  */
-export const foreignKeysSql = `
-SELECT k.conrelid::text AS oid, k.conname AS name, n.nspname AS schema, c.relname AS "table", k.confdeltype AS action, k.convalidated AS validated,
+export function foreignKeysSql(serverVersion: number): string {
+  const period = serverVersion >= 180_000 ? 'k.conperiod' : 'false';
+  return `
+SELECT k.conrelid::text AS oid, k.conname AS name, n.nspname AS schema, c.relname AS "table", k.confdeltype AS action, k.convalidated AS validated, ${period} AS temporal,
   array(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS key(number, place)
     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.number ORDER BY key.place) AS columns,
   array(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS key(number, place)
     JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = key.number ORDER BY key.place) AS referenced,
   EXISTS (
     SELECT 1 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
-    WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL AND m.amname IN ('btree', 'hash')
-      AND i.indnkeyatts >= cardinality(k.conkey)
-      AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey
+    WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL AND m.amname = ANY (CASE WHEN ${period} THEN '{btree,hash,gist}'::name[] ELSE '{btree,hash}' END)
+      AND i.indnkeyatts >= e.columns
+      AND (i.indkey::int2[])[0:e.columns - 1] @> k.conkey[1:e.columns]
   ) AS indexed
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_constraint above ON above.oid = k.conparentid
+CROSS JOIN LATERAL (SELECT cardinality(k.conkey) - (${period})::int AS columns) e
 WHERE k.contype = 'f' AND (above.oid IS NULL OR above.confrelid = k.confrelid)
 ORDER BY k.conrelid, k.conname`;
+}
 
 export interface TriggerRow {
   oid: string;

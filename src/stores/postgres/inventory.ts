@@ -21,7 +21,7 @@ export async function readInventory(connection: Connection): Promise<Inventory> 
       tables: await read<TableRow>(tablesSql(connection.serverVersion)),
       parents: await read<ParentRow>(parentsSql),
       primaryKeys: await read<KeyRow>(primaryKeysSql),
-      foreignKeys: await read<ForeignKeyRow>(foreignKeysSql),
+      foreignKeys: await read<ForeignKeyRow>(foreignKeysSql(connection.serverVersion)),
       triggers: await read<TriggerRow>(triggersSql),
       rules: await read<RuleRow>(rulesSql),
     };
@@ -79,6 +79,7 @@ function toForeignKey(row: ForeignKeyRow): ForeignKeyFact {
     onDelete: actions[row.action],
     indexed: row.indexed,
     validated: row.validated,
+    ...(row.temporal ? { temporal: true } : {}),
   };
 }
 

@@ -87,7 +87,9 @@ export function referringSql(edge: Edge, alias: string, resolver: Resolver): str
 export function refersSql(edge: Edge, child: string, parent: (column: string) => string, resolver: Resolver): string {
   const childTable = resolver.lookup(edge.child);
   const pairs = edge.columns.map((column, index) => {
-    return `${quoteIdentifier(child)}.${quoteIdentifier(column)} ${equalsOf(columnOf(childTable, column))} ${parent(edge.referencedColumns[index] ?? '')}`;
+    const period = edge.temporal === true && index === edge.columns.length - 1;
+    const refers = period ? 'OPERATOR(pg_catalog.&&)' : equalsOf(columnOf(childTable, column));
+    return `${quoteIdentifier(child)}.${quoteIdentifier(column)} ${refers} ${parent(edge.referencedColumns[index] ?? '')}`;
   });
   return pairs.join(' AND ');
 }
