@@ -57,11 +57,17 @@ describe('the evidence of an installation', () => {
       const sink = memorySink();
       const evidence = await open(dir, [sink]);
       await evidence.audit.append(entry(1));
+      expect(evidence.anchored()).toBe(1);
       expect((await evidence.anchor())?.seq).toBe(2);
       await evidence.audit.append(entry(2));
+      expect(evidence.anchored()).toBe(2);
       await evidence.close();
       expect(sink.given.map((checkpoint) => checkpoint.seq)).toEqual([1, 2, 3]);
       expect(readdirSync(join(dir, 'checkpoints'))).toHaveLength(3);
+      const next = await open(dir, [sink]);
+      // Of what was signed before; a record that is only in the chain is not covered.
+      expect(next.anchored()).toBe(3);
+      await next.close();
     });
   });
 
