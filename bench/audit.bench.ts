@@ -2,14 +2,16 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openAuditLog } from '../src/evidence/audit/log.ts';
+import { openJournal, type Journal } from '../src/evidence/audit/journal.ts';
+import { openAuditLog, type AuditLog } from '../src/evidence/audit/log.ts';
 import type { AuditEntry } from '../src/evidence/audit/record.ts';
 import { listSegments } from '../src/evidence/audit/segments.ts';
 import { verifyAuditLog } from '../src/evidence/audit/verify.ts';
 
 /**
  * What the audit chain costs. Durable appends against the bare writes and fsyncs of the same bytes in the same groups, in
- * turns so that a noisy machine hits both, and the rate and memory of verification.
+ * short turns so that a noisy machine hits both, and the rate and memory of verification. Groups one after the other leave
+ * the disk idle while records are hashed; groups handed in while one is written do not.
  *
  *     npx tsx bench/audit.bench.ts [rounds] [folder]
  *
@@ -18,21 +20,62 @@ import { verifyAuditLog } from '../src/evidence/audit/verify.ts';
 
 const ROUNDS = Number(process.argv[2] ?? 5);
 const PARENT = process.argv[3] ?? tmpdir();
-const GROUPS = [1, 10, 100, 1000] as const;
-/** Enough groups that one slow fsync does not decide. */
-const GROUPS_PER_ROUND = { 1: 500, 10: 300, 100: 200, 1000: 60 } as const;
 const VERIFY_RECORDS = 400_000;
+/** Writes between two looks at the watch; short, so that both sides meet the same neighbours on a busy machine. */
+const WRITES_PER_TURN = 10;
+/** Enough turns a round that one slow fsync does not decide. */
+const TURNS = { 1: 60, 10: 40, 100: 20, 1000: 6 } as const;
+
+const RUN = { store: 'platform-db/analytics', run: '3f9a1c20', object: { kind: 'PurgeRun', namespace: 'platform-db', name: 'behaviour-25-months-3f9a1c20' }, actor: 'system:serviceaccount:dataward-system:dataward' };
+const BATCH = { collection: 'page-views', deleted: 5000, method: 'BlockRange' };
 
 /** A batch of a purge as the journal takes it over: about 500 bytes a line. */
 function batch(row: number): AuditEntry {
-  return {
-    actor: 'system:serviceaccount:dataward-system:dataward',
-    action: 'journal.batch',
-    object: { kind: 'PurgeRun', namespace: 'platform-db', name: 'behaviour-25-months-3f9a1c20' },
-    outcome: 'Done',
-    refs: { store: 'platform-db/analytics', run: '3f9a1c20', row, batch: { collection: 'page-views', deleted: 5000, method: 'BlockRange' } },
-  };
+  return { actor: RUN.actor, action: 'journal.batch', object: RUN.object, outcome: 'Done', refs: { batch: BATCH, row, run: RUN.run, store: RUN.store } };
 }
+
+interface Disk {
+  /** Times a log asked for durability. */
+  syncs: number;
+  /** Called when it does: the bytes of a group are with the kernel. */
+  onSync(): void;
+}
+
+interface Chain {
+  readonly log: AuditLog;
+  readonly journal: Journal;
+  readonly disk: Disk;
+  row: number;
+}
+
+/** Hands in so many groups of so many records and resolves when all are durable. */
+type Work = (chain: Chain, group: number, groups: number) => Promise<void>;
+
+function appendGroup(chain: Chain, group: number): Promise<unknown> {
+  return Promise.all(Array.from({ length: group }, () => chain.log.append(batch((chain.row += 1)))));
+}
+
+/** The purge itself: it waits for each batch before the next one. */
+const throughJournal: Work = async (chain, _group, groups) => {
+  for (let g = 0; g < groups; g++) await chain.journal.takeOver(RUN, [{ seq: (chain.row += 1), ...BATCH }]);
+};
+
+const oneAfterTheOther: Work = async (chain, group, groups) => {
+  for (let g = 0; g < groups; g++) await appendGroup(chain, group);
+};
+
+/** As from many that do not wait for each other: a group is handed in when the one before is on its way to the disk. */
+const whileWritten: Work = async (chain, group, groups) => {
+  const appended: Promise<unknown>[] = [];
+  let handedIn = 1;
+  const last = new Promise<void>((resolve) => {
+    chain.disk.onSync = () => (handedIn++ < groups ? void appended.push(appendGroup(chain, group)) : resolve());
+  });
+  appended.push(appendGroup(chain, group));
+  await last;
+  await Promise.all(appended);
+  chain.disk.onSync = () => undefined;
+};
 
 async function inFolder<T>(use: (dir: string) => Promise<T>): Promise<T> {
   const dir = mkdtempSync(join(PARENT, 'dataward-bench-'));
@@ -57,33 +100,64 @@ async function cpuMicrosOf(work: () => Promise<void>): Promise<number> {
   return user + system;
 }
 
-async function chainRate(group: number, groups: number): Promise<{ rate: number; bytes: number; cpu: number }> {
+async function openChain(dir: string): Promise<Chain> {
+  const disk: Disk = { syncs: 0, onSync: () => undefined };
+  const openFile: typeof open = async (...args) => {
+    const handle = await open(...args);
+    const datasync = handle.datasync.bind(handle);
+    handle.datasync = () => {
+      disk.syncs += 1;
+      const synced = datasync();
+      disk.onSync();
+      return synced;
+    };
+    return handle;
+  };
+  // One segment, so that both sides write to one file.
+  const log = await openAuditLog({ dir, clock: () => new Date(), openFile, segmentBytes: Number.MAX_SAFE_INTEGER });
+  return { log, journal: await openJournal(log), disk, row: 0 };
+}
+
+interface Measured {
+  /** Records a second. */
+  chain: number;
+  raw: number;
+  share: number;
+  /** Processor microseconds a record of the chain. */
+  cpu: number;
+}
+
+/** Both sides in turns: the same bytes, in the same groups, with the same number of writes and fsyncs. */
+async function measureRound(group: keyof typeof TURNS, work: Work): Promise<Measured> {
   return inFolder(async (dir) => {
-    const log = await openAuditLog({ dir, clock: () => new Date() });
-    let cpu = 0;
-    const seconds = await secondsOf(async () => {
-      cpu = await cpuMicrosOf(async () => {
-        for (let g = 0; g < groups; g++) await Promise.all(Array.from({ length: group }, (_, i) => log.append(batch(g * group + i))));
+    const chain = await openChain(dir);
+    const handle = await open(join(dir, 'raw'), 'ax', 0o600);
+    const turns: Measured[] = [];
+    for (let turn = 0; turn < TURNS[group]; turn++) {
+      const { path } = (await listSegments(dir))[0]!;
+      const before = { syncs: chain.disk.syncs, bytes: statSync(path).size };
+      let cpu = 0;
+      const seconds = await secondsOf(async () => void (cpu = await cpuMicrosOf(() => work(chain, group, WRITES_PER_TURN))));
+      const syncs = chain.disk.syncs - before.syncs;
+      if (syncs !== WRITES_PER_TURN) throw new Error(`${syncs} fsyncs for ${WRITES_PER_TURN} groups of ${group}: there is nothing to compare with`);
+      const data = Buffer.alloc(Math.round((statSync(path).size - before.bytes) / WRITES_PER_TURN), 'x');
+      const rawSeconds = await secondsOf(async () => {
+        for (let write = 0; write < WRITES_PER_TURN; write++) {
+          await handle.write(data);
+          await handle.datasync();
+        }
       });
-    });
-    await log.close();
-    return { rate: (group * groups) / seconds, cpu: cpu / (group * groups), bytes: statSync((await listSegments(dir))[0]!.path).size / (group * groups + 1) };
+      const records = group * WRITES_PER_TURN;
+      turns.push({ chain: records / seconds, raw: records / rawSeconds, share: rawSeconds / seconds, cpu: cpu / records });
+    }
+    await handle.close();
+    await chain.log.close();
+    return medians(turns);
   });
 }
 
-async function rawRate(group: number, groups: number, bytes: number): Promise<number> {
-  return inFolder(async (dir) => {
-    const handle = await open(join(dir, 'raw'), 'ax', 0o600);
-    const data = Buffer.alloc(Math.round(bytes * group), 'x');
-    const seconds = await secondsOf(async () => {
-      for (let g = 0; g < groups; g++) {
-        await handle.write(data);
-        await handle.datasync();
-      }
-    });
-    await handle.close();
-    return (group * groups) / seconds;
-  });
+function medians(all: readonly Measured[]): Measured {
+  return { chain: median(all.map((one) => one.chain)), raw: median(all.map((one) => one.raw)), share: median(all.map((one) => one.share)), cpu: median(all.map((one) => one.cpu)) };
 }
 
 function median(values: number[]): number {
@@ -94,19 +168,19 @@ const round = (value: number) => Math.round(value).toLocaleString('en');
 const rows: Record<string, string | number>[] = [];
 const results: object[] = [];
 
-for (const group of GROUPS) {
-  const chain: number[] = [];
-  const raw: number[] = [];
-  const cpu: number[] = [];
-  for (let i = 0; i < ROUNDS; i++) {
-    const one = await chainRate(group, GROUPS_PER_ROUND[group]);
-    chain.push(one.rate);
-    cpu.push(one.cpu);
-    raw.push(await rawRate(group, GROUPS_PER_ROUND[group], one.bytes));
-  }
-  const share = median(chain.map((rate, i) => rate / raw[i]!));
-  rows.push({ measure: `durable append, groups of ${group}`, 'records/s': round(median(chain)), 'bare write+fsync': round(median(raw)), share: share.toFixed(2), 'CPU µs/record': median(cpu).toFixed(1) });
-  results.push({ bench: 'audit.append', group, rounds: ROUNDS, perSecond: Math.round(median(chain)), rawPerSecond: Math.round(median(raw)), share: Number(share.toFixed(3)), cpuMicros: Number(median(cpu).toFixed(2)) });
+const GROUPS = [1, 10, 100, 1000] as const;
+const MEASURES: [name: string, group: keyof typeof TURNS, work: Work][] = [
+  ['batches of one purge, through the journal', 1, throughJournal],
+  ...GROUPS.map((group) => [`groups of ${group}, one after the other`, group, oneAfterTheOther] as [string, typeof group, Work]),
+  ...GROUPS.map((group) => [`groups of ${group}, the next while one is written`, group, whileWritten] as [string, typeof group, Work]),
+];
+
+for (const [name, group, work] of MEASURES) {
+  const rounds: Measured[] = [];
+  for (let i = 0; i < ROUNDS; i++) rounds.push(await measureRound(group, work));
+  const { chain, raw, share, cpu } = medians(rounds);
+  rows.push({ measure: name, 'records/s': round(chain), 'bare write+fsync': round(raw), share: share.toFixed(2), 'CPU µs/record': cpu.toFixed(1) });
+  results.push({ bench: 'audit.append', name, group, rounds: ROUNDS, perSecond: Math.round(chain), rawPerSecond: Math.round(raw), share: Number(share.toFixed(3)), cpuMicros: Number(cpu.toFixed(2)) });
 }
 
 await inFolder(async (dir) => {

@@ -130,7 +130,8 @@ function toEntry(run: JournalRun, row: JournalEntry): AuditEntry {
     action: JOURNAL_TAKEN_OVER,
     object: run.object,
     outcome: 'Done',
-    refs: { store: run.store, run: run.run, row: seq, batch: batch as Json },
+    // In canonical order, which is the quickest to encode.
+    refs: { batch: batch as Json, row: seq, run: run.run, store: run.store },
   };
 }
 
