@@ -300,7 +300,7 @@ export interface Pace {
    */
   maxWalMegabytesPerRun: number;
   /**
-   * maxUnarchivedWalMegabytes pauses the run while more waits for the archive.
+   * maxUnarchivedWalMegabytes pauses the run while more waits for the archive, a replication slot or a replica.
    */
   maxUnarchivedWalMegabytes: number;
 }

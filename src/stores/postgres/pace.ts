@@ -5,6 +5,8 @@ import type { Connection } from './connection.ts';
 export interface PaceSample {
   /** Seconds; the slowest replica. */
   replicaLagSeconds?: number;
+  /** Bytes of WAL the replica furthest behind has not replayed. Its seconds stand still while it does not answer, and are few while it catches up. */
+  replicaLagBytes?: number;
   /** Bytes of WAL kept for the replication slot that is furthest behind. */
   slotWalBytes?: number;
   /** Bytes of the finished WAL segments that wait to be archived; undefined without archiving, and while `archive` is silent. */
@@ -55,7 +57,7 @@ export function decidePace(sample: PaceSample, { walBytes, snapshotWaitMs, batch
     return { stop: `the run wrote ${Math.ceil(walBytes / MEGABYTE)} MB of WAL, maxWalMegabytesPerRun is ${pace.maxWalMegabytesPerRun}` };
   }
   const unarchived = pace.maxUnarchivedWalMegabytes * MEGABYTE;
-  if ((sample.replicaLagSeconds ?? 0) > pace.maxReplicaLagSeconds) return { go: false, reason: 'ReplicaLag', waitMs: 1_000 };
+  if ((sample.replicaLagSeconds ?? 0) > pace.maxReplicaLagSeconds || (sample.replicaLagBytes ?? 0) > unarchived) return { go: false, reason: 'ReplicaLag', waitMs: 1_000 };
   // With a command that is empty nothing is ever archived and nothing fails. What the run wrote waits at least, but for the
   // segment being filled, which every healthy archive waits for.
   const waiting = sample.archiveSilent ? walBytes - SEGMENT : (sample.unarchivedWalBytes ?? 0);
@@ -89,9 +91,10 @@ const ARCHIVER = `
 
 /** Reads the sample in one query. `leaf`: catalogue identity of the table being purged. */
 export async function samplePace(connection: Connection, leaf: string): Promise<PaceSample> {
-  const { rows } = await connection.query<{ lag: number | null; slot: string | null; unarchived: string | null; silent: boolean | null; waiters: number; vacuuming: boolean; snapshot: number | null }>(
+  const { rows } = await connection.query<{ lag: number | null; behind: string | null; slot: string | null; unarchived: string | null; silent: boolean | null; waiters: number; vacuuming: boolean; snapshot: number | null }>(
     `WITH archiver AS (${ARCHIVER})
      SELECT (SELECT max(extract(epoch FROM replay_lag))::float8 FROM pg_stat_replication) AS lag,
+            (SELECT max(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), replay_lsn)) FROM pg_stat_replication) AS behind,
             (SELECT max(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), restart_lsn)) FROM pg_replication_slots) AS slot,
             (SELECT here - whole_from FROM archiver) AS unarchived,
             (SELECT whole_from IS NULL AND last_archived_wal IS NULL FROM archiver) AS silent,
@@ -104,6 +107,7 @@ export async function samplePace(connection: Connection, leaf: string): Promise<
   const row = rows[0];
   return {
     ...(row?.lag == null ? {} : { replicaLagSeconds: row.lag }),
+    ...(row?.behind == null ? {} : { replicaLagBytes: Number(row.behind) }),
     ...(row?.slot == null ? {} : { slotWalBytes: Number(row.slot) }),
     ...(row?.unarchived == null ? {} : { unarchivedWalBytes: Number(row.unarchived) }),
     ...(row?.silent ? { archiveSilent: true } : {}),

@@ -91,6 +91,19 @@ describe('a purge', () => {
     expect(seen).toEqual({ waited: ['ReplicaLag'], before: 0, after: 10 });
   });
 
+  test('waits for a replica that does not answer at all, whose lag in seconds stands still', async () => {
+    const [receiver] = await replica.query<{ pid: number }>('SELECT pid FROM pg_stat_wal_receiver');
+    if (!receiver) throw new Error('the replica receives nothing');
+    process.kill(receiver.pid, 'SIGSTOP');
+    try {
+      await writeWal(32);
+      const seen = await purge({ maxReplicaLagSeconds: 86_400, maxUnarchivedWalMegabytes: 16 }, async () => process.kill(receiver.pid, 'SIGCONT'));
+      expect(seen).toEqual({ waited: ['ReplicaLag'], before: 0, after: 10 });
+    } finally {
+      process.kill(receiver.pid, 'SIGCONT');
+    }
+  });
+
   test('waits for a vacuum of its table, until it has ended', async () => {
     await store.sql("INSERT INTO events SELECT n, '2025-05-05' FROM generate_series(1000, 60000) n");
     await store.sql('DELETE FROM events WHERE id >= 1000');

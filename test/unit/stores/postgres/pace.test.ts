@@ -13,6 +13,7 @@ describe('the next batch', () => {
     ['starts on a quiet server', {}, undefined],
     ['starts at the allowed lag', { replicaLagSeconds: 10 }, undefined],
     ['waits for a replica that is behind', { replicaLagSeconds: 10.1 }, 'ReplicaLag'],
+    ['waits for a replica that lacks too much, whatever its clock says', { replicaLagSeconds: 0, replicaLagBytes: 10 * megabyte + 1 }, 'ReplicaLag'],
     ['waits for the archive', { unarchivedWalBytes: 10 * megabyte + 1 }, 'WalArchiving'],
     ['starts beside an archive that has said nothing yet', { archiveSilent: true }, undefined],
     ['waits for a replication slot', { slotWalBytes: 10 * megabyte + 1 }, 'ReplicationSlot'],
