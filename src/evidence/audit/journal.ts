@@ -113,8 +113,9 @@ class ChainJournal implements Journal {
     const mark = this.#marks.get(id)?.row ?? 0;
     const fresh = rows.filter((row) => row.seq > mark);
     const entries = fresh.map((row) => toEntry(run, row));
-    // One row that cannot be recorded must not leave the others half taken over: they would be appended again.
-    for (const entry of entries) encodeEntry(entry);
+    // One row that cannot be recorded must not leave the others half taken over: they would be appended again. A row
+    // alone, as a purge hands it in, has no others.
+    if (entries.length > 1) for (const entry of entries) encodeEntry(entry);
     const appended = await Promise.all(entries.map((entry) => this.#log.append(entry)));
     const through = fresh.at(-1)?.seq ?? mark;
     const record = appended.at(-1)?.seq;

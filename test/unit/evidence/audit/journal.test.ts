@@ -84,6 +84,18 @@ describe('takeOver', () => {
     });
   });
 
+  test('a row alone that cannot be recorded leaves no trace', async () => {
+    await withFolder(async (dir) => {
+      const { log, journal } = await opened(dir);
+      const r1 = run('ns/a', 'r1');
+      await expect(journal.takeOver(r1, [{ seq: 1, at: undefined } as { seq: number }])).rejects.toThrow(AuditEntryError);
+      expect(journal.through('ns/a', 'r1')).toBe(0);
+      expect(await journal.takeOver(r1, rows(1))).toEqual({ taken: 1, known: 0, through: 1 });
+      await log.close();
+      expect(await taken(dir)).toEqual([['ns/a', 'r1', 1]]);
+    });
+  });
+
   test('each row is in the chain exactly once, whatever is offered again and whenever the process starts anew', async () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.record({ store: fc.constantFrom('ns/a', 'ns/b'), name: fc.constantFrom('r1', 'r2'), upTo: fc.integer({ min: 1, max: 40 }) }) },
