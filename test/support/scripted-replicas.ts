@@ -57,6 +57,7 @@ export function besideReplicas(store: ScriptedStore, replicas: readonly ReplicaS
     async replicaVerifier(_store, place, signal) {
       const script = replicas[place];
       if (!script) throw new Error(`a login at replicas[${place}], which is not there`);
+      store.calls.push(`replicas[${place}] login`);
       if (script.hangs) await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted'))));
       if (script.refuses) throw script.refuses;
       return reader(script, place);

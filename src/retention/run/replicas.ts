@@ -44,31 +44,42 @@ interface Visit {
   fault?: Error;
 }
 
+/** `waiting` may still catch up or answer; `settled` will not, and is not to be asked again. */
+export type ReplicaLook = { waiting: ReplicaVerification[]; settled: ReplicaVerification[] } | { seen: ReplicaVerification[] };
+
 /**
- * What each declared replica shows, by place; `waiting` names those that may still catch up or answer. Rows are counted
- * only when all are ready or the time is over, so that nothing has to be kept between two looks.
+ * What each declared replica shows, by place. Rows are counted only when all are ready or the time is over, so that no
+ * count has to be kept between two looks.
  *
  * @param countedAt when the primary was counted, milliseconds
+ * @param known `settled` of earlier looks
  */
-export async function lookAtReplicas(expected: Expected, countedAt: number, context: ReplicaContext): Promise<{ waiting: ReplicaVerification[] } | { seen: ReplicaVerification[] }> {
+export async function lookAtReplicas(expected: Expected, countedAt: number, known: readonly ReplicaVerification[], context: ReplicaContext): Promise<ReplicaLook> {
   const places = (expected.store.spec.endpoint.replicas ?? []).map((_, place) => place);
+  const settled = new Map(known.map((result) => [result.place, result]));
   const inTime = (): boolean => context.now() < countedAt + REPLICA_WAIT_MS;
-  const all = async (count: boolean): Promise<Visit[]> => {
-    const visits = await Promise.all(places.map((place) => visit(place, expected, count, context)));
+  const round = async (count: boolean): Promise<Visit[]> => {
+    const visits = await Promise.all(places.filter((place) => !settled.has(place)).map((place) => visit(place, expected, count, context)));
     const fault = visits.find((each) => each.fault)?.fault;
     if (fault && inTime()) throw fault;
+    for (const { result, again } of visits) if (!again && isLost(result)) settled.set(result.place, result);
     return visits;
   };
   const unsettled = (visits: readonly Visit[]): ReplicaVerification[] => visits.filter(({ again }) => again).map(({ result }) => result);
 
   if (inTime()) {
-    const waiting = unsettled(await all(false));
-    if (waiting.length > 0) return { waiting };
+    const waiting = unsettled(await round(false));
+    if (waiting.length > 0) return { waiting, settled: [...settled.values()] };
   }
-  const visits = await all(true);
+  const visits = await round(true);
   const waiting = unsettled(visits);
-  return waiting.length > 0 && inTime() ? { waiting } : { seen: visits.map(({ result }) => result) };
+  if (waiting.length > 0 && inTime()) return { waiting, settled: [...settled.values()] };
+  const seen = new Map([...settled.values(), ...visits.map(({ result }) => result)].map((result) => [result.place, result]));
+  return { seen: places.flatMap((place) => seen.get(place) ?? []) };
 }
+
+/** Nothing was learned of the rows there. */
+export const isLost = ({ reason }: ReplicaVerification): boolean => reason !== undefined && reason !== 'ResidualRows';
 
 /** One login at one replica. Whatever goes wrong there is said of it; only the end of our own work is thrown. */
 async function visit(place: number, expected: Expected, count: boolean, context: ReplicaContext): Promise<Visit> {

@@ -5,7 +5,7 @@ import type { PurgeRequest, StepForecast } from '../../stores/purging.ts';
 import { compareHeld, fingerprintSame } from './held.ts';
 import { recount, type Recount } from './recount.ts';
 import { leftOver, placeOf, withReplicas } from './replica-verdict.ts';
-import { lookAtReplicas, REPLICA_WAIT_MS } from './replicas.ts';
+import { isLost, lookAtReplicas, REPLICA_WAIT_MS } from './replicas.ts';
 
 /** What a look by another identity showed. */
 export interface Verdict {
@@ -82,14 +82,16 @@ function primaryVerdict(run: PurgeRun): Verdict | undefined {
 async function verifyReplicas(run: PurgeRun, store: DataStore, request: PurgeRequest, connections: StoreConnections, primary: Verdict, { now, signal }: VerifyContext): Promise<Verdict> {
   const { position = '', at = '', heldBefore } = primary.verification;
   const countedAt = Date.parse(at);
-  const look = await lookAtReplicas({ run, store, request, position }, countedAt, { connections, now, signal });
+  const before = run.status?.verification?.replicas ?? [];
+  const look = await lookAtReplicas({ run, store, request, position }, countedAt, before.filter(isLost), { connections, now, signal });
   if ('waiting' in look) {
     const names = look.waiting.map((replica) => `${placeOf(replica)} (${replica.reason})`).join(', ');
-    return { ...primary, waiting: `no due row is left in the primary; waits for ${names} until ${new Date(countedAt + REPLICA_WAIT_MS).toISOString()}, then goes on without` };
+    const kept = [...before.filter((each) => !look.settled.some(({ place }) => place === each.place)), ...look.settled].toSorted((a, b) => a.place - b.place);
+    return { ...primary, verification: { ...primary.verification, ...(kept.length > 0 ? { replicas: kept } : {}) }, waiting: `no due row is left in the primary; waits for ${names} until ${new Date(countedAt + REPLICA_WAIT_MS).toISOString()}, then goes on without` };
   }
   const left = leftOver(look.seen);
   // Rows that came late are in the primary too, which takes them; a replica that differs from it shows them again.
-  if (left && !leftOver(run.status?.verification?.replicas)) {
+  if (left && !leftOver(before)) {
     return { counts: [], verification: { ...(heldBefore ? { heldBefore } : {}), replicas: look.seen }, waiting: `${placeOf(left)} has ${left.residual} due rows; the primary is counted again` };
   }
   const verification = withReplicas(primary.verification, look.seen, now());

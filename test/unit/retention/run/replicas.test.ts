@@ -57,7 +57,7 @@ const proofOf = ({ verdict }: Looked): unknown => [verdict.verification.level, .
 describe('replicas are counted', () => {
   test('after the primary, each once it has the position read there', async () => {
     const { verdict, store } = await look([aReplica(), aReplica()]);
-    expect(store.calls).toEqual(['verify:planPurge', 'replicas[0] has P7', 'replicas[1] has P7', 'replicas[0] has P7', 'replicas[1] has P7', 'replicas[0] counts', 'replicas[1] counts']);
+    expect(store.calls.filter((call) => !call.endsWith('login'))).toEqual(['verify:planPurge', 'replicas[0] has P7', 'replicas[1] has P7', 'replicas[0] has P7', 'replicas[1] has P7', 'replicas[0] counts', 'replicas[1] counts']);
     expect(verdict.verification).toEqual({ heldBefore: [], heldUnchanged: true, level: 'VerifiedReplicas', residual: 0, by: 'verify', at: expect.stringMatching(/^2026-03-01T03:00:00/), position: 'P7', replicas: [{ place: 0, verified: true, residual: 0 }, { place: 1, verified: true, residual: 0 }] });
     expect(verdict.counts).toEqual([aForecast(0)]);
   });
@@ -117,6 +117,18 @@ describe('one of two replicas that', () => {
     expect(JSON.stringify([looked.verdict, looked.waited])).not.toMatch(/10\.1\.2\.3|example|dataward_verify/);
   });
 
+  test.each<[string, Partial<ReplicaScript>]>([
+    ['refuses the password', { refuses: failing('AuthenticationFailed') }],
+    ['is another system', { identity: { ...aReplica().identity, fingerprint: 'sha256:other' } }],
+  ])('%s is asked once, however long the other is waited for', async (_, script) => {
+    const looked = await look([aReplica({ reached: false }), aReplica(script)]);
+    const logins = (place: number): number => looked.store.calls.filter((call) => call === `replicas[${place}] login`).length;
+    expect([logins(0) > 5, logins(1)]).toEqual([true, 1]);
+    expect(looked.verdict.verification.replicas?.map(({ place, verified }) => [place, verified])).toEqual([[0, false], [1, false]]);
+    // What will not change is no reason to wait.
+    expect(looked.waited.join()).not.toContain('replicas[1]');
+  });
+
   test('comes back in time is counted', async () => {
     const script = aReplica({ refuses: failing('Unreachable') });
     const looked = await look([aReplica(), script], { meanwhile: (number) => number === 5 && (script.refuses = undefined) });
@@ -170,7 +182,11 @@ test('whatever replicas do from look to look, the run ends in time, with one ent
       // Rows on a replica make the primary be counted again, and the time begin anew, once.
       expect(took).toBeLessThan(2 * (REPLICA_WAIT_MS + 5_001));
       const entries = verdict.verification.replicas ?? [];
-      expect(entries.map(({ place, verified, reason }) => [place, verified, reason === undefined])).toEqual(scripts.map((_, place) => [place, doing(place, last) === 0, doing(place, last) === 0]));
+      expect(entries.map(({ place, verified, reason }) => [place, verified === (reason === undefined)])).toEqual(scripts.map((_, place) => [place, true]));
+      for (const { place, verified } of entries) if (verified) expect(doing(place, last)).toBe(0);
+      // Given up is what will not mend, or did not until the end.
+      const lost = (place: number): boolean => courses[place]?.some((deed, number) => number <= last && [3, 5, 7].includes(deed)) ?? false;
+      for (const { place, verified } of entries) if (!verified) expect(doing(place, last) !== 0 || lost(place)).toBe(true);
       expect(verdict.verification.level === 'VerifiedReplicas').toBe(entries.every(({ verified }) => verified));
       expect(verdict.problem?.reason).toBe(entries.some(({ residual }) => residual === 2) ? 'ResidualRows' : undefined);
     }),
