@@ -65,7 +65,7 @@ export function retentionStatus(counts: readonly CollectionCount[], effective: r
 function collectionStatus(count: CollectionCount, effective: EffectiveCollection | undefined): CollectionRetention {
   const policy = effective?.maxima[0]?.policy;
   const since = oldestDueSince(effective, count.oldestDue);
-  const why = [effective && inertBecause(effective), effective?.conflict, count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare' : undefined, blockedBecause(count)].find((text) => text !== undefined);
+  const why = [effective && inertBecause(effective), effective?.conflict, unreadableBecause(count), count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare' : undefined, blockedBecause(count)].find((text) => text !== undefined);
   return {
     collection: count.collection,
     ...(policy ? { policy: policyKey(policy) } : {}),
@@ -78,6 +78,10 @@ function collectionStatus(count: CollectionCount, effective: EffectiveCollection
     ...(since ? { oldestDue: since } : {}),
     ...(why ? { why } : {}),
   };
+}
+
+function unreadableBecause({ unreadable }: CollectionCount): string | undefined {
+  return unreadable ? `${unreadable} values of its rules, or of holds on it, cannot be read in their column's type: a rule finds no row by them, and a hold or minimum with one keeps every row; correct the policy, the hold or the data map` : undefined;
 }
 
 function blockedBecause({ blocked, blockedForever }: CollectionCount): string | undefined {

@@ -52,7 +52,7 @@ function conditions(hold: LegalHold, outcomes: readonly StoreOutcome[], subjects
   let list = conditionsFor(outcome, { generation, now, ...(hold.status?.conditions ? { conditions: hold.status.conditions } : {}) });
   const widened = outcomes.flatMap((each) => each.widened);
   const exact = subjects.unreadable.length === 0 && widened.length === 0;
-  const why = subjects.unreadable.length > 0 ? `Secret ${subjects.unreadable.map((name) => `${hold.metadata.namespace}/${name}`).join(', ')} (spec.scope[].subjects) is missing, names nobody or was changed, so the whole block is held; put it there as it was` : widened.slice(0, 3).join('; ');
+  const why = subjects.unreadable.length > 0 ? `Secret ${subjects.unreadable.map((name) => `${hold.metadata.namespace}/${name}`).join(', ')} (spec.scope[].subjects) is missing, names nobody or was changed, so the whole block is held; put it there as it was` : `${widened.slice(0, 3).join('; ')}${widened.length > 3 ? `; and ${widened.length - 3} more` : ''}`;
   list = setCondition(
     list,
     { type: 'AsWritten', status: exact ? 'True' : 'False', observedGeneration: generation, reason: exact ? 'Resolved' : subjects.unreadable.length > 0 ? 'SubjectsUnreadable' : 'HoldWidened', message: exact ? 'The hold covers exactly what it says.' : `The hold covers more than it says: ${why}` },

@@ -50,6 +50,7 @@ describe('the counts', () => {
   const why: [string, Parameters<typeof effectiveRules>, Partial<CollectionCount>, RegExp][] = [
     ['they are lower bounds', [[aCollection()], [], ''], { exact: false }, /at least these rows/],
     ['a minimum outlasts the maximum', [[aCollection()], [aPolicy('a', { maximum: aMaximum('P1Y'), minimum: aMinimum('P2Y') })], '2026-03-02T12:00:00Z'], {}, /ends after maximum/],
+    ['values that are none of their columns keep every row', [[aCollection()], [], ''], { unreadable: 2 }, /^2 values of its rules, or of holds on it, cannot be read .* keeps every row; correct/],
     ['a start event is missing', [[aCollection({ times: {} })], [aPolicy('a', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z'], {}, /start event/],
     ['rows that refer to them have to stay', [[aCollection()], [], ''], { blocked: 2 }, /they keep these/],
     ['rows that refer to them have no maximum', [[aCollection()], [], ''], { blocked: 2, blockedForever: 1 }, /for ever; give the collections that refer to it a maximum/],

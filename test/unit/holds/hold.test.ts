@@ -32,6 +32,8 @@ describe('the status of a hold', () => {
   test('says where it covers more than it says, a Secret that cannot be read before all else', () => {
     const wide = holdStatus(hold, [outcome('a', { widened: ['views: it declares no client key'] })], nobody, NOW);
     expect(of(wide, 'AsWritten')).toBe('False HoldWidened');
+    const wider = holdStatus(hold, [outcome('a', { widened: ['1', '2', '3'] }), outcome('b', { widened: ['4', '5'] })], nobody, NOW);
+    expect(getCondition(wider.conditions, 'AsWritten')?.message).toBe('The hold covers more than it says: 1; 2; 3; and 2 more');
     const blind = holdStatus(hold, [outcome('a', { widened: ['views: x'] })], { ...nobody, unreadable: ['people'] }, NOW);
     expect(of(blind, 'AsWritten')).toBe('False SubjectsUnreadable');
     expect(getCondition(blind.conditions, 'AsWritten')?.message).toMatch(/Secret [^ ]+\/people \(spec.scope\[\].subjects\) is missing, names nobody or was changed, .*put it there as it was/);
