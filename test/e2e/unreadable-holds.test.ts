@@ -140,6 +140,9 @@ test('a Secret that comes later lifts nothing: what stands under a hold only a r
     await nudge(stage.alice, LEGAL_HOLD, MATTER);
     return (await stage.alice.client.get<LegalHold>(LEGAL_HOLD, MATTER))?.status?.secrets?.some(({ name }) => name === SUBJECTS);
   }, { everyMs: 300 });
+  const { status } = (await stage.alice.client.get<LegalHold>(LEGAL_HOLD, MATTER)) ?? {};
+  expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'AsWritten', status: 'False', reason: 'HoldWidened', message: expect.stringContaining('what it meant there at another time stands too') }));
+  expect(status?.stores).toMatchObject([{ countExact: true, countedAt: expect.any(String), items: expect.any(Number) }]);
   const asked = new Date().toISOString();
   await stage.alice.client.mergePatch<RetentionPolicy>(RETENTION_POLICY, POLICY, { metadata: { annotations: { 'dataward.io/requested-at': asked } } });
   await until('the policy has looked', async () => (await stage.alice.client.get<RetentionPolicy>(RETENTION_POLICY, POLICY))?.status?.lastSlotAt === asked);
