@@ -15,7 +15,7 @@ export async function readFingerprint(connection: Connection, address: TableAddr
   let count = 0;
   let total = 0n;
   const select = 'count(*)::text AS rows, coalesce(sum(hashtextextended("t"::text, 0)::numeric), 0)::text AS sum';
-  const complete = await scanKept<{ rows: string; sum: string }>(connection, address, where, { select, budgetMs }, ({ rows, sum }) => {
+  const complete = await scanKept<{ rows: string; sum: string }>(connection, address, where, { select, budgetMs, partly: false }, ({ rows, sum }) => {
     count += Number(rows);
     total += BigInt(sum);
   });
