@@ -4,10 +4,11 @@ import type { PurgeRequest } from '../purging.ts';
 import type { Predicate } from '../predicate.ts';
 import { tableKey, topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
+import { columnKey, indexedColumns } from './indexes.ts';
 import { readOpenDrops } from './journal.ts';
 import { edgeKey } from './plan.ts';
 import type { PlanFacts } from './plan.ts';
-import { hasIndex, readDeclared } from './references.ts';
+import { readDeclared } from './references.ts';
 import { quoteIdentifier, quoteTable } from './sql.ts';
 
 /** Reads what a plan needs beside the inventory, except the selectivity, which needs counts. */
@@ -54,14 +55,13 @@ async function readReferring(connection: Connection, inventory: Pick<Inventory, 
 
 /** Whether an index has the time of the collections whose share of due rows (0 to 1) is known. */
 export async function readSelectivity(connection: Connection, request: PurgeRequest, dueShares: ReadonlyMap<string, number>): Promise<PlanFacts['selectivity']> {
-  const selectivity = new Map<string, { dueShare: number; timeIndexed: boolean }>();
-  for (const rule of request.rules) {
+  const known = request.rules.flatMap((rule) => {
     const dueShare = dueShares.get(rule.collection);
     const column = keysetColumn(rule);
-    if (dueShare === undefined || column === undefined) continue;
-    selectivity.set(rule.collection, { dueShare, timeIndexed: await hasIndex(connection, rule.table, column) });
-  }
-  return selectivity;
+    return dueShare === undefined || column === undefined ? [] : [{ collection: rule.collection, table: rule.table, column, dueShare }];
+  });
+  const indexed = await indexedColumns(connection, known);
+  return new Map(known.map(({ collection, table, column, dueShare }) => [collection, { dueShare, timeIndexed: indexed.has(columnKey(table, column)) }]));
 }
 
 /** The row's own time column that every due row must have passed; undefined when there is none. */
