@@ -18,7 +18,7 @@ const blocks = [...page.matchAll(/^```(sh|python)\n([\s\S]*?)^```$/gm)].map(([, 
 function runBlocks(dir: string): { status: number | null; output: string } {
   let output = '';
   for (const { language, code } of blocks) {
-    const [command, args] = language === 'sh' ? ['bash', ['-euo', 'pipefail', '-c', code]] as const : ['python3', ['-c', code]] as const;
+    const [command, args] = language === 'sh' ? ['bash', ['--norc', '-euo', 'pipefail', '-c', code]] as const : ['python3', ['-c', code]] as const;
     const result = spawnSync(command, args, { cwd: dir, encoding: 'utf8' });
     if (result.error) throw new Error(`${command} is needed to run docs/evidence.md`, { cause: result.error });
     output += result.stdout + result.stderr;
