@@ -1,4 +1,4 @@
-import { setCondition } from '../api/conditions.ts';
+import { removeCondition, setCondition } from '../api/conditions.ts';
 import type { DataMap, DataMapStatus } from '../api/generated/dataMap.ts';
 import { conditionsFor, WaitingError } from '../runtime/result.ts';
 import type { MapVerdict } from './plan.ts';
@@ -25,6 +25,12 @@ export function dataMapStatus(map: DataMap, verdict: MapVerdict, now: number): D
       : ({ status: 'True', reason: 'Accepted', message: 'The store accepts the map.' } as const);
   conditions = setCondition(conditions, { type: 'Resolved', observedGeneration: generation, ...resolved }, now);
   conditions = setCondition(conditions, { type: 'Accepted', observedGeneration: generation, ...accepted }, now);
+  // What could not be looked at now keeps its last word.
+  if (!failure) {
+    conditions = verdict.lapsed === undefined
+      ? removeCondition(conditions, 'Lapsed')
+      : setCondition(conditions, { type: 'Lapsed', status: 'True', observedGeneration: generation, reason: 'Unclassified', message: verdict.lapsed }, now);
+  }
   const { pinned: before, ...previous } = map.status ?? {};
   const pinned = failure ? before : verdict.pinned;
   return {

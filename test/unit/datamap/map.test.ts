@@ -37,11 +37,27 @@ describe('a map', () => {
     const first = dataMapStatus(map, judge(map), NOW);
     expect(first.pinned).toEqual(pinned);
     const grown = anInventory([aTable('views', ['id', 'e_mail'])]);
+    expect(getCondition(first.conditions, 'Lapsed')).toBeUndefined();
     const again = { ...map, status: first };
     const declared = { maps: [again], policies: [], holds: [], namespaces: new Map(), rootNamespace: 'x' };
     expect(dataMapStatus(again, judgeMap(again, aStore(), declared, grown), NOW).pinned).toEqual(pinned);
     expect(dataMapStatus(again, { problems: [], collections: 0, tables: 0, failure: { reason: 'Unreachable', message: 'no answer' } }, NOW).pinned).toEqual(pinned);
     expect(dataMapStatus({ ...aMap([{}]), status: first }, judge(aMap([{}])), NOW)).not.toHaveProperty('pinned');
+  });
+
+  test('tells its owner which statement lapsed, until it is made anew', () => {
+    const nonPersonal = [{ table: { schema: 'public', name: '*' }, reason: 'x', by: 'y', reviewAt: '2027-01-01' }];
+    const map = aMap([], { nonPersonal });
+    const grown = anInventory([aTable('views', ['id', 'e_mail']), aTable('sessions', ['id', 'ip'])]);
+    const look = (of: DataMap): DataMapStatus => dataMapStatus(of, judgeMap(of, aStore(), { maps: [of], policies: [], holds: [], namespaces: new Map(), rootNamespace: 'x' }, grown), NOW);
+    const lapsed = look({ ...map, status: dataMapStatus(map, judge(map), NOW) });
+    expect(getCondition(lapsed.conditions, 'Lapsed')).toMatchObject({ status: 'True', reason: 'Unclassified', message: 'spec.nonPersonal speaks of table public.sessions as it was before it had column ip (and 1 more); describe the table under collections, or make the statement anew, with another reviewAt' });
+    const unread = dataMapStatus({ ...map, status: lapsed }, { problems: [], collections: 0, tables: 0, failure: { reason: 'Unreachable', message: 'no answer' } }, NOW);
+    expect(of(unread, 'Lapsed')).toBe('True Unclassified');
+    const renewed = look({ ...aMap([], { nonPersonal: nonPersonal.map((entry) => ({ ...entry, reviewAt: '2028-01-01' })) }), status: lapsed });
+    expect(getCondition(renewed.conditions, 'Lapsed')).toBeUndefined();
+    const many = anInventory(Array.from({ length: 502 }, (_, index) => aTable(`t${1000 + index}`, ['id'])));
+    expect(judgeMap(map, aStore(), { maps: [map], policies: [], holds: [], namespaces: new Map(), rootNamespace: 'x' }, many).lapsed).toMatch(/^spec.nonPersonal speaks of 2 tables more than can be watched .* public.t1500 among them; put some/);
   });
 
   test('shows fifty problems and counts the rest', () => {

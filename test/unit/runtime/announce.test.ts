@@ -33,6 +33,7 @@ describe('an event', () => {
     ['it is applied as written from the start', undefined, [['AsWritten', 'True', 'AppliedAsWritten']], []],
     ['it turned out to be more or less than written', undefined, [['AsWritten', 'False', 'HoldWidened']], ['Warning HoldWidened']],
     ['a conflict ended', [['Conflicted', 'True', 'Conflict']], [['Conflicted', 'False', 'NoConflict']], ['Normal NoConflict']],
+    ['a statement lapsed', [['Ready', 'True', 'Evaluated']], [['Ready', 'True', 'Evaluated'], ['Lapsed', 'True', 'Unclassified']], ['Warning Unclassified']],
     ['a condition that moves with others', [], [['Reconciling', 'True', 'Progressing']], []],
     ['one of two changed', [['Ready', 'True', 'A'], ['Covered', 'True', 'B']], [['Ready', 'True', 'A'], ['Covered', 'False', 'C']], ['Warning C']],
   ])('%s', (_, before, after, told) => {
