@@ -1,0 +1,90 @@
+import { describe, expect, test } from '@jest/globals';
+import type { DataStore } from '../../../src/api/generated/dataStore.ts';
+import type { RetentionPolicy } from '../../../src/api/generated/retentionPolicy.ts';
+import { createStoreFacts } from '../../../src/connect/facts.ts';
+import type { Readings } from '../../../src/connect/readings.ts';
+import type { StoreConnections } from '../../../src/connect/stores.ts';
+import { observe, type Observation } from '../../../src/datastore/observe.ts';
+import type { CollectionCount } from '../../../src/stores/counting.ts';
+import { StoreError } from '../../../src/stores/errors.ts';
+import type { StoreReader } from '../../../src/stores/port.ts';
+import { aMap, aMaximum, anInventory, aPolicy, aStore, aTable } from '../../support/declared.ts';
+import { aReplica, type ReplicaScript } from '../../support/scripted-replicas.ts';
+
+const NOW = Date.parse('2026-03-02T12:00:00Z');
+const TARGET = aReplica().identity.fingerprint;
+const times = [{ event: 'Created', field: 'created_at', type: 'TimestampTZ' as const }];
+const yearly = aPolicy('general', { maximum: aMaximum('P1Y') });
+const monthly = aPolicy('general', { maximum: aMaximum('P1M') });
+
+function store(runOn: 'Primary' | 'Replica'): DataStore {
+  const one = aStore({ credentials: { observe: { secretName: 'observe' } } });
+  return { ...one, spec: { ...one.spec, endpoint: { ...one.spec.endpoint, replicas: [{ host: 'replica.example', port: 5432 }] }, observation: { ...one.spec.observation, counts: { ...one.spec.observation.counts, runOn } } } };
+}
+
+/** Looks once; the primary has 7 due rows, the replica 3, so that a figure says where it is from. */
+async function look(declared: DataStore, options: { policy?: RetentionPolicy; before?: Readings; replica?: ReplicaScript; now?: number } = {}): Promise<Observation & { opened: number }> {
+  let opened = 0;
+  const reader = (due: number, script: ReplicaScript): StoreReader => {
+    opened += 1;
+    const known: Partial<StoreReader> = {
+      identity: async () => script.identity,
+      inventory: async () => anInventory([aTable('views', ['id', 'created_at'])]),
+      fence: async () => undefined,
+      position: async () => 'P7',
+      hasReached: async () => script.reached,
+      count: async () => [{ collection: 'platform-db/web/views', due } as CollectionCount],
+      close: async () => void (opened -= 1),
+    };
+    return known as StoreReader;
+  };
+  const { replica = aReplica() } = options;
+  const connections = {
+    probe: async () => Promise.reject(new StoreError('Unreachable', 'not asked here')),
+    reader: async () => reader(7, aReplica({ identity: { ...aReplica().identity, replica: false } })),
+    replicaReader: async () => reader(3, replica),
+  } as unknown as StoreConnections;
+  const now = (): number => options.now ?? NOW;
+  const declarations = { maps: [aMap([{ times }])], policies: [options.policy ?? yearly], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
+  const observation = await observe(declared, options.before, { connections, facts: createStoreFacts({ connections, now }), declarations, owner: 'us', now, signal: new AbortController().signal });
+  return { ...observation, opened };
+}
+
+const due = ({ counts }: Observation): number | undefined => counts?.counts[0]?.due;
+const stranger = aReplica({ identity: { ...aReplica().identity, fingerprint: 'sha256:other' } });
+
+describe('rows are counted', () => {
+  test.each<[string, 'Primary' | 'Replica', number]>([
+    ['at the primary', 'Primary', 7],
+    ['at a replica, where that is asked for', 'Replica', 3],
+  ])('%s, and every login is ended', async (_, runOn, rows) => {
+    const seen = await look(store(runOn));
+    expect([seen.failure, seen.identity?.fingerprint, due(seen), seen.opened]).toEqual([undefined, TARGET, rows, 0]);
+  });
+
+  test('not again while rules and day are the same', async () => {
+    const first = await look(store('Primary'));
+    const second = await look(store('Replica'), { before: first, replica: stranger, now: NOW + 60_000 });
+    expect([second.failure, due(second), second.counts?.at]).toEqual([undefined, 7, NOW]);
+  });
+});
+
+describe('where the replica is another store', () => {
+  test('there is no count, the rest of the look stands, and every login is ended', async () => {
+    const seen = await look(store('Replica'), { replica: stranger });
+    expect(seen).toMatchObject({ failure: { reason: 'NotAReplica' }, identity: { fingerprint: TARGET }, opened: 0 });
+    expect([due(seen), seen.inventory?.at]).toEqual([undefined, NOW]);
+  });
+
+  test('a figure of yesterday stands until it is too old', async () => {
+    const first = await look(store('Replica'));
+    const second = await look(store('Replica'), { before: first, replica: stranger, now: NOW + 86_400_000 });
+    expect([second.failure?.reason, due(second), second.counts?.at]).toEqual(['NotAReplica', 3, NOW]);
+  });
+
+  test('a figure of other rules is not carried on: nothing due under a year says nothing about a month', async () => {
+    const first = await look(store('Replica'));
+    const second = await look(store('Replica'), { before: first, replica: stranger, policy: monthly });
+    expect([second.failure?.reason, second.counts]).toEqual(['NotAReplica', undefined]);
+  });
+});
