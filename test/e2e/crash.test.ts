@@ -55,4 +55,4 @@ test('killed 30 times at random moments, the operator goes on from its state: th
   expect(await auditedRows(operator)).toEqual(due);
   // Otherwise nothing was tested: kills have to meet the run under way.
   expect(new Set(left).size).toBeGreaterThan(5);
-}, 400_000);
+}, 600_000);
