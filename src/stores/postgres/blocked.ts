@@ -8,8 +8,10 @@ import type { Deletable, Resolver } from './statements.ts';
 /** The described tables of a store by `tableKey` of their root: whether a row stays depends on those that refer to it. */
 export type Dependants = ReadonlyMap<string, Deletable>;
 
-/** Foreign keys in a row; more of them only make the statement longer, since each is a subquery within the one before. */
+/** Foreign keys followed in a row, at most: each is a subquery within the one before. */
 const DEEPEST = 6;
+/** Subqueries in one statement. Where many tables refer to many, the ways through them are too many to write down. */
+const MOST = 200;
 
 /**
  * The condition of a row `alias` that nothing keeps but a row that refers to it, directly or through others, and stays
@@ -17,18 +19,44 @@ const DEEPEST = 6;
  * shows and a verification takes for granted must not differ, or a purge that did all it may looks unfinished.
  *
  * Rows of tables nobody described do not block, because no rule is the reason why they stay. Nor does what a plan refuses
- * to follow.
+ * to follow. What lies further away than can be asked in one statement is taken to go, which calls a row due too long
+ * and never too short.
  *
  * @param root table `what` is about; the partitioned one where it is a partition
  */
 export function blockedSql(what: Deletable, root: string, alias: string, dependants: Dependants, resolver: Resolver, parameters: Parameters): string {
-  return blocked(what, alias, { dependants, resolver, parameters }, [root]);
+  const depths = Array.from({ length: DEEPEST }, (_, index) => DEEPEST - index);
+  const depth = depths.find((each) => subqueries(what, dependants, [root], each, MOST) <= MOST) ?? 1;
+  return blocked(what, alias, { dependants, resolver, parameters, depth }, [root]);
 }
 
 interface Context {
   dependants: Dependants;
   resolver: Resolver;
   parameters: Parameters;
+  /** Foreign keys to follow in a row. */
+  depth: number;
+}
+
+/** How many the statement would have, or any number above `most`. */
+function subqueries(what: Deletable, dependants: Dependants, seen: readonly string[], depth: number, most: number): number {
+  const inTree = what.edges.some((edge) => edge.self && usable(edge));
+  let found = inTree ? 2 : 0;
+  for (const { key, dependant } of followed(what, dependants, seen, depth)) {
+    // In a tree they are asked of the row and of those below it.
+    found += (inTree ? 2 : 1) * (1 + (dependant.due.op === 'false' ? 0 : subqueries(dependant, dependants, [...seen, key], depth, most - found)));
+    if (found > most) break;
+  }
+  return found;
+}
+
+/** The other tables that refer to one and are asked about. */
+function followed(what: Deletable, dependants: Dependants, seen: readonly string[], depth: number): { edge: Edge; key: string; dependant: Deletable }[] {
+  return what.edges.flatMap((edge) => {
+    const key = tableKey(edge.childRoot);
+    const dependant = dependants.get(key);
+    return edge.self || !usable(edge) || dependant === undefined || seen.includes(key) || seen.length > depth ? [] : [{ edge, key, dependant }];
+  });
 }
 
 /** @param seen tables on the way here; a circle of tables is refused by the plan. */
@@ -50,14 +78,11 @@ function usable(edge: Edge): boolean {
 /** For each other table that refers to this one: one of its rows refers to this row and stays. */
 function others(what: Deletable, alias: string, context: Context, seen: readonly string[]): string[] {
   const child = `${alias}_by`;
-  return what.edges.flatMap((edge) => {
-    const key = tableKey(edge.childRoot);
-    const dependant = context.dependants.get(key);
-    if (edge.self || !usable(edge) || dependant === undefined || seen.includes(key) || seen.length > DEEPEST) return [];
+  return followed(what, context.dependants, seen, context.depth).map(({ edge, key, dependant }) => {
     const referring = `EXISTS (${referringSql(edge, alias, context.resolver)}`;
-    if (dependant.due.op === 'false') return [`${referring})`];
+    if (dependant.due.op === 'false') return `${referring})`;
     const deeper = blocked(dependant, child, context, [...seen, key]);
-    return [`${referring} AND (${keptSql(dependant, edge, child, context)}${deeper === 'FALSE' ? '' : ` OR ${deeper}`}))`];
+    return `${referring} AND (${keptSql(dependant, edge, child, context)}${deeper === 'FALSE' ? '' : ` OR ${deeper}`}))`;
   });
 }
 

@@ -46,4 +46,22 @@ describe('a row is blocked', () => {
     expect(sql).toContain('((((r_next.state = $::text))) IS NOT TRUE OR EXISTS (SELECT FROM public.items AS r_next_by WHERE r_next_by.orders_id = r_next.id)) AS stays');
     expect(sql).toContain('FROM public.orders AS r_next WHERE r_next.orders_id = r_below.k0');
   });
+
+  describe('through other tables', () => {
+    const subqueries = (sql: string): number => sql.split('EXISTS (SELECT').length - 1;
+    /** Tables of a schema, the first of which is asked about; `refers` tells which refer to which. */
+    const schema = (names: readonly string[], refers: (child: number, parent: number) => boolean): Record<string, Deletable> =>
+      Object.fromEntries(names.map((name, parent) => [name, rule(...names.flatMap((child, index) => (refers(index, parent) ? [{ ...edge(child, name), columns: ['id'] }] : [])))]));
+
+    test('as long as the way is', () => {
+      const chain = schema(['orders', 'a', 'b', 'c', 'd', 'e', 'f'], (child, parent) => child === parent + 1);
+      expect(subqueries(blocked(chain['orders']!, chain))).toBe(6);
+    });
+
+    test('but not by more ways than one statement can hold: 14 tables that all refer to those before them have 8,191', () => {
+      const names = ['orders', ...Array.from({ length: 13 }, (_, index) => `t${index}`)];
+      const dense = schema(names, (child, parent) => child > parent);
+      expect(subqueries(blocked(dense['orders']!, dense))).toBe(13 + 78);
+    });
+  });
 });
