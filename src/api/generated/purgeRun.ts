@@ -314,7 +314,7 @@ export interface HeldFingerprint {
    */
   rows: number;
   /**
-   * sum is an order-independent fingerprint of the rows; it carries no value.
+   * sum is an order-independent fingerprint of the rows; it carries no value. `unknown` where there were too many to look at.
    */
   sum: string;
   /**

@@ -3,6 +3,7 @@ import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import { anyOf } from '../../rules/rows.ts';
 import type { CollectionRule } from '../../stores/counting.ts';
+import { StoreError } from '../../stores/errors.ts';
 import type { StoreHold } from '../../stores/fence.ts';
 import type { StoreReader } from '../../stores/port.ts';
 import type { PurgeRequest } from '../../stores/purging.ts';
@@ -23,7 +24,9 @@ export async function fingerprintHeld(run: PurgeRun, store: DataStore, request: 
     for (const rule of request.rules.filter(({ collection }) => planned.has(collection))) {
       const holds = standing.filter((hold) => itemsOf(hold, rule).length > 0);
       if (holds.length === 0) continue;
-      held.push({ collection: rule.collection, ...(await fingerprint(holds, rule, reader)), ...(holds.length > MOST_HOLDS ? {} : { holds: holds.map(({ uid }) => uid) }) });
+      const seen = await fingerprint(holds, rule, reader);
+      const comparable = seen !== undefined && holds.length <= MOST_HOLDS;
+      held.push({ collection: rule.collection, ...(seen ?? { rows: 0, sum: 'unknown' }), ...(comparable ? { holds: holds.map(({ uid }) => uid) } : {}) });
     }
     return held;
   } finally {
@@ -42,7 +45,8 @@ export async function fingerprintSame(before: readonly HeldFingerprint[], reques
     const rule = request.rules.find((candidate) => candidate.collection === collection);
     const same = standing.filter(({ uid }) => holds.includes(uid));
     if (!rule || same.length === 0 || same.length < holds.length) continue;
-    held.push({ collection, ...(await fingerprint(same, rule, reader)), holds });
+    const seen = await fingerprint(same, rule, reader);
+    if (seen) held.push({ collection, ...seen, holds });
   }
   return held;
 }
@@ -67,8 +71,14 @@ export function compareHeld(before: readonly HeldFingerprint[], after: readonly 
   return known ? { unchanged: true } : {};
 }
 
-function fingerprint(holds: readonly StoreHold[], rule: CollectionRule, reader: StoreReader): Promise<{ rows: number; sum: string }> {
-  return reader.fingerprint(rule.table, anyOf(holds.flatMap((hold) => itemsOf(hold, rule)).map(({ predicate }) => predicate)));
+/** Undefined where there are too many rows to look at: the statements that delete keep them all the same, so a run need not wait for this. */
+async function fingerprint(holds: readonly StoreHold[], rule: CollectionRule, reader: StoreReader): Promise<{ rows: number; sum: string } | undefined> {
+  try {
+    return await reader.fingerprint(rule.table, anyOf(holds.flatMap((hold) => itemsOf(hold, rule)).map(({ predicate }) => predicate)));
+  } catch (error) {
+    if (error instanceof StoreError && error.reason === 'LimitReached') return undefined;
+    throw error;
+  }
 }
 
 function itemsOf({ items }: StoreHold, { table }: CollectionRule): StoreHold['items'] {

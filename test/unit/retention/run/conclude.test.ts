@@ -7,6 +7,7 @@ import { certificateDigest, type Certificate } from '../../../../src/evidence/ce
 import { conclude } from '../../../../src/retention/run/conclude.ts';
 import type { RunReport } from '../../../../src/retention/run/status.ts';
 import type { NormalRule } from '../../../../src/rules/weakening.ts';
+import { StoreError } from '../../../../src/stores/errors.ts';
 import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import { digest, signer } from '../../../support/certificate.ts';
 import { NOON } from '../../../support/chain.ts';
@@ -128,6 +129,7 @@ describe('a run that is proven', () => {
     ['became more, so that nobody can tell', { ...HELD, fingerprint: { rows: 3, sum: '99' } }, undefined],
     ['are not held any more, so that nobody looked', { fence: { ...HELD.fence, holds: [] } }, undefined],
     ['are those of another hold now, fewer rows though they are', { fence: { ...HELD.fence, holds: HELD.fence.holds.map((hold) => ({ ...hold, uid: 'other' })) }, fingerprint: { rows: 1, sum: '7' } }, undefined],
+    ['are too many to look at, so that nobody can tell', { ...HELD, fingerprint: new StoreError('LimitReached', 'too many') }, undefined],
     ['are as they were, whatever hold came since', { fence: { ...HELD.fence, holds: [...HELD.fence.holds, { ...HELD.fence.holds[0]!, uid: 'other' }] }, fingerprint: { rows: 2, sum: '77' } }, true],
   ])('tells whether the held rows %s', async (_, script, unchanged) => {
     const { report } = await end({ script, status: { auditFrom: 1, verification: { heldBefore } } });

@@ -174,6 +174,19 @@ describe('a run', () => {
     expect(one.actions()).toEqual(['purge.intent', 'purge.residual', 'purge.intent', 'purge.verified', 'certificate.issued']);
   });
 
+  test('begins although there are more held rows than can be looked at, and then says nothing of them', async () => {
+    const one = await stage();
+    one.approve();
+    one.store.script.fence!.holds = [{ uid: 'h', name: 'platform-db/matter-1', revision: 1, items: [{ table: { schema: 'public', name: 'views' }, predicate: { op: 'true' } }] }];
+    one.store.script.fingerprint = new StoreError('LimitReached', 'too many');
+    one.store.script.batches = [40];
+    await one.look();
+    expect(one.run().status).toMatchObject({ state: 'Verifying', verification: { heldBefore: [{ rows: 0, sum: 'unknown' }] } });
+    await one.look();
+    expect(ended(one)).toEqual(['Succeeded', true, []]);
+    expect(one.run().status?.verification).not.toHaveProperty('heldUnchanged');
+  });
+
   test('whose rows do not become fewer has failed, without a certificate', async () => {
     const one = await stage();
     one.approve();
