@@ -36,7 +36,7 @@ export interface DividedStage {
   readonly evidence: string;
   readonly cleanup: Cleanup;
   /** Starts the operator; the one before has to be ended. */
-  start(options?: { nodeFlags?: readonly string[] }): Promise<OperatorProcess>;
+  start(options?: { frozen?: boolean; nodeFlags?: readonly string[] }): Promise<OperatorProcess>;
 }
 
 /** Everything is declared, and no operator runs yet. */

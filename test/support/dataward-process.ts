@@ -41,12 +41,13 @@ export interface OperatorProcess {
 }
 
 /** `dataward operator` against an API server, as in a cluster. Resolves when it works, or waits for the lease. */
-export async function startClusterOperator(kubeconfig: string, options: { evidence?: string; leaderElection?: boolean; standby?: boolean; nodeFlags?: readonly string[] } = {}): Promise<OperatorProcess> {
+export async function startClusterOperator(kubeconfig: string, options: { evidence?: string; leaderElection?: boolean; standby?: boolean; frozen?: boolean; nodeFlags?: readonly string[] } = {}): Promise<OperatorProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), 'dataward-operator-'));
   const evidence = options.evidence ?? path.join(folder, 'evidence');
   const listen = `127.0.0.1:${await freePort()}`;
   const election = options.leaderElection === false ? ['--no-leader-election'] : [];
-  const running = launch(['operator', '--kubeconfig', kubeconfig, '--evidence-dir', evidence, '--listen', listen, ...election], folder, { nodeFlags: options.nodeFlags ?? [] });
+  const frozen = options.frozen ? ['--frozen'] : [];
+  const running = launch(['operator', '--kubeconfig', kubeconfig, '--evidence-dir', evidence, '--listen', listen, ...election, ...frozen], folder, { nodeFlags: options.nodeFlags ?? [] });
   await running.says(options.standby ? undefined : /the operator works/);
   return { ...running, evidence, metrics: async () => (await fetch(`http://${listen}/metrics`)).text() };
 }

@@ -107,6 +107,18 @@ function policy(slow: boolean): Manifest {
   });
 }
 
+/** Keeps behaviour of the clients for a period by law. */
+export function minimumOf(ref: { namespace: string; name: string }, period: string, keys: readonly string[]): Manifest {
+  return own('RetentionPolicy', ref, {
+    stores: { all: {} },
+    collections: { categories: ['user.behavior'] },
+    clients: { keys },
+    rows: { all: {} },
+    timeZone: 'Europe/Paris',
+    minimum: { period, from: 'Created', basis: { type: 'LegalObligation', jurisdiction: 'DE', reference: 'HGB 257' } },
+  });
+}
+
 /** Keeps page views of client-a between two dates. */
 export function holdOf(ref: { namespace: string; name: string }, dates: { from: string; to: string }): Manifest {
   return own('LegalHold', ref, {
