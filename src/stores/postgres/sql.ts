@@ -39,12 +39,18 @@ export interface CompileContext {
 /** Values of one statement, in order. No value is ever written into the text. */
 export class Parameters {
   readonly values: unknown[] = [];
+  readonly #lists: { items: readonly unknown[]; placeholder: string; cast: string }[] = [];
 
-  /** Adds a value; returns its placeholder, e.g. `$3` or `$3::uuid[]`. */
+  /** Adds a value; returns its placeholder, e.g. `$3` or `$3::uuid[]`. A list that stands there already is sent once. */
   add(value: unknown, cast?: string): string {
+    const items: readonly unknown[] | undefined = Array.isArray(value) ? value : undefined;
+    const known = items && this.#lists.find((list) => list.cast === cast && list.items.length === items.length && list.items.every((item, index) => item === items[index]));
+    if (known) return known.placeholder;
     this.values.push(value);
-    const placeholder = `$${this.values.length}`;
-    return cast === undefined ? placeholder : `${placeholder}::${cast}`;
+    const placeholder = cast === undefined ? `$${this.values.length}` : `$${this.values.length}::${cast}`;
+    // A condition may stand in a statement many times over, and the list of a hold be long.
+    if (items && cast !== undefined) this.#lists.push({ items, placeholder, cast });
+    return placeholder;
   }
 }
 

@@ -153,3 +153,10 @@ describe('pieces of SQL', () => {
     ]);
   });
 });
+
+test('a list that stands in a statement several times is sent once, unless its type or one item differs', () => {
+  const parameters = new Parameters();
+  const placeholders = [['a', 'b'], ['a', 'b'], ['a', 'c'], ['a']].map((list) => parameters.add(list, 'text[]'));
+  expect([...placeholders, parameters.add(['a', 'b'], 'uuid[]'), parameters.add('a', 'text'), parameters.add('a', 'text')]).toEqual(['$1::text[]', '$1::text[]', '$2::text[]', '$3::text[]', '$4::uuid[]', '$5::text', '$6::text']);
+  expect(parameters.values).toEqual([['a', 'b'], ['a', 'c'], ['a'], ['a', 'b'], 'a', 'a']);
+});
