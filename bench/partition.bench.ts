@@ -1,33 +1,52 @@
 /**
- * Dropping the partitions whose every row is due, all checks included, beside a DELETE of the same rows.
+ * Dropping the partitions whose every row is due, all checks included, beside a DELETE of the same rows: of one table,
+ * of one whose rows are counted by client, and of one that partitions of a child table refer to.
  *
  *     npx tsx bench/partition.bench.ts [rows] [rounds]
  */
 import { request, rule } from '../test/contract/stores/postgres/purge-support.ts';
+import type { Measurement } from './support/report.ts';
 import { report } from './support/report.ts';
-import { costOf, createTemplate, DUE, onCopy, partitionsSql, runPurge, startBenchServer } from './support/stores.ts';
+import { costOf, createTemplate, DUE, onCopy, partitionedItemsSql, partitionsSql, runPurge, startBenchServer } from './support/stores.ts';
 
 const ROWS = Number(process.argv[2] ?? 2_000_000);
 const ROUNDS = Number(process.argv[3] ?? 3);
+const COUNTED = `WITH gone AS (DELETE FROM events WHERE ${DUE} RETURNING client_id) SELECT client_id, count(*) FROM gone GROUP BY client_id`;
+
+const client = { client: { field: 'client_id' } };
+const cases = [
+  { name: 'one table', template: 'partitions', rules: [rule('events')], bare: `DELETE FROM events WHERE ${DUE}`, goal: 0.15 },
+  { name: 'counted by client', template: 'partitions', rules: [rule('events', client)], bare: COUNTED },
+  { name: 'with a child table', template: 'divided', rules: [rule('events'), rule('items')], bare: `DELETE FROM items WHERE ${DUE}; DELETE FROM events WHERE ${DUE}`, goal: 0.15 },
+];
 
 const server = await startBenchServer();
 try {
   await createTemplate(server, 'partitions', partitionsSql(ROWS), ['events']);
-  const asked = request([rule('events', { client: { field: 'client_id' } })], { budgetMs: 60_000 });
-  const wall: Record<'drop' | 'delete', number[]> = { drop: [], delete: [] };
-  for (let round = 0; round < ROUNDS; round += 1) {
-    for (const how of ['delete', 'drop'] as const) {
-      await onCopy(server, 'partitions', async (store) => {
-        const plan = await store.writer.planPurge(asked);
-        if (plan.steps[0]?.method !== 'DropPartition') throw new Error(`planned is ${plan.steps[0]?.method}: ${plan.steps[0]?.because} ${plan.refusals.map(({ message }) => message).join()}`);
-        const cost = await costOf(server, async () => (how === 'drop' ? runPurge(store.writer, asked, plan) : store.sql(`DELETE FROM events WHERE ${DUE}`)));
-        const [left] = await store.sql<{ left: number; partitions: number }>(`SELECT (SELECT count(*)::int FROM events WHERE ${DUE}) AS left, (SELECT count(*)::int FROM pg_inherits WHERE inhparent = 'events'::regclass) AS partitions`);
-        if (left?.left !== 0 || left.partitions !== (how === 'drop' ? 2 : 4)) throw new Error(`${how} left ${JSON.stringify(left)}`);
-        wall[how].push(cost.wallMs);
-      });
+  await createTemplate(server, 'divided', `${partitionsSql(ROWS)}; ${partitionedItemsSql()}`, ['events', 'items']);
+  const measured: Measurement[] = [];
+  for (const { name, template, rules, bare, goal } of cases) {
+    const asked = request(rules, { budgetMs: 60_000 });
+    const wall: Record<'drop' | 'delete', number[]> = { drop: [], delete: [] };
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const how of ['delete', 'drop'] as const) {
+        await onCopy(server, template, async (store) => {
+          const plan = await store.writer.planPurge(asked);
+          for (const { method, because } of plan.steps) if (method !== 'DropPartition') throw new Error(`planned is ${method}: ${because}`);
+          if (plan.steps.length !== rules.length) throw new Error(plan.refusals.map(({ message }) => message).join());
+          const cost = await costOf(server, async () => (how === 'drop' ? runPurge(store.writer, asked, plan) : store.sql(bare)));
+          for (const { table } of rules) {
+            const [left] = await store.sql<{ left: number; partitions: number }>(`SELECT (SELECT count(*)::int FROM ${table.name} WHERE ${DUE}) AS left, (SELECT count(*)::int FROM pg_inherits WHERE inhparent = '${table.name}'::regclass) AS partitions`);
+            if (left?.left !== 0 || left.partitions !== (how === 'drop' ? 2 : 4)) throw new Error(`${how} left ${JSON.stringify(left)}`);
+          }
+          wall[how].push(cost.wallMs);
+        });
+      }
     }
+    const beside = { what: name === 'counted by client' ? 'DELETE counted by client' : 'DELETE', samples: wall.delete };
+    measured.push({ measure: `${name}: two of four partitions dropped, wall`, unit: 'ms', samples: wall.drop, beside, ...(goal === undefined ? {} : { goal: { most: goal } }) });
   }
-  await report('partition', [{ measure: 'two of four partitions dropped, wall', unit: 'ms', samples: wall.drop, beside: { what: 'DELETE', samples: wall.delete }, goal: { most: 0.15 } }], { rows: ROWS, due: '1/2', rounds: ROUNDS, server: server.version });
+  await report('partition', measured, { rows: ROWS, due: '1/2', rounds: ROUNDS, server: server.version });
 } finally {
   await server.stop();
 }

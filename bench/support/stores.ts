@@ -47,10 +47,21 @@ export function itemsSql(): string {
     INSERT INTO items SELECT id, id, client_id, created_at FROM events WHERE id % 2 = 0; CREATE INDEX ON items (event_id)`;
 }
 
+/** One partition of a table for each of the four years. */
+function yearsOf(table: string): string {
+  return [2022, 2023, 2024, 2025].map((year) => `CREATE TABLE ${table}_${year} PARTITION OF ${table} FOR VALUES FROM ('${year}-01-01Z') TO ('${year + 1}-01-01Z')`).join('; ');
+}
+
+/** `items` refers to every second event of `partitionsSql`, in partitions of the same years. */
+export function partitionedItemsSql(): string {
+  return `CREATE TABLE items (id bigint, event_id bigint, client_id text NOT NULL, created_at timestamptz NOT NULL, PRIMARY KEY (id, created_at),
+      FOREIGN KEY (event_id, created_at) REFERENCES events (id, created_at) ON DELETE CASCADE) PARTITION BY RANGE (created_at); ${yearsOf('items')};
+    INSERT INTO items SELECT id, id, client_id, created_at FROM events WHERE id % 2 = 0; CREATE INDEX ON items (event_id, created_at)`;
+}
+
 /** `events` in one partition a year, without held rows before the cutoff, since no partition with one is dropped. */
 export function partitionsSql(rows: number): string {
-  const years = [2022, 2023, 2024, 2025].map((year) => `CREATE TABLE events_${year} PARTITION OF events FOR VALUES FROM ('${year}-01-01Z') TO ('${year + 1}-01-01Z')`);
-  return `CREATE TABLE events (${COLUMNS}, PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at); ${years.join('; ')};
+  return `CREATE TABLE events (${COLUMNS}, PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at); ${yearsOf('events')};
     INSERT INTO events SELECT i, 'client-' || (i % 5), ${timeOf('ordered', rows)}, repeat('x', 60) FROM generate_series(1, ${rows - 1}) i;
     CREATE INDEX ON events (created_at)`;
 }
