@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
+import { getCondition } from '../../src/api/conditions.ts';
 import type { LegalHold } from '../../src/api/generated/legalHold.ts';
 import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../../src/api/generated/retentionPolicy.ts';
 import { LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY } from '../../src/api/kinds.ts';
-import { getCondition } from '../../src/api/conditions.ts';
+import type { Condition } from '../../src/api/object.ts';
 import { runCli } from '../support/cli.ts';
 import type { OperatorProcess } from '../support/dataward-process.ts';
 import { holdOf, minimumOf, POLICY } from '../support/sample-manifests.ts';
@@ -58,8 +59,12 @@ test('a hold and a minimum that outlasts the maximum, declared between the plan 
   expect(await store.query(between('page_views', 'viewed_at', 600, 30))).toMatchObject([{ rows: 0 }]);
   expect(await rowsOf(store)).toBeLessThan(before);
   for (const policy of [STATUTE, POLICY]) {
-    const condition = await until(`RetentionPolicy ${policy.name} says that it conflicts`, async () => getCondition((await alice.client.get<RetentionPolicy>(RETENTION_POLICY, policy))?.status?.conditions, 'Conflicted'), {});
-    expect(condition).toMatchObject({ status: 'True', reason: 'Conflicted', message: expect.stringMatching(/minimum P30M of platform-db\/statute \(a legal obligation\) ends after maximum P25M of platform-db\/behaviour; the rows in between are kept until one of the two is changed/) });
+    let condition: Condition | undefined;
+    await until(`RetentionPolicy ${policy.name} says that it conflicts`, async () => {
+      condition = getCondition((await alice.client.get<RetentionPolicy>(RETENTION_POLICY, policy))?.status?.conditions, 'Conflicted');
+      return condition?.status === 'True';
+    }, { or: () => condition });
+    expect(condition).toMatchObject({ reason: 'Conflicted', message: expect.stringMatching(/minimum P30M of platform-db\/statute \(a legal obligation\) ends after maximum P25M of platform-db\/behaviour; the rows in between are kept until one of the two is changed/) });
   }
 }, 120_000);
 
