@@ -3,14 +3,16 @@ import type { CollectionRule } from '../counting.ts';
 import type { Pace, PurgeMethod } from '../purging.ts';
 import type { Allowance } from './allowance.ts';
 import type { Connection } from './connection.ts';
+import { readCounters } from './counters.ts';
+import type { CountedTables, Counters } from './counters.ts';
 import { sqlState } from './errors.ts';
 import { admit } from './fence.ts';
 import type { Ticket } from './fence.ts';
-import { appendJournal } from './journal.ts';
-import type { BatchPosition } from './journal.ts';
+import { appendBatch } from './journal.ts';
+import type { BatchPosition, JournalEntry } from './journal.ts';
 import type { ResolvedTable } from './sql.ts';
 import type { Statement } from './statements.ts';
-import { nameOf, shapeSql } from './target.ts';
+import { nameOf } from './target.ts';
 import type { Shapes, Target } from './target.ts';
 import { beginChanging } from './transaction.ts';
 
@@ -78,29 +80,25 @@ function begin({ target }: Batch, pace: Pace): string {
 }
 
 async function work(connection: Connection, batch: Batch, reserved: { rows: number }): Promise<BatchOutcome> {
-  if ((await admit(connection, batch.ticket)) === 'holds changed') return { kind: 'outdated' };
-  const before = await readCounters(connection, batch);
-  const result = await connection.query<DeletedRow>(batch.statement.text, batch.statement.values);
-  const { deleted, clients } = countDeleted(batch.target.rule.client, result);
-  if (deleted === 0) return { kind: 'nothing due', rows: result.rows };
-  if (!batch.allowance.reserve(deleted)) throw new OverLimit('LimitReached', `${nameOf(batch.target)}: the next batch would delete more rows than this run may. The rest is for the next run, or for one approved for more.`);
-  reserved.rows = deleted;
-  const after = await readCounters(connection, batch);
-  // From the DELETE on nobody can add a foreign key or trigger, so what is seen now was in force for it.
-  if (after.shape !== batch.shapes.get(batch.leaf.oid)) throw new ShapeChanged('Conflict', `The foreign keys or triggers of ${nameOf(batch.target)} changed.`);
-  refuseForeignWork(batch, deleted, before, after);
-  const { rule } = batch.target;
-  const walBytes = Number(after.lsn) - Number(before.lsn);
-  const seq = await appendJournal(connection, batch.ticket.claim, {
-    collection: rule.collection,
-    table: { schema: batch.leaf.schema, name: batch.leaf.name },
-    method: batch.method,
-    kind: 'Batch',
-    position: batch.position,
-    deleted,
-    clients,
-    walBytes,
+  const { leaf, target, ticket } = batch;
+  const counted: CountedTables = { own: leaf.oid, referring: target.referringOids };
+  let before: Counters | undefined;
+  const admission = await admit(connection, ticket, async () => {
+    const read = await readCounters(connection, counted, ticket.claim.run);
+    before = read.counters;
+    return read.epoch;
   });
+  if (admission === 'holds changed' || before === undefined) return { kind: 'outdated' };
+  const result = await connection.query<DeletedRow>(batch.statement.text, batch.statement.values);
+  const { deleted, clients } = countDeleted(target.rule.client, result);
+  if (deleted === 0) return { kind: 'nothing due', rows: result.rows };
+  if (!batch.allowance.reserve(deleted)) throw new OverLimit('LimitReached', `${nameOf(target)}: the next batch would delete more rows than this run may. The rest is for the next run, or for one approved for more.`);
+  reserved.rows = deleted;
+  const entry: JournalEntry = { collection: target.rule.collection, table: { schema: leaf.schema, name: leaf.name }, method: batch.method, kind: 'Batch', position: batch.position, deleted, clients };
+  const { seq, walBytes, counters, shape } = await appendBatch(connection, ticket.claim, entry, counted, before);
+  // From the DELETE on nobody can add a foreign key or trigger, so what is seen now was in force for it.
+  if (shape !== batch.shapes.get(leaf.oid)) throw new ShapeChanged('Conflict', `The foreign keys or triggers of ${nameOf(target)} changed.`);
+  refuseForeignWork(batch, deleted, before, counters);
   return { kind: 'committed', seq, deleted, clients, walBytes, rows: result.rows };
 }
 
@@ -110,38 +108,6 @@ export function countDeleted(client: CollectionRule['client'], result: { rows: r
   const deleted = grouped.length > 0 ? grouped.reduce((sum, row) => sum + Number(row.deleted), 0) : client !== undefined && 'field' in client ? 0 : result.rowCount;
   if (client !== undefined && 'value' in client) return { deleted, clients: deleted === 0 ? {} : { [client.value]: deleted } };
   return { deleted, clients: Object.fromEntries(grouped.filter((row) => row.client !== null && Number(row.deleted) > 0).map((row) => [row.client, Number(row.deleted)])) };
-}
-
-interface Counters {
-  /** Rows this transaction deleted and updated in the tables that refer to ours, and in ours. */
-  referring_deleted: string;
-  referring_updated: string;
-  own_deleted: string;
-  own_updated: string;
-  /** WAL position in bytes. */
-  lsn: string;
-  shape: string;
-}
-
-/**
- * The server's own count of what this session did. It is cumulative until the session goes idle, so only
- * differences within one transaction mean something.
- */
-async function readCounters(connection: Connection, { leaf, target }: Batch): Promise<Counters> {
-  const { rows } = await connection.query<Counters>(
-    `SELECT coalesce(sum(pg_stat_get_xact_tuples_deleted(o)) FILTER (WHERE o <> $2::oid), 0)::text AS referring_deleted,
-            coalesce(sum(pg_stat_get_xact_tuples_updated(o)) FILTER (WHERE o <> $2::oid), 0)::text AS referring_updated,
-            pg_stat_get_xact_tuples_deleted($2::oid)::text AS own_deleted,
-            pg_stat_get_xact_tuples_updated($2::oid)::text AS own_updated,
-            pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text AS lsn,
-            ${shapeSql('$2::oid')} AS shape
-     FROM unnest($1::oid[]) o`,
-    [target.referringOids, leaf.oid],
-    'counters',
-  );
-  const counters = rows[0];
-  if (counters === undefined) throw new StoreError('Failed', 'The server did not answer how many rows this session touched.');
-  return counters;
 }
 
 /** Thrown inside the transaction, so that it rolls back. */
@@ -155,10 +121,10 @@ class RowsChanged extends StoreError {}
  * cascade then takes it, or sets it to NULL. Only the counters show that, so they decide before the commit.
  */
 function refuseForeignWork(batch: Batch, deleted: number, before: Counters, after: Counters): void {
-  const grown = (name: Exclude<keyof Counters, 'lsn' | 'shape'>): number => Number(after[name]) - Number(before[name]);
-  const reached = grown('referring_deleted') + grown('referring_updated');
-  if (grown('own_deleted') < deleted) throw new RowsChanged('Conflict', `${nameOf(batch.target)}: rows were changed while they were counted.`);
-  const own = grown('own_deleted') + grown('own_updated') - deleted;
+  const grown = (name: Exclude<keyof Counters, 'lsn'>): number => after[name] - before[name];
+  const reached = grown('referringDeleted') + grown('referringUpdated');
+  if (grown('ownDeleted') < deleted) throw new RowsChanged('Conflict', `${nameOf(batch.target)}: rows were changed while they were counted.`);
+  const own = grown('ownDeleted') + grown('ownUpdated') - deleted;
   if (reached === 0 && own === 0) return;
   const where = reached > 0 ? `${reached} rows of the tables that refer to ${nameOf(batch.target)}` : `${own} more rows of ${nameOf(batch.target)} than the statement named`;
   throw new ForeignWork('Conflict', `A cascade or trigger touched ${where}; the batch was rolled back. If it happens every time, look for a trigger that changes these tables on DELETE.`);

@@ -133,7 +133,7 @@ export class PartitionDropper {
     const attached = (await readPartitions(this.connection, intent.parent)).some(({ oid }) => oid === intent.leaf);
     if (attached) await this.connection.query(`ALTER TABLE ${quoteTable(intent.parent)} DETACH PARTITION ${quoteTable(name)}`);
     await this.connection.query(`DROP TABLE ${quoteTable(name)}`);
-    const seq = await appendJournal(this.connection, this.work.context.claim, { collection: this.work.step.collection, table: name, method: 'DropPartition', kind: 'Drop', position: intent, deleted, clients, walBytes: 0 });
+    const seq = await appendJournal(this.connection, this.work.context.claim, { collection: this.work.step.collection, table: name, method: 'DropPartition', kind: 'Drop', position: intent, deleted, clients });
     return { kind: 'dropped', seq, deleted, clients };
   }
 
@@ -157,7 +157,7 @@ export class PartitionDropper {
   }
 
   private async append(kind: JournalKind, intent: DropPosition): Promise<void> {
-    await appendJournal(this.connection, this.work.context.claim, { collection: this.work.step.collection, table: intent.name, method: 'DropPartition', kind, position: intent, deleted: 0, clients: {}, walBytes: 0 });
+    await appendJournal(this.connection, this.work.context.claim, { collection: this.work.step.collection, table: intent.name, method: 'DropPartition', kind, position: intent, deleted: 0, clients: {} });
   }
 }
 

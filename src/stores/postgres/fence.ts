@@ -87,10 +87,12 @@ export type Admission = 'admitted' | 'holds changed';
 /**
  * The first statements of every destructive transaction. Holds the fence in share mode until the transaction ends.
  *
+ * @param newestEpoch asked by a statement of its own: after the lock it sees what was committed while the lock was
+ *   waited for. `readEpoch`, or one that reads more in the same round trip.
  * @returns `holds changed` when the statements at hand were compiled before the newest hold: roll back, compile again
  * @throws StoreError `Frozen`, `Fenced`, `ForeignOwner`
  */
-export async function admit(connection: Connection, ticket: Ticket): Promise<Admission> {
+export async function admit(connection: Connection, ticket: Ticket, newestEpoch: () => Promise<number | undefined> = () => readEpoch(connection, ticket.claim.run)): Promise<Admission> {
   const fence = await connection.query<{ owner: string; holds_revision: string; frozen: boolean; frozen_by: string | null; frozen_reason: string | null }>(
     'SELECT owner, holds_revision, frozen_at IS NOT NULL OR frozen_by IS NOT NULL AS frozen, frozen_by, frozen_reason FROM dataward.fence FOR SHARE',
     [],
@@ -101,9 +103,12 @@ export async function admit(connection: Connection, ticket: Ticket): Promise<Adm
   const { claim: held } = ticket;
   if (row.owner !== held.owner) throw new StoreError('ForeignOwner', `The store now belongs to ${row.owner}; run ${held.run} was claimed for ${held.owner}. Only one cluster may purge a store.`);
   if (row.frozen) throw new StoreError('Frozen', `The store is frozen by ${row.frozen_by ?? 'somebody'}: ${row.frozen_reason ?? ''}. It goes on after the thaw.`);
-  // A statement of its own: after the lock it sees what was committed while the lock was waited for.
-  const claims = await connection.query<{ epoch: string }>('SELECT epoch FROM dataward.claim WHERE run = $1', [held.run], 'epoch');
-  const epoch = claims.rows[0]?.epoch;
-  if (Number(epoch ?? 0) !== held.epoch) throw new StoreError('Fenced', `Run ${held.run} was taken over (epoch ${epoch ?? 'none'}, ours ${held.epoch}). This process stops; the newer one goes on.`);
+  const epoch = await newestEpoch();
+  if (epoch !== held.epoch) throw new StoreError('Fenced', `Run ${held.run} was taken over (epoch ${epoch ?? 'none'}, ours ${held.epoch}). This process stops; the newer one goes on.`);
   return Number(row.holds_revision) === ticket.holdsRevision ? 'admitted' : 'holds changed';
+}
+
+async function readEpoch(connection: Connection, run: string): Promise<number | undefined> {
+  const { rows } = await connection.query<{ epoch: string }>('SELECT epoch FROM dataward.claim WHERE run = $1', [run], 'epoch');
+  return rows[0] === undefined ? undefined : Number(rows[0].epoch);
 }

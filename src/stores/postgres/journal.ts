@@ -4,8 +4,11 @@ import { JOURNAL_PAGE_ROWS, type JournalTotals } from '../journal.ts';
 import type { JournalRow, PurgeMethod } from '../purging.ts';
 import type { TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
+import { countersOf, countersSql } from './counters.ts';
+import type { CountedTables, CounterRow, Counters } from './counters.ts';
 import { utcText } from './sql.ts';
 import type { BlockRange } from './statements.ts';
+import { shapeSql } from './target.ts';
 
 /** A batch, or a stage of a partition drop, which cannot run inside one transaction. */
 export type JournalKind = 'Batch' | 'DropIntent' | 'Drop' | 'Reattach';
@@ -18,7 +21,6 @@ export interface JournalEntry {
   position: BatchPosition | DropPosition;
   deleted: number;
   clients: Record<string, number>;
-  walBytes: number;
 }
 
 /** How far the first pass over one heap table came: everything in [from, next) was visited. */
@@ -45,16 +47,38 @@ export interface DropPosition {
  * @throws StoreError `Fenced` when the claim is not the newest
  */
 export async function appendJournal(connection: Connection, claim: Claim, entry: JournalEntry): Promise<number> {
-  const { rows } = await connection.query<{ seq: string }>(
-    `WITH claimed AS (UPDATE dataward.claim SET last_seq = last_seq + 1 WHERE run = $1 AND epoch = $2 RETURNING last_seq)
-     INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients, wal_bytes)
-     SELECT $1, last_seq, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, $11 FROM claimed RETURNING seq`,
-    [claim.run, claim.epoch, entry.collection, entry.table.schema, entry.table.name, entry.method, entry.kind, JSON.stringify(entry.position), entry.deleted, JSON.stringify(entry.clients), entry.walBytes],
+  const { rows } = await connection.query<{ seq: string }>(insertSql('0', ''), valuesOf(claim, entry));
+  return Number((rows[0] ?? takenOver(claim)).seq);
+}
+
+/**
+ * The same for a batch, in the same round trip as the server's word of what the transaction did up to now.
+ *
+ * @param before the counters before it deleted anything
+ * @returns `walBytes`: log written since then
+ */
+export async function appendBatch(connection: Connection, claim: Claim, entry: JournalEntry, counted: CountedTables, before: Counters): Promise<{ seq: number; walBytes: number; counters: Counters; shape: string }> {
+  const { rows } = await connection.query<CounterRow & { seq: string; wal_bytes: string; shape: string }>(
+    insertSql('pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $11::pg_lsn)', `, wal_bytes, ${countersSql('$12', '$13')}, ${shapeSql('$13::oid')} AS shape`),
+    [...valuesOf(claim, entry), before.lsn, counted.referring, counted.own],
     'journal',
   );
-  const seq = rows[0]?.seq;
-  if (seq === undefined) throw new StoreError('Fenced', `Run ${claim.run} was taken over; epoch ${claim.epoch} is no longer the newest.`);
-  return Number(seq);
+  const row = rows[0] ?? takenOver(claim);
+  return { seq: Number(row.seq), walBytes: Number(row.wal_bytes), counters: countersOf(row), shape: row.shape };
+}
+
+function insertSql(walBytes: string, also: string): string {
+  return `WITH claimed AS (UPDATE dataward.claim SET last_seq = last_seq + 1 WHERE run = $1 AND epoch = $2 RETURNING last_seq)
+     INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients, wal_bytes)
+     SELECT $1, last_seq, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, ${walBytes} FROM claimed RETURNING seq${also}`;
+}
+
+function valuesOf(claim: Claim, entry: JournalEntry): unknown[] {
+  return [claim.run, claim.epoch, entry.collection, entry.table.schema, entry.table.name, entry.method, entry.kind, JSON.stringify(entry.position), entry.deleted, JSON.stringify(entry.clients)];
+}
+
+function takenOver(claim: Claim): never {
+  throw new StoreError('Fenced', `Run ${claim.run} was taken over; epoch ${claim.epoch} is no longer the newest.`);
 }
 
 /**
