@@ -31,7 +31,7 @@ const binaries = await controlPlaneBinaries();
     ({ cluster, cleanup } = begun);
     const operator = cleanup.add(await startClusterOperator(account), (started) => started.close());
     const thief = cleanup.add(person(OPERATOR_USERNAME, account), (who) => who.client.close());
-    stage = { ...begun, operator, thief, reader: cluster.adminKubeconfig };
+    stage = { ...begun, operator, thief, reader: cluster.adminKubeconfig, serverLogs: [cluster.auditLogPath, ...cluster.logPaths], said: [] };
   }, 180_000);
   afterAll(() => cleanup?.run());
 
@@ -47,9 +47,11 @@ const binaries = await controlPlaneBinaries();
     run = await purged(stage, run);
   }, 90_000);
 
+  test('a plan after the run says what came since, and leaves everything as it was too', () => planned(stage, run));
+
   test('deleting the run, the hold and the policy deletes no row and lifts no protection', () => deletionDeletesNothing(stage, run));
 
-  test('no object, event, log line, metric, audit record or certificate has personal data in it', () => tellsNothingPersonal(stage, run));
+  test('no object, event, log line, metric, audit record, certificate, output of a command or log of a server has personal data in it', () => tellsNothingPersonal(stage, run));
 
   test('the operator was never refused, but for the forgeries it tries itself', async () => {
     const log = await readFile(cluster.auditLogPath, 'utf8');

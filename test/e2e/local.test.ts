@@ -26,7 +26,7 @@ beforeAll(async () => {
   operator = cleanup.add(await startLocal(store.manifests, ['alice', 'bob']), (begun) => begun.close());
   const somebody = (name: string, kubeconfig: string): Person => cleanup.add(person(name, kubeconfig), (who) => who.client.close());
   const [alice, bob] = [somebody('alice', operator.kubeconfig('alice')), somebody('bob', operator.kubeconfig('bob'))];
-  stage = { store, operator, alice, bob, thief: somebody(OPERATOR_USERNAME, await stolenKubeconfig(operator)), reader: alice.kubeconfig };
+  stage = { store, operator, alice, bob, thief: somebody(OPERATOR_USERNAME, await stolenKubeconfig(operator)), reader: alice.kubeconfig, serverLogs: [], said: [] };
 }, 120_000);
 afterAll(() => cleanup.run());
 
@@ -42,6 +42,8 @@ test('after an approval exactly the due rows are gone, verified and certified', 
   run = await purged(stage, run);
 }, 90_000);
 
+test('a plan after the run says what came since, and leaves everything as it was too', () => planned(stage, run));
+
 test('deleting the run, the hold and the policy deletes no row and lifts no protection', () => deletionDeletesNothing(stage, run));
 
-test('no object, event, log line, metric, audit record or certificate has personal data in it', () => tellsNothingPersonal(stage, run));
+test('no object, event, log line, metric, audit record, certificate or output of a command has personal data in it', () => tellsNothingPersonal(stage, run));

@@ -42,6 +42,8 @@ export interface ControlPlane {
   request(method: string, path: string, body?: unknown, options?: { token?: string; contentType?: string }): Promise<ApiAnswer>;
   /** JSON lines (audit.k8s.io/v1 Event, level Metadata), one per finished request. */
   readonly auditLogPath: string;
+  /** What etcd, kube-apiserver and kube-controller-manager print, one file each. */
+  readonly logPaths: readonly string[];
   /** Process ids of everything that runs now. */
   readonly pids: readonly number[];
   /** Ends the API server as a crash would; etcd and the controller manager go on. */
@@ -145,6 +147,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     },
     request,
     auditLogPath: path('audit.log'),
+    get logPaths() {
+      return [...running.values()].map((part) => part.log);
+    },
     get pids() {
       return [...running.values()].flatMap((part) => (part.process.pid === undefined || part.process.killed ? [] : [part.process.pid]));
     },
