@@ -1,25 +1,10 @@
-import type { OperatorConfig } from '../config.ts';
-import type { Engine } from '../policy/engine.ts';
-import { createClient, type Access, type Client } from '../runtime/client.ts';
-import type { Clock } from '../runtime/clock.ts';
+import { createClient, type Client } from '../runtime/client.ts';
 import { createElection } from '../runtime/lease.ts';
 import { within } from '../runtime/within.ts';
-import type { StoreDriver, StoreEngine } from '../stores/port.ts';
 import { startHealthServer, type HealthChecks, type HealthServer } from '../telemetry/health.ts';
-import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import type { OperatorParts } from './parts.ts';
 import { createWork, type Work } from './work.ts';
-
-export interface OperatorParts {
-  config: OperatorConfig;
-  access: Access;
-  drivers: Record<StoreEngine, StoreDriver>;
-  engine: Engine;
-  clock: Clock;
-  logger: Logger;
-  version: string;
-  commit: string;
-}
 
 export interface Operator {
   /** Where /healthz, /readyz and /metrics answer. */

@@ -12,7 +12,7 @@ import { createCaches, type Caches } from './caches.ts';
 import { createControllers } from './controllers.ts';
 import { openEvidence, type Evidence } from './evidence.ts';
 import { refreshGauges } from './gauges.ts';
-import type { OperatorParts } from './operator.ts';
+import type { OperatorParts } from './parts.ts';
 
 /** What is done while leading, and what stands while it is done. */
 export interface Work {

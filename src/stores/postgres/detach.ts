@@ -14,7 +14,7 @@ import { quoteTable } from './sql.ts';
 import { countForDrop } from './statements.ts';
 import { beginChanging } from './transaction.ts';
 import { pause } from './throttle.ts';
-import type { Compiled, StepWork } from './walk.ts';
+import type { Compiled, StepWork } from './work.ts';
 
 /** Counting a partition may take long; the fence is taken after it, so that no hold waits for it. Milliseconds. */
 export const COUNT_TIMEOUT_MS = 600_000;

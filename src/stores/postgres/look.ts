@@ -2,7 +2,7 @@ import type { Connection } from './connection.ts';
 import type { ResolvedTable } from './sql.ts';
 import { firstDeletable } from './statements.ts';
 import type { BlockRange } from './statements.ts';
-import type { Compiled } from './walk.ts';
+import type { Compiled } from './work.ts';
 
 /** Heap pages read by one look, so that no single snapshot is held for long. */
 const LOOK_PAGES = 65_536;

@@ -9,7 +9,7 @@ import type { DropPosition } from './journal.ts';
 import { liesBeforeCutoff, readPartitions } from './partition-catalogue.ts';
 import type { PartitionState } from './partition-catalogue.ts';
 import { countForDrop } from './statements.ts';
-import type { Compiled, StepWork } from './walk.ts';
+import type { Compiled, StepWork } from './work.ts';
 
 /**
  * Drops the partitions of which every row may go, and finishes what an interrupted run left detached. Everything

@@ -17,7 +17,7 @@ import { readShapes, resolveTargets, targetOf } from './target.ts';
 import type { Shapes } from './target.ts';
 import { notInstalled } from './transaction.ts';
 import { Walker } from './walk.ts';
-import type { Compiled, StepWork, Surroundings, Unit } from './walk.ts';
+import type { Compiled, StepWork, Surroundings, Unit } from './work.ts';
 
 /** Runs of pages for each of several workers, so that none has all the due rows of a table in the order of its times. */
 const UNITS_PER_WORKER = 6;

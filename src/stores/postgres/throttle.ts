@@ -3,7 +3,7 @@ import type { BatchResult } from '../purging.ts';
 import type { Connection } from './connection.ts';
 import { decidePace, LONG_SNAPSHOT, samplePace, SLOW_BATCHES, SLOW_WINDOW } from './pace.ts';
 import type { ResolvedTable } from './sql.ts';
-import type { StepWork } from './walk.ts';
+import type { StepWork } from './work.ts';
 
 /** Asking costs a query over the server's statistics, so not every batch does. */
 const SAMPLE_EVERY_MS = 1_000;

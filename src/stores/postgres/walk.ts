@@ -1,6 +1,5 @@
 import { StoreError } from '../errors.ts';
-import type { BatchResult, PurgeMethod, PurgeStep, PurgeContext } from '../purging.ts';
-import type { Allowance } from './allowance.ts';
+import type { BatchResult, PurgeMethod } from '../purging.ts';
 import { deleteBatch, OVER_LIMIT, ROWS_CHANGED } from './batch.ts';
 import type { Batch, BatchOutcome, DeletedRow } from './batch.ts';
 import type { Connection } from './connection.ts';
@@ -9,41 +8,10 @@ import { adaptSize, firstSize, halveSize, PAGES, retryDelay, ROWS } from './size
 import type { BatchSize } from './size.ts';
 import type { ResolvedTable } from './sql.ts';
 import { deleteBlocks, deleteBlocksReturning, deleteKeyset } from './statements.ts';
-import type { BlockRange, KeysetPosition, Resolver, Statement } from './statements.ts';
+import type { BlockRange, KeysetPosition, Statement } from './statements.ts';
 import { nameOf } from './target.ts';
-import type { Shapes, Target } from './target.ts';
 import { pause, Throttle } from './throttle.ts';
-
-/** What a worker's batches are compiled from; made anew whenever a hold, a foreign key or a trigger came or went. */
-export interface Compiled {
-  holdsRevision: number;
-  shapes: Shapes;
-  target: Target;
-  resolver: Resolver;
-}
-
-/** Clock, chance and waiting, so that tests can decide them. */
-export interface Surroundings {
-  monotonicMs(): number;
-  random(): number;
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
-}
-
-/** Shared by the workers of one step. */
-export interface StepWork extends Surroundings {
-  step: PurgeStep;
-  context: PurgeContext;
-  compile(connection: Connection): Promise<Compiled>;
-  history: { walBytes: number; snapshotWaitMs: number };
-  allowance: Allowance;
-}
-
-/** A run of heap pages of one table. */
-export interface Unit {
-  leaf: ResolvedTable;
-  range: BlockRange;
-  pass: number;
-}
+import type { Compiled, StepWork, Unit } from './work.ts';
 
 /** The ways to delete a run of pages; see there. */
 const BLOCK_STATEMENTS = { deleteBlocks, deleteBlocksReturning };

@@ -8,7 +8,7 @@ import { install } from './install.ts';
 import { readJournalledRuns, trimRun } from './journal-trim.ts';
 import { readClients, readJournal, readTotals } from './journal.ts';
 import { purge } from './purge.ts';
-import type { Surroundings } from './walk.ts';
+import type { Surroundings } from './work.ts';
 
 export interface WriterParts {
   reader: StoreReader;
