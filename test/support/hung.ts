@@ -5,18 +5,27 @@ import { readdir, readFile } from 'node:fs/promises';
  * open and nobody answers. Resolves with the function that lets them go on.
  */
 export async function hang(pid: number): Promise<() => void> {
-  const pids = [pid, ...(await childrenOf(pid))];
-  // The parent first, so that it starts no further ones.
-  for (const each of pids) process.kill(each, 'SIGSTOP');
-  return () => {
-    for (const each of pids) {
-      try {
-        process.kill(each, 'SIGCONT');
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
-  };
+  const stopped = [pid];
+  const wake = (): void => stopped.forEach((each) => send(each, 'SIGCONT'));
+  // The parent first, so that it starts no further ones; a parent left asleep by a failure could not be ended either.
+  process.kill(pid, 'SIGSTOP');
+  try {
+    stopped.push(...(await childrenOf(pid)));
+    for (const each of stopped) send(each, 'SIGSTOP');
+  } catch (error) {
+    wake();
+    throw error;
+  }
+  return wake;
+}
+
+/** A child may have ended since it was listed. */
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 async function childrenOf(pid: number): Promise<number[]> {
