@@ -6,6 +6,7 @@ import { POLICY_UID_LABEL } from '../api/kinds.ts';
 import { COUNTS_VALID_MS, validUntil, type Readings } from '../connect/readings.ts';
 import type { CollectionInput, FactsInput, HoldInput, ParamsInput, PolicyInput, PurgeInput, RetentionFact, TransportFact } from '../policy/input.ts';
 import { coverage } from '../rules/coverage.ts';
+import { nextMidnight } from '../rules/cutoff.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
 import { oldestDueSince, policyKey } from '../rules/effective.ts';
 import { latestRuns } from '../rules/latest-runs.ts';
@@ -47,7 +48,7 @@ export function policyInput(evidence: Evidence): PolicyInput {
     facts: factsInput(store, readings, now),
     ...(rules ? { collections: rules.effective.map(collectionInput) } : {}),
     holds: evidence.holds.map((hold) => holdInput(hold, store, readings)),
-    purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs, rules && governedBy(policy, rules))),
+    purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs, rules && governedBy(policy, rules), readings?.counts)),
     params: evidence.params,
   };
 }
@@ -177,12 +178,15 @@ function governedBy(policy: RetentionPolicy, { effective }: StoreRules): Readonl
 }
 
 /** @param governed collections the policy has the deciding maximum of; absent: not known. */
-function purgeInput(policy: RetentionPolicy, store: DataStore, runs: readonly PurgeRun[], governed: ReadonlySet<string> | undefined): PurgeInput {
+function purgeInput(policy: RetentionPolicy, store: DataStore, runs: readonly PurgeRun[], governed: ReadonlySet<string> | undefined, counts: Readings['counts']): PurgeInput {
   const purge = policy.spec.purge;
   const own = runs.filter((run) => run.metadata.labels?.[POLICY_UID_LABEL] === policy.metadata.uid && run.spec.store === store.metadata.name && run.metadata.namespace === store.metadata.namespace);
   const latest = latestRuns(own, governed);
   const lastVerifiedAt = verifiedUntil(own, latest, governed);
-  const since = (lastVerifiedAt ?? instant(policy.metadata.creationTimestamp) ?? 0) * 1000;
+  const nothingDueAt = nothingDue(governed, counts);
+  // Where nothing is due a slot makes no run, and the policy is no later for it; rows become due at midnight only.
+  const clearUntil = nothingDueAt === undefined ? 0 : nextMidnight(nothingDueAt * 1000, policy.spec.timeZone);
+  const since = Math.max((lastVerifiedAt ?? instant(policy.metadata.creationTimestamp) ?? 0) * 1000, clearUntil);
   const state = (latest.find((run) => run.status?.state === 'Failed') ?? latest.at(-1))?.status?.state;
   const started = latestRuns(own.filter((run) => run.status?.startedAt !== undefined), governed);
   const held = allOf(started.map((run) => run.status?.verification?.heldUnchanged));
@@ -192,10 +196,18 @@ function purgeInput(policy: RetentionPolicy, store: DataStore, runs: readonly Pu
     suspended: purge?.suspend ?? false,
     attempted: started.length > 0,
     ...(lastVerifiedAt === undefined ? {} : { lastVerifiedAt }),
+    ...(nothingDueAt === undefined ? {} : { nothingDueAt }),
     ...(state ? { lastState: state } : {}),
     ...(purge ? { nextDueAt: seconds(nextSlot({ cron: purge.schedule.cron, timeZone: policy.spec.timeZone, window: purge.schedule.window }, since, policy.metadata.uid ?? '').at) } : {}),
     ...(held === undefined ? {} : { heldUnchanged: held }),
   };
+}
+
+/** Seconds: when every collection was last counted, exactly, and none had a due row. A collection that was not counted is not known to have none. */
+function nothingDue(governed: ReadonlySet<string> | undefined, counts: Readings['counts']): number | undefined {
+  if (!governed || !counts) return undefined;
+  const clear = new Set(counts.counts.filter(({ exact, due }) => exact && due === 0).map(({ collection }) => collection));
+  return [...governed].every((collection) => clear.has(collection)) ? seconds(counts.at) : undefined;
 }
 
 /**

@@ -40,7 +40,7 @@ function instantsOf({ facts, holds = [], purges = [] }: PolicyInput): number[] {
     retention?.validUntil,
     ...(retention?.collections ?? []).map(({ oldestDueAt }) => oldestDueAt),
     ...holds.map(({ reviewAt }) => reviewAt),
-    ...purges.flatMap(({ lastVerifiedAt, nextDueAt }) => [lastVerifiedAt, nextDueAt]),
+    ...purges.flatMap(({ lastVerifiedAt, nothingDueAt, nextDueAt }) => [lastVerifiedAt, nothingDueAt, nextDueAt]),
   ];
   return instants.filter((instant) => instant !== undefined);
 }

@@ -274,6 +274,10 @@ export interface PurgeInput {
    */
   lastVerifiedAt?: number;
   /**
+   * When exact counts last found no due row in any collection it limits here.
+   */
+  nothingDueAt?: number;
+  /**
    * A run of it has ever touched this store, or tried to.
    */
   attempted?: boolean;
@@ -282,7 +286,7 @@ export interface PurgeInput {
    */
   lastState?: 'AwaitingApproval' | 'Waiting' | 'Running' | 'Paused' | 'Verifying' | 'Succeeded' | 'Failed' | 'Superseded' | 'Expired';
   /**
-   * First scheduled time after the last verified run; after the policy was applied when there is none.
+   * First scheduled time after the last verified run or count that found nothing due; after the policy was applied when there is neither.
    */
   nextDueAt?: number;
   /**

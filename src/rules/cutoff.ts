@@ -78,3 +78,8 @@ function lastPossibleEnd(today: Temporal.PlainDate, roundUp: RoundUp): Temporal.
 export function daysBetween(from: string, to: string): number {
   return Temporal.PlainDate.from(from).until(Temporal.PlainDate.from(to), { largestUnit: 'day' }).days;
 }
+
+/** Instant (milliseconds) at which the next local day begins: until then no further row becomes due. */
+export function nextMidnight(now: number, timeZone: string): number {
+  return Temporal.Instant.fromEpochMilliseconds(now).toZonedDateTimeISO(timeZone).toPlainDate().add({ days: 1 }).toZonedDateTime(timeZone).startOfDay().epochMilliseconds;
+}

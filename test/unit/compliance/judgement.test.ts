@@ -107,6 +107,20 @@ describe('what is known is said', () => {
     if (!('heldUnchanged' in expected)) expect(found).not.toHaveProperty('heldUnchanged');
   });
 
+  const counted = (...due: [string, number, boolean?][]): Readings['counts'] => ({ at: Date.parse('2026-03-04T01:30:00Z'), rules: 'r', counts: due.map(([name, rows, exact = true]) => ({ collection: `platform-db/web/${name}`, due: rows, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0, exact })) });
+
+  test.each<[string, Readings['counts'], boolean]>([
+    ['every collection was counted and none has a due row', counted(['views', 0], ['orders', 0]), true],
+    ['one has a due row', counted(['views', 0], ['orders', 1]), false],
+    ['one was counted in part', counted(['views', 0], ['orders', 0, false]), false],
+    ['one was not counted', counted(['views', 0]), false],
+    ['nothing was counted', undefined, false],
+  ])('of purges: whether nothing is due, when %s', (_name, counts, clear) => {
+    const [found] = input({ readings: { generation: 1, rules, ...(counts ? { counts } : {}) }, policies: [general], runs: [over('views', 1, 'Succeeded', proven(1))] }).purges ?? [];
+    expect(found?.nothingDueAt).toBe(clear ? Date.parse('2026-03-04T01:30:00Z') / 1000 : undefined);
+    expect(found?.nextDueAt).toBe(Date.parse(clear ? '2026-03-05T02:00:00Z' : '2026-03-02T02:00:00Z') / 1000);
+  });
+
   test('of purges: the last that somebody else confirmed, not the last that claimed', () => {
     const runs = [
       aRun({}, { state: 'Succeeded', startedAt: ISO, verification: { level: 'VerifiedLive', at: '2026-03-01T03:00:00Z' } }, 'a'),

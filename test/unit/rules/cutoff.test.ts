@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { Temporal } from 'temporal-polyfill';
-import { cutoff, daysBetween, dueSince, periodEnd, ROUND_UP, type RoundUp } from '../../../src/rules/cutoff.ts';
+import { cutoff, daysBetween, dueSince, nextMidnight, periodEnd, ROUND_UP, type RoundUp } from '../../../src/rules/cutoff.ts';
 import { parsePeriod } from '../../../src/rules/period.ts';
 import { fc, runs } from '../../support/properties.ts';
 
@@ -124,4 +124,13 @@ test('month ends clamp', () => {
 
 test('days between two cutoffs count the calendar, and are negative backwards', () => {
   expect([daysBetween('2026-02-27', '2026-03-01'), daysBetween('2026-03-01', '2026-02-27'), daysBetween('2024-01-01', '2025-01-01')]).toEqual([2, -2, 366]);
+});
+
+test.each([
+  ['the middle of a day', '2026-03-02T12:00:00Z', 'UTC', '2026-03-03T00:00:00Z'],
+  ['midnight itself', '2026-03-02T00:00:00Z', 'UTC', '2026-03-03T00:00:00Z'],
+  ['an evening that is the next day elsewhere', '2026-03-02T23:30:00Z', 'Europe/Paris', '2026-03-03T23:00:00Z'],
+  ['the day on which summer time begins', '2026-03-29T00:30:00Z', 'Europe/Paris', '2026-03-29T22:00:00Z'],
+])('the next midnight after %s', (_name, now, timeZone, expected) => {
+  expect(nextMidnight(Date.parse(now), timeZone)).toBe(Date.parse(expected));
 });

@@ -1,6 +1,6 @@
 # METADATA
 # title: Purges run as scheduled and end verified
-# description: Every policy whose maximum wins for a collection here is allowed to delete, is not suspended, and had each scheduled run confirmed by an independent read in time.
+# description: Every policy whose maximum wins for a collection here is allowed to delete, is not suspended, and had each scheduled run confirmed by an independent read in time, unless exact counts found nothing due.
 # custom:
 #   id: RETAIN-03
 #   severity: high
@@ -12,13 +12,13 @@
 #       default: P1D
 #       tighter: Lower
 #   reasonCodes:
-#     PURGE_ALIVE: {outcome: Pass, message: "{policies} retention policies purge on schedule and were verified"}
+#     PURGE_ALIVE: {outcome: Pass, message: "{policies} retention policies purge on schedule and were verified, or have nothing due"}
 #     NO_PERSONAL_DATA: {outcome: NotApplicable, message: "every table is classified and none holds personal data"}
 #     NO_LIMIT: {outcome: NotApplicable, message: "no collection here has a maximum, so nothing is to be purged"}
 #     NOT_ENFORCED: {outcome: Fail, message: "policy {policy} has a maximum but deletes nothing: its mode is {mode}"}
 #     PURGE_SUSPENDED: {outcome: Fail, message: "policy {policy} is suspended or frozen"}
 #     PURGE_FAILED: {outcome: Fail, message: "the last purge of policy {policy} failed"}
-#     PURGE_STALE: {outcome: Fail, message: "policy {policy} has had no verified purge for the run due at {dueAt:time}"}
+#     PURGE_STALE: {outcome: Fail, message: "policy {policy} has had no verified purge for the run due at {dueAt:time}, and no count found that nothing is due"}
 #     NOTHING_DECLARED: {outcome: Unknown, message: "no data map declares personal data here, and it is not proven that there is none"}
 #     RULE_UNKNOWN: {outcome: Unknown, message: "it is not known of {collection}: {missing}"}
 #     POLICY_UNKNOWN: {outcome: Unknown, message: "nothing is known about the purges of policy {policy}, which limits {collection}"}
@@ -100,8 +100,7 @@ found contains outcome.pass(outcome.store, "PURGE_ALIVE", {"policies": count(dec
 	every purge in deciding {
 		purge.mode == "Apply"
 		purge.suspended == false
-		verified_in_time(purge)
-		purge.lastState != "Failed"
+		on_time(purge)
 	}
 }
 
@@ -124,14 +123,28 @@ conclusive(purge) if late(purge)
 
 conclusive(purge) if purge.lastState == "Failed"
 
-conclusive(purge) if {
-	verified_in_time(purge)
-	purge.lastState
+conclusive(purge) if on_time(purge)
+
+on_time(purge) if {
+	in_time(purge, purge.lastVerifiedAt)
+	purge.lastState != "Failed"
+}
+
+on_time(purge) if {
+	in_time(purge, purge.nothingDueAt)
+	purge.lastState != "Failed"
+}
+
+# Where nothing was ever due there was no run, and so no state of one.
+on_time(purge) if {
+	in_time(purge, purge.nothingDueAt)
+	purge.attempted == false
+	not purge.lastState == "Failed"
 }
 
 late(purge) if purge.nextDueAt + input.params.purgeInterval <= input.now
 
-verified_in_time(purge) if {
-	purge.lastVerifiedAt <= input.now + fact.clock_tolerance
+in_time(purge, at) if {
+	at <= input.now + fact.clock_tolerance
 	purge.nextDueAt + input.params.purgeInterval > input.now
 }
