@@ -1,9 +1,11 @@
-import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
+import type { RetentionPolicy, RetentionPolicyStatus } from '../api/generated/retentionPolicy.ts';
 import { PURGE_RUN, RETENTION_POLICY } from '../api/kinds.ts';
 import type { DeclarationSource } from '../connect/declarations.ts';
+import { failureOf } from '../connect/failures.ts';
 import type { StoreFacts } from '../connect/facts.ts';
 import type { StoreConnections } from '../connect/stores.ts';
 import type { AuditLog } from '../evidence/audit/log.ts';
+import type { Declarations } from '../rules/store-rules.ts';
 import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -14,9 +16,9 @@ import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import { planStore, type PlanOutcome } from './apply.ts';
 import { surplusRuns } from './history.ts';
-import { observePolicy } from './observe.ts';
+import { observePolicy, type PolicyObservation } from './observe.ts';
 import { planDue } from './schedule.ts';
-import { policyStatus } from './status.ts';
+import { policyStatus, unreadStatus, type PolicyReport } from './status.ts';
 import { specProblem } from './validate.ts';
 
 export interface RetentionPolicyContext {
@@ -49,8 +51,17 @@ export function createRetentionPolicyReconcile(context: RetentionPolicyContext):
       return done();
     }
 
-    const declarations = await context.declarations.read();
-    const observation = await observePolicy(policy, declarations, { client: context.client, facts: context.facts, now: new Date(now).toISOString() });
+    let declarations: Declarations;
+    let observation: PolicyObservation;
+    try {
+      declarations = await context.declarations.read();
+      observation = await observePolicy(policy, declarations, { client: context.client, facts: context.facts, now: new Date(now).toISOString() });
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.reason === 'InternalError') throw error;
+      await save(policy, (current) => unreadStatus(current, failure, now), signal);
+      return requeueAfter(RETRY_MS);
+    }
     const due = planDue(policy, now);
     const outcomes: PlanOutcome[] = [];
     if (due.due) {
@@ -68,9 +79,13 @@ export function createRetentionPolicyReconcile(context: RetentionPolicyContext):
     return due.due ? requeueAfter(1_000) : requeueAt(Math.min(due.nextAt, now + LOOK_AGAIN_MS), now);
   };
 
-  async function write(policy: RetentionPolicy, report: Parameters<typeof policyStatus>[1], now: number, signal: AbortSignal): Promise<void> {
+  function write(policy: RetentionPolicy, report: PolicyReport, now: number, signal: AbortSignal): Promise<void> {
+    return save(policy, (current) => policyStatus(current, report, now), signal);
+  }
+
+  async function save(policy: RetentionPolicy, statusOf: (current: RetentionPolicy) => RetentionPolicyStatus, signal: AbortSignal): Promise<void> {
     const { namespace = '', name, uid } = policy.metadata;
-    const stored = await updateStatus<RetentionPolicy>(context.client, RETENTION_POLICY, { namespace, name }, (current) => policyStatus(current, report, now), { uid, barrier: context.barrier, signal, timeToleranceMs: 0 });
+    const stored = await updateStatus<RetentionPolicy>(context.client, RETENTION_POLICY, { namespace, name }, statusOf, { uid, barrier: context.barrier, signal, timeToleranceMs: 0 });
     announce(context.events, policy.status?.conditions, stored, 'Plan');
   }
 }

@@ -4,6 +4,7 @@ import type { RetentionPolicy } from '../../../src/api/generated/retentionPolicy
 import { DATA_STORE, PURGE_RUN, RETENTION_POLICY } from '../../../src/api/kinds.ts';
 import { createStoreFacts } from '../../../src/connect/facts.ts';
 import { createRetentionPolicyReconcile } from '../../../src/retention/reconcile.ts';
+import { ApiError } from '../../../src/runtime/client.ts';
 import type { Result } from '../../../src/runtime/result.ts';
 import { StoreError } from '../../../src/stores/errors.ts';
 import { aMap, aMaximum, anInventory, aPolicy, aPurge, aStore, aTable } from '../../support/declared.ts';
@@ -27,6 +28,8 @@ interface Stage {
   runs(): Promise<PurgeRun[]>;
   /** Reasons of the events, oldest first. */
   told: string[];
+  /** Why the declarations cannot be read. */
+  unreadable: { error?: Error };
 }
 
 /** @param down names of stores that cannot be reached. */
@@ -45,6 +48,7 @@ function stage(policy: RetentionPolicy, down: Set<string> = new Set(), stores = 
     const collection = `platform-db/web-${which.metadata.name}/views`;
     return { ...reader, planPurge: async () => ({ ...store.script.plan, steps: [aStep({ collection })], forecast: store.script.plan.forecast.map((count) => ({ ...count, collection })) }) };
   };
+  const unreadable: Stage['unreadable'] = {};
   const maps = stores.map((name) => aMap([{ times }], { storeRef: { name } }, { name: `web-${name}`, uid: `uid-web-${name}` }));
   const reconcile = createRetentionPolicyReconcile({
     client,
@@ -52,13 +56,35 @@ function stage(policy: RetentionPolicy, down: Set<string> = new Set(), stores = 
     audit,
     clock,
     facts: createStoreFacts({ connections, now: clock.now }),
-    declarations: { read: async () => ({ maps, policies: [policy], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' }) },
+    declarations: { read: async () => unreadable.error ? Promise.reject(unreadable.error) : ({ maps, policies: [policy], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' }) },
     actor: 'dataward',
     barrier: { wrote: () => {}, passed: async () => true },
     events: { event: (_, { reason }) => void told.push(reason), flush: async () => {}, stop: async () => {} },
   });
-  return { client, audit, store, clock, told, look: () => reconcile(ref, { signal: new AbortController().signal }), policy: () => client.read<RetentionPolicy>(RETENTION_POLICY, ref), runs: () => client.list<PurgeRun>(PURGE_RUN) };
+  return { client, audit, store, clock, told, unreadable, look: () => reconcile(ref, { signal: new AbortController().signal }), policy: () => client.read<RetentionPolicy>(RETENTION_POLICY, ref), runs: () => client.list<PurgeRun>(PURGE_RUN) };
 }
+
+describe('a policy beside declarations that cannot be read', () => {
+  test('is not ready, says why, keeps what was known, plans nothing, and is ready again afterwards', async () => {
+    const one = stage(aged(aPurge({ mode: 'Observe' })));
+    await one.look();
+    const known = one.policy()?.status;
+    expect(known?.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
+    one.unreadable.error = new ApiError({ status: 403, reason: 'Forbidden', message: 'GET /apis/dataward.io/v1alpha1/legalholds: not allowed' });
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 60_000 });
+    expect(one.policy()?.status).toMatchObject({ effective: known?.effective, conditions: expect.arrayContaining([expect.objectContaining({ type: 'Ready', status: 'False', reason: 'ReadFailed', message: expect.stringContaining('grant this right') })]) });
+    expect(await one.runs()).toEqual([]);
+    delete one.unreadable.error;
+    await one.look();
+    expect(one.policy()?.status?.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
+  });
+
+  test('leaves a fault nobody foresaw to the log', async () => {
+    const one = stage(aged());
+    one.unreadable.error = new TypeError('x');
+    await expect(one.look()).rejects.toThrow(TypeError);
+  });
+});
 
 describe('a policy whose slot began', () => {
   test('plans once, notes the slot, and deletes nothing itself', async () => {
