@@ -34,7 +34,7 @@ export function faultOf(error: unknown): DatabaseFault | undefined {
 
 /**
  * Any failure of the driver in the words of its owner. A server's own message is passed on only for the classes
- * in which it names objects and quotes no value; `detail`, `where` and `hint` never are.
+ * in which it names objects and quotes no value, and never from within a function; `detail`, `where` and `hint` never are.
  */
 export function toStoreError(error: unknown, context: ErrorContext): StoreError {
   if (error instanceof StoreError) return error;
@@ -52,15 +52,20 @@ export function errorFacts(error: unknown): { code: string; message: string; nam
   return { code: text('code'), message: text('message'), name: text('name') };
 }
 
+/** The routine of the server that carries out RAISE of PL/pgSQL. */
+const RAISE = 'exec_stmt_raise';
+
 function fromServer(raw: Record<string, unknown>, code: string, message: string, context: ErrorContext): StoreError {
   const cause: DatabaseFault = { code };
   for (const name of ['schema', 'table', 'column', 'constraint'] as const) {
     const value = raw[name];
-    if (typeof value === 'string' && value !== '') cause[name] = value;
+    if (typeof value === 'string' && value !== '' && raw['routine'] !== RAISE) cause[name] = value;
   }
   const hidden = code === '42501' && raw['routine'] === 'check_enable_rls';
   const [reason, advice] = hidden ? rowsHidden(context) : serverReason(code, context);
-  const said = quotable(code) ? `: ${message}` : '';
+  // The author of a trigger chooses code, names and words of what it raises: "no reader jane@..." may come as 42501.
+  const inFunction = raw['routine'] === RAISE || (typeof raw['where'] === 'string' && raw['where'] !== '');
+  const said = quotable(code) && !inFunction ? `: ${message}` : '';
   const at = [cause.schema !== undefined && cause.table !== undefined ? `table ${cause.schema}.${cause.table}` : undefined, cause.constraint === undefined ? undefined : `constraint ${cause.constraint}`]
     .filter((part) => part !== undefined)
     .join(', ');
@@ -105,7 +110,7 @@ function serverReason(code: string, { username, database }: ErrorContext): [Stor
   return found === undefined ? ['Failed', 'the server reported an error; see its log'] : [found[1], found[2]];
 }
 
-/** Classes whose messages name objects only. Class 22 and 23, and what triggers raise, can quote a row. */
+/** Classes whose messages name objects only, where the server itself says so. Class 22 and 23 can quote a row. */
 function quotable(code: string): boolean {
   return ['0A000', '42501', '42P01', '42703', '42704', '42883', '3F000', '55000', '55006', '55P03', '53300'].includes(code);
 }

@@ -44,8 +44,18 @@ describe('an error of the server', () => {
     expect(faultOf(error)).toEqual({ code, schema: 'public', table: 'people', constraint: 'people_mail_key' });
   });
 
-  test('detail, context and hint are dropped even where the message names objects only', () => {
-    const error = toStoreError(Object.assign(fromServer('42501') as Error, { message: 'permission denied for table people' }), context);
+  test.each<[string, object]>([
+    ['a function of PL/pgSQL', { routine: 'exec_stmt_raise', where: 'PL/pgSQL function refuse() line 1 at RAISE', table: 'jane@example.com', constraint: 'jane@example.com' }],
+    ['a function of PL/pgSQL, without a context', { routine: 'exec_stmt_raise', where: undefined, schema: 'public', table: 'jane@example.com' }],
+    ['a function of another language', { routine: 'PLy_elog_impl', where: 'PL/Python function "refuse"' }],
+  ])('what %s raises is not passed on, although its code is one of a message that names objects', (_what, more) => {
+    const error = toStoreError(fromServer('42501', more), context);
+    expect(error.message).toContain('(SQLSTATE 42501)');
+    expect(`${error.message} ${error.stack} ${JSON.stringify(error.cause)}`).not.toContain('jane');
+  });
+
+  test('detail and hint are dropped even where the message names objects only', () => {
+    const error = toStoreError(Object.assign(fromServer('42501', { where: undefined }) as Error, { message: 'permission denied for table people' }), context);
     expect(error.message).toContain('permission denied for table people');
     expect(`${error.message} ${JSON.stringify(error.cause)}`).not.toContain('jane');
   });
