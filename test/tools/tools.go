@@ -1,7 +1,7 @@
 //go:build tools
 
 // Package tools pins the control plane the tests run against. Nothing is compiled from this file: it
-// exists so that `go mod tidy` keeps the modules whose commands test/support/controlplane-binaries.ts builds.
+// exists so that `go mod tidy` keeps the modules whose commands test/support/go-build.ts builds.
 package tools
 
 import (
