@@ -11,13 +11,17 @@ import type { Condition, KindRef, KubeObject, ObjectRef } from '../../src/api/ob
 import { openAuditLog } from '../../src/evidence/audit/log.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { createTestCa } from '../support/certificates.ts';
-import { runCli } from '../support/cli.ts';
+import { runCli as runCommand } from '../support/cli.ts';
 import { startLocal, type LocalProcess } from '../support/dataward-process.ts';
+import { overhear } from '../support/overhear.ts';
 import { freePort } from '../support/ports.ts';
 import { POLICY, STORE } from '../support/sample-manifests.ts';
 import { startSampleStore, type SampleStore } from '../support/sample-store.ts';
+import { leaks } from '../support/scan.ts';
+import type { Readable } from '../support/scan.ts';
 import { until } from '../support/until.ts';
 import { approve, person, requestRun, untilEnded, untilSettled, type Person } from './people.ts';
+import { quiet, readablesOf } from './quiet.ts';
 import { nudge, untilStanding } from './standing.ts';
 
 /**
@@ -54,6 +58,9 @@ afterAll(async () => {
   await rm(state, { recursive: true, force: true });
 });
 
+/** Whatever commands and operators that are gone have printed. */
+const said: Readable[] = [];
+const runCli = overhear(runCommand, said);
 const cli = (...args: string[]): ReturnType<typeof runCli> => runCli([...args, '--kubeconfig', alice.kubeconfig]);
 const planIt = (): ReturnType<typeof runCli> => cli('plan', `retentionpolicy/${POLICY.name}`, '-n', POLICY.namespace);
 
@@ -219,6 +226,7 @@ test('an audit log that cannot grow stops the run before the first row, and says
   expect(await store.counts()).toEqual(counts);
 
   await operator.signal('SIGKILL');
+  said.push({ where: 'log of the operator before', text: operator.log() });
   operator = await startLocal(store.manifests, ['alice', 'bob'], { state });
   alice.client.close();
   alice = person('alice', operator.kubeconfig('alice'));
@@ -229,6 +237,16 @@ test('an audit log that cannot grow stops the run before the first row, and says
   expect(left).toEqual({ ...before, others: '0' });
   expect(await runCli(['audit', 'verify', path.join(operator.evidence, 'audit')])).toMatchObject({ code: 0 });
 }, 90_000);
+
+test('none of these failures has told anybody anything personal', async () => {
+  const readables = [...(await readablesOf(operator, alice.kubeconfig)), ...said];
+  // The places are there in which a leak would be seen.
+  const has = (text: string): string[] => leaks(readables, [text]).map((leak) => leak.split(' ')[0] ?? '');
+  expect(has('lacks a privilege')).toEqual(expect.arrayContaining(['object']));
+  expect(has('CertificateRejected')).toEqual(expect.arrayContaining(['object', 'output']));
+  expect(has('objects of')).toEqual(expect.arrayContaining(['log']));
+  await quiet(readables, store);
+}, 60_000);
 
 /** The state folder names the process that has it. */
 async function pidOf(folder: string): Promise<string> {

@@ -14,18 +14,23 @@ import { generateSigningKey, publicKeyPem } from '../../src/evidence/keys.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { MAIN } from '../support/build.ts';
 import { createTestCa } from '../support/certificates.ts';
-import { runCli } from '../support/cli.ts';
-import { dataward } from '../support/dataward-process.ts';
+import { runCli as runCommand } from '../support/cli.ts';
+import { dataward as startCommand } from '../support/dataward-process.ts';
+import { overhear } from '../support/overhear.ts';
 import { freePort } from '../support/ports.ts';
 import { POLICY, STORE } from '../support/sample-manifests.ts';
+import type { Readable } from '../support/scan.ts';
 import { until } from '../support/until.ts';
 import { kubeconfigWith, tokenOf, withCluster, withToken } from './kubeconfigs.ts';
 import { localStage } from './local-stage.ts';
 import type { LocalStage } from './local-stage.ts';
 import { refOf, requestRun } from './people.ts';
+import { quiet } from './quiet.ts';
 import { certificates } from './scenario.ts';
 
 /** Every command against one small world that goes on: a plan, an approval, a certificate, and what can be wrong with each. */
+const said: Readable[] = [];
+const [runCli, dataward] = [overhear(runCommand, said), overhear(startCommand, said)];
 let stage: LocalStage;
 let folder: string;
 let run: PurgeRun;
@@ -216,6 +221,12 @@ describe('evidence', () => {
     await spoil();
     expect(await audit()).toMatchObject({ code: 1, stdout: expect.stringMatching(new RegExp(`^integrity +${integrity.source}\ncompleteness +${completeness} `, 'm')) });
   });
+});
+
+test('no command has printed anything personal', async () => {
+  const commands = new Set(said.filter(({ text }) => text !== '').map(({ where }) => where.split(' ')[2]));
+  expect([...commands].toSorted()).toEqual(['approve', 'audit', 'certificate', 'freeze', 'plan', 'status', 'thaw']);
+  await quiet(said, stage.store);
 });
 
 const total = (): number => due.page_views + due.sessions;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { KubeObject } from '../../src/api/object.ts';
@@ -8,11 +8,13 @@ import { controlPlaneBinaries } from '../support/controlplane-binaries.ts';
 import { startPodOperator } from '../support/dataward-process.ts';
 import type { PodOperator } from '../support/dataward-process.ts';
 import { hang } from '../support/hung.ts';
+import { allFiles, allObjects, leaks } from '../support/scan.ts';
 import { until } from '../support/until.ts';
 import { clusterStage } from './cluster-stage.ts';
 import type { ClusterStage } from './cluster-stage.ts';
 import { midway } from './local-stage.ts';
-import { untilEnded, untilSettled } from './people.ts';
+import { accessOf, untilEnded, untilSettled } from './people.ts';
+import { quiet } from './quiet.ts';
 
 const LEASE: KindRef = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease', namespaced: true };
 /** Kubernetes kills a pod after this long. */
@@ -38,8 +40,13 @@ const crashes = (operator: PodOperator): string[] => operator.log().split('\n').
   let stage: ClusterStage;
   let account: string;
   let evidence: string;
+  const operators: PodOperator[] = [];
 
-  const start = async (options: Parameters<typeof startPodOperator>[2] = {}): Promise<PodOperator> => stage.cleanup.add(await startPodOperator(new URL(stage.cluster.url), account, { evidence, ...options }), (begun) => begun.close());
+  const start = async (options: Parameters<typeof startPodOperator>[2] = {}): Promise<PodOperator> => {
+    const operator = stage.cleanup.add(await startPodOperator(new URL(stage.cluster.url), account, { evidence, ...options }), (begun) => begun.close());
+    operators.push(operator);
+    return operator;
+  };
   const hangApiServer = (): Promise<() => void> => hang(stage.cluster.pids[1] as number);
 
   beforeAll(async () => {
@@ -108,5 +115,14 @@ const crashes = (operator: PodOperator): string[] => operator.log().split('\n').
     goOn();
     expect(end.millis).toBeLessThan(POD_GRACE_MS);
     expect(crashes(operator)).toEqual([]);
+  }, 60_000);
+
+  test('whatever hung, nobody was told anything personal', async () => {
+    const logs = operators.map((operator, index) => ({ where: `log ${index}`, text: operator.log() }));
+    const objects = await until('the API server answers', () => allObjects(accessOf(stage.cluster.adminKubeconfig)).catch(() => undefined));
+    const readables = [...logs, ...objects, ...(await allFiles(evidence)), { where: 'file audit.log', text: await readFile(stage.cluster.auditLogPath, 'utf8') }];
+    expect(leaks(readables, ['lost the lease']).map((leak) => leak.split(':')[0])).toContain('log 3');
+    expect(leaks(readables, ['purge.intent']).map((leak) => leak.split(':')[0])).toContain('file audit/audit-0000000000000001.jsonl');
+    await quiet(readables, stage.store);
   }, 60_000);
 });

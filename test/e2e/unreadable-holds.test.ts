@@ -5,22 +5,28 @@ import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../../src/api/generated/retentionPolicy.ts';
 import { LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY, SECRET } from '../../src/api/kinds.ts';
 import type { KubeObject } from '../../src/api/object.ts';
-import { runCli } from '../support/cli.ts';
+import { runCli as runCommand } from '../support/cli.ts';
 import type { OperatorProcess } from '../support/dataward-process.ts';
 import type { Fault } from '../support/fault-proxy.ts';
+import { overhear } from '../support/overhear.ts';
 import { POLICY } from '../support/sample-manifests.ts';
 import { sum } from '../support/sample-store.ts';
+import { leaks } from '../support/scan.ts';
+import type { Readable } from '../support/scan.ts';
 import { until } from '../support/until.ts';
 import { dividedStage } from './divided-stage.ts';
 import type { DividedStage } from './divided-stage.ts';
 import { rowsOf } from './local-stage.ts';
 import { approve, refOf, requestRun, untilEnded, untilHeld, untilSettled } from './people.ts';
+import { quiet, readablesOf } from './quiet.ts';
 import { nudge, untilStanding } from './standing.ts';
 
 /**
  * People have approved a run, and what is held cannot be known: not a row may go until it can. The tests are the hours
  * of one bad day; in the end the very same run deletes exactly what may go.
  */
+const said: Readable[] = [];
+const runCli = overhear(runCommand, said);
 let stage: DividedStage;
 let operator: OperatorProcess;
 let run: PurgeRun;
@@ -149,6 +155,14 @@ test('a Secret that comes later lifts nothing: what stands under a hold only a r
   expect(await stage.alice.client.list<PurgeRun>(PURGE_RUN)).toHaveLength(1);
   expect(await stage.store.counts()).toEqual(standing);
 }, 30_000);
+
+test('not one of these hours has told anybody anything personal', async () => {
+  const readables = [...(await readablesOf(operator, stage.alice.kubeconfig)), ...said];
+  // The places are there in which a leak would be seen.
+  const has = (text: string): string[] => leaks(readables, [text]).map((leak) => leak.split(' ')[0] ?? '');
+  expect(has('may not read the schema dataward')).toEqual(expect.arrayContaining(['object', 'output']));
+  await quiet(readables, stage.store);
+}, 60_000);
 
 const seen = (): Promise<PurgeRun | undefined> => stage.alice.client.get<PurgeRun>(PURGE_RUN, refOf(run));
 
