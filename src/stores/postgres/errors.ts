@@ -65,7 +65,8 @@ function fromServer(raw: Record<string, unknown>, code: string, message: string,
   const [reason, advice] = hidden ? rowsHidden(context) : serverReason(code, context);
   // The author of a trigger chooses code, names and words of what it raises: "no reader jane@..." may come as 42501.
   const inFunction = raw['routine'] === RAISE || (typeof raw['where'] === 'string' && raw['where'] !== '');
-  const said = quotable(code) && !inFunction ? `: ${message}` : '';
+  const words = inFunction ? ', said within a function of the store; its words are in the server\'s log' : `: ${message}`;
+  const said = quotable(code) ? words : '';
   const at = [cause.schema !== undefined && cause.table !== undefined ? `table ${cause.schema}.${cause.table}` : undefined, cause.constraint === undefined ? undefined : `constraint ${cause.constraint}`]
     .filter((part) => part !== undefined)
     .join(', ');
