@@ -1,6 +1,7 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { HeldStore, LegalHold } from '../api/generated/legalHold.ts';
 import { owedSlot } from '../rules/schedule.ts';
+import { covers, type Declarations } from '../rules/store-rules.ts';
 
 /**
  * Whether the rows a hold keeps in a store are to be counted: once for its words, then when the store's counts are made
@@ -17,4 +18,22 @@ export function countDue(hold: LegalHold, store: DataStore, held: HeldStore, now
   // Of a store the status has no room for nobody would see the figure, and it would be counted for ever.
   const leftOut = (hold.status?.truncated ?? 0) > 0 && hold.status?.revision === hold.metadata.generation;
   return !leftOut || (hold.status?.stores ?? []).some((each) => each.namespace === held.namespace && each.name === held.name);
+}
+
+/**
+ * Where a hold that ends is taken out: what was committed just before a crash is in no status yet, and where the list
+ * of stores was cut off every store is asked. A release of what does not stand there changes nothing.
+ */
+export function mayStandIn(hold: LegalHold, stores: readonly DataStore[], declarations: Declarations): readonly DataStore[] {
+  return (hold.status?.truncated ?? 0) > 0 ? stores : reached(hold, stores, declarations);
+}
+
+/** Stores a hold selects now, and those it stood in before: relabelling a store lifts nothing. */
+export function reached(hold: LegalHold, stores: readonly DataStore[], declarations: Declarations): DataStore[] {
+  const before = hold.status?.stores ?? [];
+  return stores.filter(
+    (store) =>
+      hold.spec.scope.some((block) => covers(hold, block.stores, store, declarations)) ||
+      before.some((held) => held.namespace === store.metadata.namespace && held.name === store.metadata.name),
+  );
 }

@@ -1,11 +1,12 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
-import type { LegalHold } from '../api/generated/legalHold.ts';
+import type { LegalHold, LegalHoldStatus } from '../api/generated/legalHold.ts';
 import { DATA_STORE, FINALIZER, LEGAL_HOLD } from '../api/kinds.ts';
 import type { StoreFacts } from '../connect/facts.ts';
+import { failureOf, type Failure } from '../connect/failures.ts';
 import type { StoreConnections } from '../connect/stores.ts';
 import type { DeclarationSource } from '../connect/declarations.ts';
 import type { AuditLog } from '../evidence/audit/log.ts';
-import { covers, type Declarations } from '../rules/store-rules.ts';
+import type { Declarations } from '../rules/store-rules.ts';
 import { isReleased } from '../rules/succession.ts';
 import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
@@ -19,8 +20,8 @@ import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import { enforce, release, type HoldContext, type StoreOutcome } from './apply.ts';
 import { countHeld } from './count.ts';
 import { readSubjects } from './observe.ts';
-import { countDue } from './plan.ts';
-import { holdStatus, releasedStatus, withCount } from './status.ts';
+import { countDue, mayStandIn, reached } from './plan.ts';
+import { holdStatus, releasedStatus, unreadStatus, withCount } from './status.ts';
 import { endingOf, supersededCondition, supersedesCondition, type Ending } from './succession.ts';
 import { survive } from './survive.ts';
 
@@ -57,8 +58,12 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     if (found.metadata.deletionTimestamp) return leave(found, signal);
     const hold = await ensureFinalizer(context.client, LEGAL_HOLD, found, FINALIZER);
     if (!hold) return done();
-    const declarations = await context.declarations.read();
-    const stores = await context.client.list<DataStore>(DATA_STORE);
+    const read = await whereItApplies();
+    if ('reason' in read) {
+      await save(hold, (current) => unreadStatus(current, read, context.clock.now()), 'Hold', signal);
+      return requeueAfter(RETRY_MS);
+    }
+    const { declarations, stores } = read;
     const work: HoldContext = { connections: context.connections, facts: context.facts, owner: context.owner, now: () => context.clock.now(), signal };
     const standsIn = (of: LegalHold): readonly DataStore[] => mayStandIn(of, stores, declarations);
     const ending = endingOf(hold, standsIn(hold), declarations);
@@ -71,8 +76,7 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     if (complete && hold.status?.observedGeneration !== hold.metadata.generation) await note(hold, 'hold.enforced', { generation: hold.metadata.generation ?? 0, stores: outcomes.length });
     const now = context.clock.now();
     const succession = [...supersededCondition(hold, ending), ...supersedesCondition(hold, standsIn, declarations)];
-    const stored = await updateStatus<LegalHold>(context.client, LEGAL_HOLD, ref, (current) => holdStatus(current, outcomes, subjects, now, succession), { uid: hold.metadata.uid, barrier: context.barrier, signal });
-    announce(context.events, hold.status?.conditions, stored, 'Hold');
+    await save(hold, (current) => holdStatus(current, outcomes, subjects, now, succession), 'Hold', signal);
     const more = await countOne(hold, targets, outcomes, work);
     // A release that people have signed does not wait a minute longer than its successor.
     return requeueAfter(more ? COUNT_NEXT_MS : complete && !isReleased(hold) ? LOOK_AGAIN_MS : RETRY_MS);
@@ -91,6 +95,22 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     const { namespace = '', name, uid } = hold.metadata;
     await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace, name }, (current) => withCount(current, first.outcome.store, counted, now), { uid, barrier: context.barrier, signal: work.signal });
     return due.length > 1;
+  }
+
+  async function whereItApplies(): Promise<{ declarations: Declarations; stores: DataStore[] } | Failure> {
+    try {
+      return { declarations: await context.declarations.read(), stores: await context.client.list<DataStore>(DATA_STORE) };
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.reason === 'InternalError') throw error;
+      return failure;
+    }
+  }
+
+  async function save(hold: LegalHold, statusOf: (current: LegalHold) => LegalHoldStatus, action: string, signal?: AbortSignal): Promise<void> {
+    const { namespace = '', name, uid } = hold.metadata;
+    const stored = await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace, name }, statusOf, { uid, barrier: context.barrier, ...(signal ? { signal } : {}) });
+    announce(context.events, hold.status?.conditions, stored, action);
   }
 
   /** The object goes, the protection stays: the successor is in force first, then the old entry is taken out. */
@@ -124,8 +144,7 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     await releaseEverywhere(stores, hold, work);
     await note(hold, 'hold.released', { requestedBy: hold.spec.release?.request.by ?? '', approvedBy: hold.spec.release?.approval?.by ?? '', ...(ending.successors.length > 0 ? { successors: ending.successors.join(' ') } : {}) });
     const now = context.clock.now();
-    const stored = await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace: hold.metadata.namespace ?? '', name: hold.metadata.name }, (current) => releasedStatus(current, now, ending), { uid: hold.metadata.uid, barrier: context.barrier });
-    announce(context.events, hold.status?.conditions, stored, 'Release');
+    await save(hold, (current) => releasedStatus(current, now, ending), 'Release');
     return done();
   }
 
@@ -140,22 +159,4 @@ async function releaseEverywhere(stores: readonly DataStore[], hold: LegalHold, 
   const results = await Promise.allSettled(stores.map((store) => release(hold, store, work)));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-}
-
-/**
- * Where a hold that ends is taken out: what was committed just before a crash is in no status yet, and where the list
- * of stores was cut off every store is asked. A release of what does not stand there changes nothing.
- */
-function mayStandIn(hold: LegalHold, stores: readonly DataStore[], declarations: Declarations): readonly DataStore[] {
-  return (hold.status?.truncated ?? 0) > 0 ? stores : reached(hold, stores, declarations);
-}
-
-/** Stores a hold selects now, and those it stood in before: relabelling a store lifts nothing. */
-function reached(hold: LegalHold, stores: readonly DataStore[], declarations: Declarations): DataStore[] {
-  const before = hold.status?.stores ?? [];
-  return stores.filter(
-    (store) =>
-      hold.spec.scope.some((block) => covers(hold, block.stores, store, declarations)) ||
-      before.some((held) => held.namespace === store.metadata.namespace && held.name === store.metadata.name),
-  );
 }

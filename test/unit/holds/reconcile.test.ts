@@ -4,6 +4,7 @@ import { DATA_STORE, LEGAL_HOLD } from '../../../src/api/kinds.ts';
 import type { StoreFacts } from '../../../src/connect/facts.ts';
 import type { DeclarationSource } from '../../../src/connect/declarations.ts';
 import { createLegalHoldReconcile } from '../../../src/holds/reconcile.ts';
+import { ApiError } from '../../../src/runtime/client.ts';
 import type { Result } from '../../../src/runtime/result.ts';
 import { StoreError } from '../../../src/stores/errors.ts';
 import { aHold, aMap, anInventory, aStore, aTable } from '../../support/declared.ts';
@@ -29,6 +30,8 @@ interface Stage {
   actions(): string[];
   /** Reasons of the events and what they are about, oldest first. */
   told: string[];
+  /** Why the declarations cannot be read. */
+  unreadable: { error?: Error };
   look(which?: typeof ref): Promise<Result>;
   hold(which?: typeof ref): LegalHold | undefined;
 }
@@ -40,7 +43,8 @@ function stage(hold: LegalHold, options: { unreachable?: boolean; stores?: strin
   const told: string[] = [];
   const store = scriptedStore({ inventory: anInventory([aTable('views', ['id'])]) });
   const clock = createFakeClock();
-  const declarations: DeclarationSource = { read: async () => ({ maps: [aMap([{}])], policies: [], holds: [], namespaces: new Map([['platform-db', { 'kubernetes.io/metadata.name': 'platform-db' }]]), rootNamespace: ROOT }) };
+  const unreadable: Stage['unreadable'] = {};
+  const declarations: DeclarationSource = { read: async () => unreadable.error ? Promise.reject(unreadable.error) : ({ maps: [aMap([{}])], policies: [], holds: [], namespaces: new Map([['platform-db', { 'kubernetes.io/metadata.name': 'platform-db' }]]), rootNamespace: ROOT }) };
   const reconcile = createLegalHoldReconcile({
     client,
     audit,
@@ -60,6 +64,7 @@ function stage(hold: LegalHold, options: { unreachable?: boolean; stores?: strin
     store,
     clock,
     told,
+    unreadable,
     actions: () => audit.entries.map((entry) => entry.action),
     look: (which = ref) => reconcile(which, { signal: new AbortController().signal }),
     hold: (which = ref) => client.read<LegalHold>(LEGAL_HOLD, which),
@@ -74,6 +79,22 @@ describe('a hold', () => {
     expect(one.hold()).toMatchObject({ metadata: { finalizers: FINALIZERS }, status: { state: 'Active', stores: [{ name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z' }] } });
     await one.look();
     expect(one.actions()).toEqual(['hold.enforced']);
+  });
+
+  test.each<[string, LegalHold['status'], string]>([
+    ['that is new is Pending', undefined, 'Pending'],
+    ['that stood stays as it is', { observedGeneration: 1, state: 'Active', stores: [standing] }, 'Active'],
+  ])('%s, and not Ready, with the reason, while nobody can read where it applies', async (_, status, state) => {
+    const one = stage(aHold([{}], {}, {}, status));
+    one.unreadable.error = new ApiError({ status: 403, reason: 'Forbidden', message: 'GET datamaps: not allowed' });
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 5_000 });
+    expect(one.hold()?.status).toMatchObject({ state, ...(status?.stores ? { stores: status.stores } : {}), conditions: expect.arrayContaining([expect.objectContaining({ type: 'Ready', status: 'False', reason: 'ReadFailed', message: expect.stringContaining('grant this right') })]) });
+    expect(one.actions()).toEqual([]);
+    one.unreadable.error = new TypeError('x');
+    await expect(one.look()).rejects.toThrow(TypeError);
+    delete one.unreadable.error;
+    await one.look();
+    expect(one.hold()?.status?.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
   });
 
   test('is Pending, not recorded, and looked at again soon while a store cannot be reached; where it stood it stands', async () => {
