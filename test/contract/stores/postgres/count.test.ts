@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CollectionCount, CollectionRule, CountRequest } from '../../../../src/stores/counting.ts';
 import type { StoreHold } from '../../../../src/stores/fence.ts';
 import type { Cutoff, Predicate, TimeField } from '../../../../src/stores/predicate.ts';
@@ -140,7 +141,18 @@ describe('counting', () => {
   test('out of time it says less and never claims to be exact', async () => {
     await server.query(`CREATE TABLE big (id int, at timestamptz, filler text); INSERT INTO big SELECT n, '2020-01-01', repeat('x', 200) FROM generate_series(1, 300000) n`);
     const big = request({ table: { schema: 'public', name: 'big' } }, 20);
-    const short = await countCollection(connection, big);
+    // However fast the machine is: a server that takes its time to answer.
+    const slow = new Proxy(connection, {
+      get: (target, name) => {
+        const member = Reflect.get(target, name) as unknown;
+        if (typeof member !== 'function') return member;
+        return async (...args: unknown[]) => {
+          if (name === 'query') await delay(80);
+          return (await Reflect.apply(member, target, args)) as unknown;
+        };
+      },
+    });
+    const short = await countCollection(slow, big);
     expect(short?.exact).toBe(false);
     expect(short?.due).toBeLessThan(300_000);
     expect(await countCollection(connection, { ...big, budgetMs: 60_000 })).toMatchObject({ due: 300_000, exact: true });
