@@ -57,7 +57,6 @@ export async function startTestLocalServer(
   admissionPolicies: readonly unknown[] = [],
   options: Partial<LocalServerOptions> = {},
 ): Promise<TestLocalServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'dataward-local-'));
   const server = await startLocalServer({
     crds,
     admissionPolicies,
@@ -67,6 +66,7 @@ export async function startTestLocalServer(
     clock: Date,
     ...options,
   });
+  const folder = await mkdtemp(join(tmpdir(), 'dataward-local-'));
   const agent = new Agent({ keepAlive: true, ca: server.caPem });
   return {
     ...server,
