@@ -6,28 +6,27 @@ import { open } from 'node:fs/promises';
  */
 export interface PlayedDisk {
   readonly openFile: typeof open;
-  /** Calls of `write` and `datasync` that have begun, in order. */
-  readonly calls: string[];
-  /** From now on each `datasync` waits to be let go. */
+  /** Writes that have begun, by their length in bytes. */
+  readonly writes: number[];
+  /** From now on each write waits to be let go, its bytes with the kernel already. */
   hold(): void;
-  /** Resolves when a held `datasync` waits. */
+  /** Resolves when a held write waits. */
   waits(): Promise<void>;
   /** Lets the one that waits succeed, or fail with an error. */
   letGo(error?: Error): void;
   /** Lets the one that waits succeed and holds no other. */
   release(): void;
-  /** Given the number of a `datasync`, from 1, the error it fails with, if any. */
-  fault: ((sync: number) => Error | undefined) | undefined;
+  /** Given the number of a write, from 1, the error it fails with, if any. */
+  fault: ((write: number) => Error | undefined) | undefined;
 }
 
-export const EIO = (): Error => Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
+export const EIO = (): Error => Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' });
 
 export function playedDisk(): PlayedDisk {
   let held = false;
-  let syncs = 0;
   let waiting: ((error?: Error) => void) | undefined;
   const disk: PlayedDisk = {
-    calls: [],
+    writes: [],
     fault: undefined,
     hold: () => void (held = true),
     async waits() {
@@ -45,15 +44,13 @@ export function playedDisk(): PlayedDisk {
       return new Proxy(handle, {
         get(target, property) {
           if (property === 'write') {
-            return async (data: Buffer, offset: number) => (disk.calls.push('write'), target.write(data, offset));
-          }
-          if (property === 'datasync') {
-            return async () => {
-              disk.calls.push('datasync');
-              const error = disk.fault?.((syncs += 1)) ?? (held ? await new Promise<Error | undefined>((resolve) => (waiting = resolve)) : undefined);
+            return async (data: Buffer, offset: number) => {
+              const number = disk.writes.push(data.length - offset);
+              const written = await target.write(data, offset);
+              const error = disk.fault?.(number) ?? (held ? await new Promise<Error | undefined>((resolve) => (waiting = resolve)) : undefined);
               waiting = undefined;
               if (error) throw error;
-              await target.datasync();
+              return written;
             };
           }
           const value: unknown = Reflect.get(target, property);

@@ -11,8 +11,9 @@ import { setAside, unreported } from './torn.ts';
 
 /**
  * The audit chain's single writer. Entries that come while a write is under way are sealed at once and go out together
- * when it has ended: one write and one fsync per group. After the first failed write nothing is accepted any more until
- * the log is opened again, since a second fsync may report success for pages the kernel has already dropped.
+ * when it has ended: one write per group, which returns when the disk has it. After the first failed write nothing is
+ * accepted any more until the log is opened again, since a second one may report success for pages the kernel has already
+ * dropped.
  */
 
 export interface AuditLogOptions {

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, constants, mkdirSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -35,14 +35,33 @@ describe('append', () => {
     });
   });
 
-  test('writes everything that waits with one fsync', async () => {
+  test('writes everything that waits at once', async () => {
     await withFolder(async (dir) => {
-      const syncs = { count: 0 };
-      await withLog({ dir, openFile: openWith({ datasync: () => void (syncs.count += 1) }) }, async (log) => {
-        syncs.count = 0;
+      const writes = { count: 0 };
+      await withLog({ dir, openFile: openWith({ written: () => void (writes.count += 1) }) }, async (log) => {
+        writes.count = 0;
         await Promise.all(Array.from({ length: 500 }, (_, n) => log.append(entry(n))));
       });
-      expect(syncs.count).toBe(1);
+      expect(writes.count).toBe(1);
+    });
+  });
+
+  test('resolves only when the disk has it: new segments and old ones are opened for synchronous writes', async () => {
+    await withFolder(async (dir) => {
+      const opened: number[] = [];
+      const openFile: typeof open = async (path, flags, mode) => {
+        const handle = await open(path, flags, mode);
+        const datasync = handle.datasync.bind(handle);
+        let synced = false;
+        handle.datasync = async () => ((synced = true), datasync());
+        const close = handle.close.bind(handle);
+        handle.close = async () => (opened.push(process.platform === 'linux' ? Number(flags) & constants.O_DSYNC : Number(synced)), close());
+        return handle;
+      };
+      await withLog({ dir, openFile, segmentBytes: 300 }, (log) => log.append(entry(1)));
+      await withLog({ dir, openFile, segmentBytes: 300 }, (log) => log.append(entry(2)));
+      expect(opened.length).toBeGreaterThanOrEqual(3);
+      expect(opened).not.toContain(0);
     });
   });
 
@@ -254,7 +273,7 @@ describe('a disk that fails', () => {
   test('stops every later append, also when the disk says it works again', async () => {
     await withFolder(async (dir) => {
       const disk = { failing: false };
-      const openFile = openWith({ datasync: () => { if (disk.failing) throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }); } });
+      const openFile = openWith({ written: () => { if (disk.failing) throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' }); } });
       await withLog({ dir, openFile }, async (log) => {
         await log.append(entry(1));
         disk.failing = true;
@@ -274,7 +293,7 @@ describe('a disk that fails', () => {
     await withFolder(async (dir) => {
       const clock = { now: NOON.getTime() };
       const disk: { wake?: () => void; asleep: boolean } = { asleep: false };
-      const openFile = openWith({ datasync: () => (disk.asleep ? new Promise<void>((resolve) => (disk.wake = resolve)) : undefined) });
+      const openFile = openWith({ written: () => (disk.asleep ? new Promise<void>((resolve) => (disk.wake = resolve)) : undefined) });
       const log = await openAuditLog({ dir, openFile, clock: () => new Date(clock.now) });
       disk.asleep = true;
       const waiting = log.append(entry(1));
@@ -388,20 +407,21 @@ async function appendUntilKilled(dir: string, millis: number): Promise<number> {
   return Number(output.slice(0, output.lastIndexOf('\n')).split('\n').at(-1));
 }
 
-/** `open` whose files call `datasync` first, and hold at most `capacity` bytes. */
-function openWith(hooks: { datasync?: () => void | Promise<void> }, capacity = Infinity): typeof open {
+/** `open` whose files call `written` when the kernel has the bytes of a write, and hold at most `capacity` bytes. */
+function openWith(hooks: { written?: () => void | Promise<void> }, capacity = Infinity): typeof open {
   return async (...args) => {
     const handle = await open(...args);
     let room = capacity - (await handle.stat()).size;
     return new Proxy(handle, {
       get(target, property) {
-        if (property === 'datasync') return async () => (await hooks.datasync?.(), target.datasync());
         if (property === 'write') {
           return async (data: Buffer, offset: number) => {
             if (room <= 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
             const length = Math.min(data.length - offset, room);
             room -= length;
-            return target.write(data, offset, length);
+            const written = await target.write(data, offset, length);
+            await hooks.written?.();
+            return written;
           };
         }
         const value: unknown = Reflect.get(target, property);
