@@ -1,30 +1,11 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-
-/** When the process began, so that a reused pid after a crash or reboot is not taken for the holder. */
-function startedAt(pid: number): string {
-  try {
-    // Field 22 of Linux's /proc/<pid>/stat, counted after the command in parentheses (which may hold spaces).
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
+import { startOf } from '../evidence/processes.ts';
 
 function holder(path: string): number | undefined {
   const [pidText = '', started = ''] = readFileSync(path, 'utf8').trim().split(' ');
   const pid = Number(pidText);
-  return Number.isInteger(pid) && pid > 0 && isAlive(pid) && startedAt(pid) === started ? pid : undefined;
+  return started !== '' && startOf(pid) === started ? pid : undefined;
 }
 
 /**
@@ -36,7 +17,7 @@ export function lockStateDirectory(folder: string): () => void {
   for (let attempt = 0; attempt < 2; attempt += 1) {
     try {
       const handle = openSync(path, 'wx', 0o600);
-      writeSync(handle, `${process.pid} ${startedAt(process.pid)}\n`);
+      writeSync(handle, `${process.pid} ${startOf(process.pid) ?? 'unknown'}\n`);
       closeSync(handle);
       return () => rmSync(path, { force: true });
     } catch (error) {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { demoManifests, holdDates } from '../../examples/demo/manifests.ts';
 import type { ManifestValues } from '../../examples/demo/manifests.ts';
+import { isAlive } from '../../src/evidence/processes.ts';
 import { controlPlaneBinaries } from '../support/controlplane-binaries.ts';
 import { startControlPlane } from '../support/controlplane.ts';
 import type { ControlPlane } from '../support/controlplane.ts';
@@ -201,13 +202,4 @@ const binaries = await controlPlaneBinaries();
 
 function conditionOf(crd: CustomResourceDefinition, type: string): string | undefined {
   return crd.status?.conditions?.find((condition) => condition.type === type)?.status;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

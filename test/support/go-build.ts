@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isAlive } from '../../src/evidence/processes.ts';
 
 /** Programs of others the tests need, built from the Go modules pinned in test/tools. */
 const goModule = fileURLToPath(new URL('../tools/', import.meta.url));
@@ -69,14 +70,5 @@ async function claim(lock: string): Promise<boolean> {
     const owner = Number(await readFile(lock, 'utf8').catch(() => ''));
     if (owner > 0 && !isAlive(owner)) await rm(lock, { force: true }); // left by a build that was killed
     return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createWhole } from '../files.ts';
+import { startOf } from '../processes.ts';
 
 /**
  * At most one writer per folder. Who wants to write announces itself by a file of its own and then looks for others:
@@ -111,28 +112,6 @@ function hold(path: string): WriterLock {
 
 function myself(): Holder {
   return { pid: process.pid, started: startOf(process.pid) ?? 'unknown', scope: processScope() };
-}
-
-/** Start time of a process in clock ticks since boot; undefined when there is no such process. */
-function startOf(pid: number): string | undefined {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The command name, in parentheses, may hold spaces; the 22nd field is the 20th after it.
-    return fields.slice(fields.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return isRunning(pid) ? 'unknown' : undefined;
-  }
-}
-
-/** For systems without /proc: the id alone. */
-function isRunning(pid: number): boolean {
-  if (pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 function processScope(): string {
