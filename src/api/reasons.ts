@@ -27,6 +27,7 @@ export const REASONS = {
   CertificateRejected: 'The certificate of the store does not verify.',
   PlaintextOnly: 'The store offers no TLS; no password was sent.',
   WeakAuthentication: 'The store asked for a password in clear or as MD5; none was sent.',
+  PoolerRefused: 'A connection pooler answers in front of the store; give the address of the server itself.',
   PermissionMissing: 'An identity lacks a right it needs in the store.',
   TargetChanged: 'Another store answers under this name; a person has to confirm it.',
   TargetUnexpected: 'The store is not the one spec.expectedTarget pins.',

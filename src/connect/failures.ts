@@ -11,6 +11,7 @@ const REASON_OF: Record<StoreErrorReason, Reason> = {
   TLSUntrusted: 'CertificateRejected',
   AuthenticationFailed: 'AuthenticationFailed',
   AuthenticationWeak: 'WeakAuthentication',
+  PoolerRefused: 'PoolerRefused',
   PermissionDenied: 'PermissionMissing',
   RowsHidden: 'PermissionMissing',
   NotFound: 'MissingTable',

@@ -5,6 +5,7 @@ export const STORE_ERROR_REASONS = [
   'TLSUntrusted',
   'AuthenticationFailed',
   'AuthenticationWeak',
+  'PoolerRefused',
   'PermissionDenied',
   'NotFound',
   'ForeignOwner',

@@ -59,7 +59,7 @@ export interface SocketEnds {
  * as a SCRAM proof, so a server that asks for it in clear or as MD5 learns nothing.
  *
  * @throws StoreError `Unreachable`, `TLSRefused`, `TLSUntrusted`, `AuthenticationWeak`, `AuthenticationFailed`,
- *   `NotFound` (database), `UnsupportedVersion`, `Failed` behind a connection pooler
+ *   `NotFound` (database), `UnsupportedVersion`, `PoolerRefused`
  */
 export async function connect(target: StoreTarget, credential: Credential, options: OpenOptions, settings: SessionSettings): Promise<Connection> {
   const context: ErrorContext = { store: target.name, host: target.host, port: target.port, database: target.database, username: credential.username };

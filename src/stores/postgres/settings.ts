@@ -58,7 +58,7 @@ export function startupOptions(pinned: Record<string, string>): string {
  *
  * @param announced process id the login was told, undefined when none was; a pooler tells one of its own making
  * @returns `server_version_num`
- * @throws StoreError `Failed` behind a pooler, `UnsupportedVersion`
+ * @throws StoreError `PoolerRefused`, `UnsupportedVersion`
  */
 export async function confirmServer(query: Query, pinned: Record<string, string>, announced: number | undefined, target: StoreTarget): Promise<number> {
   const names = Object.keys(pinned);
@@ -78,5 +78,5 @@ export async function confirmServer(query: Query, pinned: Record<string, string>
 
 /** What is answered where something that deals out connections stands before the server. @param seen what showed it */
 export function pooled(target: StoreTarget, seen: string): StoreError {
-  return new StoreError('Failed', `DataStore ${target.name}: ${seen}, as behind a connection pooler; give the server's own address as endpoint.`);
+  return new StoreError('PoolerRefused', `DataStore ${target.name}: ${seen}, as behind a connection pooler; give the server's own address as endpoint.`);
 }

@@ -14,6 +14,10 @@ describe('a failure in words', () => {
     expect(failure.message).toBe('what happened');
   });
 
+  test('tells a pooler from a fault: another address mends it, no retry does', () => {
+    expect(failureOf(new StoreError('PoolerRefused', 'a pooler answers')).reason).toBe('PoolerRefused');
+  });
+
   test('keeps the words of those who knew what they said', () => {
     expect(failureOf(new ConnectionError('SecretNotFound', 'no Secret'))).toEqual({ reason: 'SecretNotFound', message: 'no Secret' });
     expect(failureOf(new WaitingError('ClockSkew', 'the clocks differ', 1))).toEqual({ reason: 'ClockSkew', message: 'the clocks differ' });

@@ -206,7 +206,7 @@ const demands: [string, Buffer, string][] = [
   ['the password as MD5', Buffer.from([0x52, 0, 0, 0, 12, 0, 0, 0, 5, 1, 2, 3, 4]), 'AuthenticationWeak'],
   ['another proof', Buffer.concat([Buffer.from([0x52, 0, 0, 0, 16, 0, 0, 0, 10]), Buffer.from('PLAIN\0\0\0')]), 'AuthenticationFailed'],
   ['to be left alone, being too old', errorResponse('42704'), 'UnsupportedVersion'],
-  ['to be left alone, being a pooler', errorResponse('08P01'), 'Failed'],
+  ['to be left alone, being a pooler', errorResponse('08P01'), 'PoolerRefused'],
 ];
 test.each(demands)('a server that demands %s gets no byte more than the user name', async (_name, demand, reason) => {
   const ca = await createTestCa();

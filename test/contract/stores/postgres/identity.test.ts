@@ -94,7 +94,7 @@ describe('what a store says about itself', () => {
     const opening = connect(targetOf(server, { port: pooler.port }), { type: 'password', username: observer.user, password: observer.password }, { purpose: 'observe' }, { readOnly: true });
     const refused: unknown = await opening.catch((error: unknown) => error);
     pooler.close();
-    expect(refused).toMatchObject({ reason: 'Failed', message: expect.stringMatching(message) });
+    expect(refused).toMatchObject({ reason: 'PoolerRefused', message: expect.stringMatching(message) });
   });
 });
 
