@@ -2,8 +2,9 @@ import type { DataMap, PinnedTable } from '../api/generated/dataMap.ts';
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { Failure } from '../connect/failures.ts';
 import { attachments } from '../rules/attach.ts';
+import type { MapProblem } from '../rules/collections.ts';
 import { exemptions, type Exemptions } from '../rules/exemptions.ts';
-import { resolveMaps, type MapProblem } from '../rules/collections.ts';
+import { resolveMaps } from '../rules/resolve-maps.ts';
 import type { Declarations } from '../rules/store-rules.ts';
 import type { Inventory } from '../stores/facts.ts';
 

@@ -1,8 +1,9 @@
 import type { Collection, DataMap } from '../api/generated/dataMap.ts';
 import type { Coverage, UnclassifiedTable } from '../api/generated/dataStore.ts';
 import type { Inventory, TableFact } from '../stores/facts.ts';
-import { tableKey, type MappedCollection, type ResolvedMaps } from './collections.ts';
+import { tableKey, type MappedCollection } from './collections.ts';
 import { exemptions, type Exemptions } from './exemptions.ts';
+import type { ResolvedMaps } from './resolve-maps.ts';
 
 /** Status lists show the worst and count the rest: no object grows with the data. */
 const WORST = 50;

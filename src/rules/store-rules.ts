@@ -4,8 +4,8 @@ import type { LegalHold } from '../api/generated/legalHold.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import type { Inventory } from '../stores/facts.ts';
 import { acceptedMaps, type NamespaceLabels } from './attach.ts';
-import { resolveMaps, type ResolvedMaps } from './collections.ts';
 import { effectiveRules, type EffectiveCollection } from './effective.ts';
+import { resolveMaps, type ResolvedMaps } from './resolve-maps.ts';
 import { coversStore, type NamespaceSelector, type StoreSelector } from './select.ts';
 import { isInForce } from './succession.ts';
 

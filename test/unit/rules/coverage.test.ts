@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Coverage } from '../../../src/api/generated/dataStore.ts';
 import type { DataMap } from '../../../src/api/generated/dataMap.ts';
-import { resolveMaps } from '../../../src/rules/collections.ts';
+import { resolveMaps } from '../../../src/rules/resolve-maps.ts';
 import { coverage, looksLike } from '../../../src/rules/coverage.ts';
 import { exemptions } from '../../../src/rules/exemptions.ts';
 import type { TableFact } from '../../../src/stores/facts.ts';

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { resolveReferences } from '../../../src/rules/references.ts';
 import type { TableFact } from '../../../src/stores/facts.ts';
 import { effectiveRules } from '../../../src/rules/effective.ts';
-import { resolveMaps } from '../../../src/rules/collections.ts';
+import { resolveMaps } from '../../../src/rules/resolve-maps.ts';
 import { ruleset } from '../../../src/rules/ruleset.ts';
 import { aMap, anInventory, aTable } from '../../support/declared.ts';
 

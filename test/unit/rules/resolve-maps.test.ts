@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Collection, DataMap, DataMapSpec } from '../../../src/api/generated/dataMap.ts';
-import { resolveMaps, type MappedCollection, type ResolvedMaps } from '../../../src/rules/collections.ts';
+import type { MappedCollection } from '../../../src/rules/collections.ts';
+import { resolveMaps, type ResolvedMaps } from '../../../src/rules/resolve-maps.ts';
 import type { TableFact } from '../../../src/stores/facts.ts';
 import { aMap, anInventory, aTable, refersTo } from '../../support/declared.ts';
 
