@@ -153,9 +153,10 @@ function conditions(store: DataStore, observation: Observation, now: number): Co
   return list;
 }
 
-/** Without a login: a store that answered the probe but refused us is reached, not usable. */
+/** Without a login: a store that answered the probe but refused us is reached, not usable. Before a pooler nobody reached the store. */
 function reachability(observation: Observation): Condition['status'] {
-  return observation.failure?.reason === 'Unreachable' || !observation.transport ? 'False' : 'True';
+  const unanswered = observation.failure?.reason === 'Unreachable' || observation.failure?.reason === 'PoolerRefused';
+  return unanswered || !observation.transport ? 'False' : 'True';
 }
 
 function outcomeOf(refused: { is: string; message: string } | undefined, problem: Failure | undefined): Outcome {

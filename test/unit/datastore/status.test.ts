@@ -127,6 +127,7 @@ describe('the status of a store', () => {
   test('that answered the probe and refused the login is reached, not ready', () => {
     const { identity: _identity, verdict: _verdict, ...refused } = full();
     expect(conditions(dataStoreStatus(aStore(), { ...refused, failure: { reason: 'AuthenticationFailed', message: 'refused' } }, NOW))).toMatchObject({ Ready: 'False AuthenticationFailed', Reachable: 'True AuthenticationFailed' });
+    expect(conditions(dataStoreStatus(aStore(), { ...refused, failure: { reason: 'PoolerRefused', message: 'a pooler answers' } }, NOW))).toMatchObject({ Ready: 'False PoolerRefused', Reachable: 'False PoolerRefused' });
   });
 
   test('moves a transition time only with its status, and leaves the conditions of others', () => {
