@@ -35,9 +35,8 @@ const SELF_REFERENCE_PASSES = 1_000;
  * @param connect opens a login of its own for each worker; all are closed at the end
  */
 export async function* purge(connect: () => Promise<Connection>, surroundings: Surroundings, step: PurgeStep, context: PurgeContext): AsyncGenerator<BatchResult> {
-  const connections: Connection[] = [];
+  const connections = await connectAll(connect, Math.max(1, context.pace.workers));
   try {
-    for (let worker = 0; worker < Math.max(1, context.pace.workers); worker += 1) connections.push(await connect());
     const first = connections[0] as Connection;
     // A partition addressed by its own name is left unread where its bounds, or a valid CHECK, exclude every due row.
     // A worker is one process of the server: helpers of it would take the processors from the application.
@@ -57,6 +56,16 @@ export async function* purge(connect: () => Promise<Connection>, surroundings: S
   } finally {
     await Promise.allSettled(connections.map((connection) => connection.close()));
   }
+}
+
+/** Logs all workers in at once. Where one fails the others are closed: each would keep a place of the server, and a claim on nothing. */
+async function connectAll(connect: () => Promise<Connection>, workers: number): Promise<Connection[]> {
+  const logins = await Promise.allSettled(Array.from({ length: workers }, connect));
+  const connections = logins.flatMap((login) => (login.status === 'fulfilled' ? [login.value] : []));
+  const failed = logins.find((login) => login.status === 'rejected');
+  if (failed === undefined) return connections;
+  await Promise.allSettled(connections.map((connection) => connection.close()));
+  throw failed.reason;
 }
 
 /** Once through everything the run has not visited yet. That nothing is left is for a count by another identity to say. */

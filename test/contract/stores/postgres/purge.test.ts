@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
+import { until } from '../../../support/until.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
 import type { StoreHold } from '../../../../src/stores/fence.ts';
 import type { BatchResult, PurgeContext } from '../../../../src/stores/purging.ts';
+import { connect } from '../../../../src/stores/postgres/connection.ts';
+import { purge } from '../../../../src/stores/postgres/purge.ts';
+import { targetOf } from './support.ts';
 import { committed, countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 
@@ -306,6 +310,49 @@ describe('the count by client of a batch', () => {
     const journal = await store.writer.journal('run-1', 0);
     expect(journal.reduce((sum, row) => sum + row.deleted, 0)).toBe(deleted);
     expect(await left(store, 'events')).toBe(5_000 + (change.startsWith('UPDATE events SET created_at') ? 1 : 0));
+  });
+});
+
+describe('the workers of a step', () => {
+  const workers = async (store: TestStore, run: string): Promise<{ most: number; work: Promise<unknown> }> => {
+    const rules = request([rule('events')]);
+    const [step] = (await store.writer.planPurge(rules)).steps;
+    const claim = await store.writer.claim(run);
+    const seen = { most: 0, now: 0 };
+    const login = async (): ReturnType<typeof connect> => {
+      seen.now += 1;
+      seen.most = Math.max(seen.most, seen.now);
+      try {
+        return await connect(targetOf(server, { database: store.database }), { type: 'password', username: store.enforce.user, password: store.enforce.password }, { purpose: 'enforce' }, { readOnly: false });
+      } finally {
+        seen.now -= 1;
+      }
+    };
+    const batches = purge(login, { monotonicMs: () => performance.now(), random: Math.random, sleep: () => Promise.resolve() }, step!, { request: rules, claim, pace: { ...pace, workers: 4 }, signal: AbortSignal.timeout(30_000) });
+    const work = (async () => {
+      for await (const _batch of batches);
+    })();
+    await work.catch(() => undefined);
+    return { most: seen.most, work };
+  };
+  const logins = async (store: TestStore): Promise<number> => (await store.sql(`SELECT FROM pg_stat_activity WHERE datname = '${store.database}' AND application_name LIKE 'dataward/%'`)).length;
+
+  test('log in side by side, and out when the step is over', async () => {
+    const store = await storeWith(events);
+    const { most, work } = await workers(store, 'together');
+    await work;
+    expect(most).toBe(4);
+    expect(await left(store, 'events')).toBe(5_000);
+    await until('the workers are gone', async () => (await logins(store)) === 1);
+  });
+
+  test('are all gone when the server has no place for one of them', async () => {
+    const store = await storeWith(events);
+    await store.sql(`ALTER DATABASE ${store.database} CONNECTION LIMIT 3`);
+    const { work } = await workers(store, 'crowded');
+    await expect(work).rejects.toMatchObject({ reason: 'Unreachable', message: expect.stringContaining('53300') });
+    await until('the workers are gone', async () => (await logins(store)) === 1);
+    expect(await left(store, 'events')).toBe(10_000);
   });
 });
 
