@@ -20,6 +20,8 @@ transport := input.facts.transport if current(input.facts.transport)
 
 coverage := input.facts.coverage if current(input.facts.coverage)
 
+entry_points := input.facts.entryPoints if current(input.facts.entryPoints)
+
 retention := input.facts.retention if current(input.facts.retention)
 
 # Why a group cannot be used: empty when it can.

@@ -28,7 +28,7 @@ export function answerHolds(input: PolicyInput): number {
 }
 
 function instantsOf({ facts, holds = [], purges = [] }: PolicyInput): number[] {
-  const { transport, coverage, retention } = facts;
+  const { transport, coverage, entryPoints, retention } = facts;
   const instants = [
     transport?.observedAt,
     transport?.validUntil,
@@ -36,6 +36,8 @@ function instantsOf({ facts, holds = [], purges = [] }: PolicyInput): number[] {
     transport?.certificate?.notAfter,
     coverage?.observedAt,
     coverage?.validUntil,
+    entryPoints?.observedAt,
+    entryPoints?.validUntil,
     retention?.observedAt,
     retention?.validUntil,
     ...(retention?.collections ?? []).map(({ oldestDueAt }) => oldestDueAt),

@@ -57,6 +57,7 @@ export interface ResidencyInput {
  */
 export interface FactsInput {
   transport?: TransportFact;
+  entryPoints?: EntryPointsFact;
   coverage?: CoverageFact;
   retention?: RetentionFact;
 }
@@ -111,6 +112,51 @@ export interface CertificateFact {
    * A subject alternative name covers the declared server name.
    */
   nameMatches?: boolean;
+}
+/**
+ * Where browsers come in: the Ingresses and routes of the namespaces that declare data of the store, asked at the addresses their controllers give.
+ */
+export interface EntryPointsFact {
+  observedAt: number;
+  /**
+   * From here on the observation proves nothing.
+   */
+  validUntil: number;
+  /**
+   * False: there are more than those that were asked.
+   */
+  complete: boolean;
+  /**
+   * One entry per host of an Ingress or of a Gateway with a route, names unique.
+   *
+   * @maxItems 1000
+   */
+  points: EntryPointFact[];
+}
+/**
+ * A field is absent when there was no clear answer.
+ */
+export interface EntryPointFact {
+  /**
+   * Kind, namespace/name and host.
+   */
+  name: string;
+  /**
+   * Its object asks for TLS.
+   */
+  tls: boolean;
+  /**
+   * Answer to a TLS handshake of version 1.2 or newer under its host.
+   */
+  https?: 'Served' | 'OtherName' | 'Refused';
+  /**
+   * Answer to a request without TLS. Redirects: to https on the same host.
+   */
+  http?: 'Closed' | 'Redirects' | 'Open';
+  /**
+   * Seconds of Strict-Transport-Security; 0 when it is not sent.
+   */
+  hstsMaxAge?: number;
 }
 /**
  * The live catalogue of the store compared with its data maps. tables = mapped + nonPersonal + unclassified.
@@ -302,6 +348,7 @@ export interface ParamsInput {
   certExpiryWindow: number;
   minRSABits: number;
   minECBits: number;
+  minHSTSMaxAge: number;
   maxIndeterminateRows: number;
   purgeGrace: number;
   purgeInterval: number;

@@ -12,7 +12,7 @@ import { aRun } from '../retention/run/declared-run.ts';
 
 const NOW = Date.parse('2026-03-02T12:00:00Z');
 const ISO = '2026-03-02T12:00:00Z';
-const params = { minTLSVersion: '1.2', certExpiryWindow: 1, minRSABits: 1, minECBits: 1, maxIndeterminateRows: 0, purgeGrace: 1, purgeInterval: 1, holdReviewInterval: 1, scanInterval: 1 } as const;
+const params = { minTLSVersion: '1.2', certExpiryWindow: 1, minRSABits: 1, minECBits: 1, minHSTSMaxAge: 1, maxIndeterminateRows: 0, purgeGrace: 1, purgeInterval: 1, holdReviewInterval: 1, scanInterval: 1 } as const;
 const inventory = anInventory([aTable('views', ['id', 'viewed_at'])], { otherDatabases: ['z', 'a'], otherDeleters: ['pg_cron'] });
 const map = aMap([{ times: [{ event: 'Created', field: 'viewed_at' }] }]);
 const general = aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge() });

@@ -68,7 +68,7 @@ describe('profiles together', () => {
   const general = fc.array(request('dataward-system/default'), { minLength: 1, maxLength: 2 });
   const beside = fc.array(request('shop/own'), { maxLength: 2 });
   // Written out here, so that a wrong direction in the catalogue is seen.
-  const HIGHER = ['minTLSVersion', 'certExpiryWindow', 'minRSABits', 'minECBits'];
+  const HIGHER = ['minTLSVersion', 'certExpiryWindow', 'minRSABits', 'minECBits', 'minHSTSMaxAge'];
 
   test('never ask for less than those that hold for all', () => {
     fc.assert(
