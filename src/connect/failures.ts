@@ -1,7 +1,8 @@
+import type { Condition } from '../api/object.ts';
 import type { Reason } from '../api/reasons.ts';
 import { AuditUnavailableError } from '../evidence/audit/log.ts';
 import { ApiError } from '../runtime/client.ts';
-import { TerminalError, WaitingError } from '../runtime/result.ts';
+import { conditionsFor, TerminalError, WaitingError } from '../runtime/result.ts';
 import { StoreError, type StoreErrorReason } from '../stores/errors.ts';
 import { ConnectionError } from './stores.ts';
 
@@ -38,6 +39,12 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof AuditUnavailableError) return { reason: 'AuditUnavailable', message: error.message };
   if (error instanceof ApiError) return { reason: 'ReadFailed', message: `${error.message}; ${error.status === 403 ? 'grant this right, deploy/rbac.yaml has those of the operator' : 'look at the API server, it is asked again'}` };
   return { reason: 'InternalError', message: `unexpected ${error instanceof Error ? error.name : typeof error}; the operator's log has the details` };
+}
+
+/** Conditions of an object when nobody could read what it depends on: what stood stays, but not that all is well. */
+export function unreadConditions(object: { metadata: { generation?: number }; status?: { conditions?: Condition[] } }, failure: Failure, now: number): Condition[] {
+  const outcome = { kind: 'error', error: new WaitingError(failure.reason, failure.message, RETRY_AFTER_MS) } as const;
+  return conditionsFor(outcome, { generation: object.metadata.generation ?? 0, now, conditions: object.status?.conditions ?? [] });
 }
 
 /** Failures that pass or are mended elsewhere are worth another look soon; 30 s keeps a wrong password from locking an account. */

@@ -1,6 +1,7 @@
 import { removeCondition, setCondition } from '../api/conditions.ts';
 import type { DataMap, DataMapStatus } from '../api/generated/dataMap.ts';
-import { conditionsFor, WaitingError } from '../runtime/result.ts';
+import { unreadConditions } from '../connect/failures.ts';
+import { conditionsFor } from '../runtime/result.ts';
 import type { MapVerdict } from './plan.ts';
 
 const WORST = 50;
@@ -8,10 +9,9 @@ const WORST = 50;
 export function dataMapStatus(map: DataMap, verdict: MapVerdict, now: number): DataMapStatus {
   const generation = map.metadata.generation ?? 0;
   const { failure, refused, problems } = verdict;
-  const context = { generation, now, ...(map.status?.conditions ? { conditions: map.status.conditions } : {}) };
   let conditions = failure
-    ? conditionsFor({ kind: 'error', error: new WaitingError(failure.reason, failure.message, 15_000) }, context)
-    : conditionsFor({ kind: 'ready', reason: 'Evaluated', message: 'The map was compared with its store.' }, context);
+    ? unreadConditions(map, failure, now)
+    : conditionsFor({ kind: 'ready', reason: 'Evaluated', message: 'The map was compared with its store.' }, { generation, now, conditions: map.status?.conditions ?? [] });
   const first = problems[0];
   const resolved = failure
     ? ({ status: 'Unknown', reason: failure.reason, message: failure.message } as const)

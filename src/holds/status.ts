@@ -1,7 +1,7 @@
 import { setCondition, type ConditionUpdate } from '../api/conditions.ts';
 import type { HeldStore, LegalHold, LegalHoldStatus } from '../api/generated/legalHold.ts';
 import type { Condition } from '../api/object.ts';
-import type { Failure } from '../connect/failures.ts';
+import { unreadConditions, type Failure } from '../connect/failures.ts';
 import { conditionsFor, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { StoreOutcome } from './apply.ts';
 import type { HoldSubjects } from './observe.ts';
@@ -36,9 +36,7 @@ export function holdStatus(hold: LegalHold, outcomes: readonly StoreOutcome[], s
 
 /** What is said of a hold when nobody could read where it applies: it stands where it stood, but that is not known to be everywhere. */
 export function unreadStatus(hold: LegalHold, failure: Failure, now: number): LegalHoldStatus {
-  const outcome: Outcome = { kind: 'error', error: new WaitingError(failure.reason, failure.message, 5_000) };
-  const before = hold.status?.conditions;
-  return { ...hold.status, state: hold.status?.state ?? 'Pending', conditions: conditionsFor(outcome, { generation: hold.metadata.generation ?? 0, now, ...(before ? { conditions: before } : {}) }) };
+  return { ...hold.status, state: hold.status?.state ?? 'Pending', conditions: unreadConditions(hold, failure, now) };
 }
 
 /** The status with what was counted in one of its stores. */

@@ -1,7 +1,7 @@
 import { setCondition } from '../api/conditions.ts';
 import type { EffectiveCollection as EffectiveEntry, LastRun, RetentionPolicy, RetentionPolicyStatus } from '../api/generated/retentionPolicy.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
-import type { Failure } from '../connect/failures.ts';
+import { unreadConditions, type Failure } from '../connect/failures.ts';
 import { latestRuns } from '../rules/latest-runs.ts';
 import { inertBecause } from '../rules/ruleset.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
@@ -46,11 +46,9 @@ export function policyStatus(policy: RetentionPolicy, report: PolicyReport, now:
   };
 }
 
-/** What is said of a policy when nobody could read what else is declared: what stood stays, but not that all is well. */
+/** What is said of a policy when nobody could read what else is declared. */
 export function unreadStatus(policy: RetentionPolicy, failure: Failure, now: number): RetentionPolicyStatus {
-  const { conditions: before = [], ...kept } = policy.status ?? {};
-  const outcome: Outcome = { kind: 'error', error: new WaitingError(failure.reason, failure.message, 60_000) };
-  return { ...kept, conditions: conditionsFor(outcome, { generation: policy.metadata.generation ?? 0, now, conditions: before }) };
+  return { ...policy.status, conditions: unreadConditions(policy, failure, now) };
 }
 
 function slots(due: Due): Pick<RetentionPolicyStatus, 'lastSlotAt' | 'nextRunAt'> {

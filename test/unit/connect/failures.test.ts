@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { REASONS } from '../../../src/api/reasons.ts';
-import { failureOf } from '../../../src/connect/failures.ts';
+import { failureOf, unreadConditions } from '../../../src/connect/failures.ts';
 import { ConnectionError } from '../../../src/connect/stores.ts';
 import { AuditUnavailableError } from '../../../src/evidence/audit/log.ts';
 import { WaitingError } from '../../../src/runtime/result.ts';
@@ -35,4 +35,17 @@ describe('a failure in words', () => {
     expect(failure.message).not.toContain('anna@example.com');
     expect(failureOf('anna@example.com').message).not.toContain('anna');
   });
+});
+
+test('an object that could not be looked into is not ready any longer, and keeps what else was said of it', () => {
+  const before = [
+    { type: 'Ready', status: 'True', reason: 'Evaluated', message: 'all is well', lastTransitionTime: '2026-01-01T00:00:00Z' },
+    { type: 'Conflicted', status: 'False', reason: 'NoConflict', message: 'none', lastTransitionTime: '2026-01-01T00:00:00Z' },
+  ] as const;
+  const conditions = unreadConditions({ metadata: { generation: 4 }, status: { conditions: [...before] } }, { reason: 'ReadFailed', message: 'list legalholds: forbidden' }, Date.UTC(2026, 1, 1));
+  expect(conditions).toEqual([
+    { type: 'Ready', status: 'False', observedGeneration: 4, reason: 'ReadFailed', message: 'list legalholds: forbidden', lastTransitionTime: '2026-02-01T00:00:00Z' },
+    before[1],
+    expect.objectContaining({ type: 'Reconciling', status: 'True', reason: 'ReadFailed' }),
+  ]);
 });
