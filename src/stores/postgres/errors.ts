@@ -62,11 +62,13 @@ function fromServer(raw: Record<string, unknown>, code: string, message: string,
     if (typeof value === 'string' && value !== '' && raw['routine'] !== RAISE) cause[name] = value;
   }
   const hidden = code === '42501' && raw['routine'] === 'check_enable_rls';
-  const [reason, advice] = hidden ? rowsHidden(context) : serverReason(code, context);
+  const raised = raw['routine'] === RAISE;
+  const within = raised || (typeof raw['where'] === 'string' && raw['where'] !== '');
+  // A statement of ours names what it lacks without a context; with one it is another statement that lacks it, or nothing does.
+  const inFunction = raised || (within && /^(42|3F)/.test(code));
+  const [reason, advice] = hidden ? rowsHidden(context) : inFunction ? functionReason(raised ? '' : code, raw['routine'], context) : serverReason(code, context);
   // The author of a trigger chooses code, names and words of what it raises: "no reader jane@..." may come as 42501.
-  const inFunction = raw['routine'] === RAISE || (typeof raw['where'] === 'string' && raw['where'] !== '');
-  const words = inFunction ? ', said within a function of the store; its words are in the server\'s log' : `: ${message}`;
-  const said = quotable(code) ? words : '';
+  const said = quotable(code) && !within ? `: ${message}` : '';
   const at = [cause.schema !== undefined && cause.table !== undefined ? `table ${cause.schema}.${cause.table}` : undefined, cause.constraint === undefined ? undefined : `constraint ${cause.constraint}`]
     .filter((part) => part !== undefined)
     .join(', ');
@@ -78,6 +80,18 @@ const unreachable = 'the server is not accepting this connection now; dataward t
 /** With row_security off the server refuses where it would else leave rows out. Only the routine tells; messages are translated. */
 function rowsHidden({ username }: ErrorContext): [StoreErrorReason, string] {
   return ['RowsHidden', `a row security policy hides rows from ${username}, so nothing can be said about the table; give the role BYPASSRLS`];
+}
+
+/**
+ * What came out of a function of the store: a trigger, say, or a cascade. Only where the server itself checked a right
+ * is one missing; the same code raised by the function is its own refusal, which no GRANT cures.
+ */
+function functionReason(code: string, routine: unknown, { username }: ErrorContext): [StoreErrorReason, string] {
+  const log = 'its words are in the server\'s log';
+  if (code === '42501' && typeof routine === 'string' && routine.startsWith('aclcheck_error')) {
+    return ['PermissionDenied', `a function of the store, such as a trigger, lacks a privilege; ${log}. Grant it to ${username}, or to the owner where the function runs with the rights of its owner`];
+  }
+  return ['Failed', `a function of the store, such as a trigger, refuses it or fails; ${log}. Find the function there, then change it or disable the trigger`];
 }
 
 /** Longest matching prefix of the SQLSTATE decides. */

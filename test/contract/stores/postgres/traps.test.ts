@@ -159,6 +159,22 @@ describe('what a table does by itself', () => {
     expect([await countRows(store, 'side_p'), await countRows(store, 'side_c')]).toEqual([5, 1]);
   });
 
+  test.each<[string, string, string, RegExp]>([
+    ['refuses with the code of a missing privilege is not answered by asking for one', `BEGIN RAISE EXCEPTION 'no reader %', OLD.who USING ERRCODE = '42501'; END`, 'Failed', /a function of the store, such as a trigger, refuses it/],
+    ['uses a table that we may not is told to be what lacks the privilege', 'BEGIN INSERT INTO public.bin VALUES (OLD.who); RETURN NULL; END', 'PermissionDenied', /a function of the store, such as a trigger, lacks a privilege.*Grant it to/],
+  ])('a trigger that %s', async (_what, body, reason, message) => {
+    const name = `refused_${reason.toLowerCase()}`;
+    await store.sql(`
+      CREATE TABLE IF NOT EXISTS bin (who text); REVOKE ALL ON bin FROM PUBLIC, "${store.enforce.user}";
+      CREATE TABLE ${name} (who text, created_at timestamptz); INSERT INTO ${name} VALUES ('jane@example.com', '2020-01-01Z');
+      CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $f$${body}$f$;
+      CREATE TRIGGER audit AFTER DELETE ON ${name} FOR EACH ROW EXECUTE FUNCTION ${name}()`);
+    const error: unknown = await purgeRules([rule(name, { acknowledged: ['audit'] })]).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ reason, message: expect.stringMatching(message) });
+    expect(String(error)).not.toContain('jane');
+    expect(await countRows(store, name)).toBe(1);
+  });
+
   test('row security that hides rows from this login is refused, not taken for an empty table', async () => {
     await store.sql(`CREATE TABLE guarded (id int, created_at timestamptz); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY; INSERT INTO guarded VALUES (1, '2020-01-01Z')`);
     expect(await refusals([rule('guarded')])).toEqual(['RowSecurity']);
