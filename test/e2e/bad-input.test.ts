@@ -225,7 +225,7 @@ test('an audit log that cannot grow stops the run before the first row, and says
   await untilStanding(alice, run, /audit log .* cannot be written: .*; destructive work stops until the cause is removed/, /cases are prepared/);
   expect(await store.counts()).toEqual(counts);
 
-  await operator.signal('SIGKILL');
+  await operator.close();
   said.push({ where: 'log of the operator before', text: operator.log() });
   operator = await startLocal(store.manifests, ['alice', 'bob'], { state });
   alice.client.close();
