@@ -37,6 +37,11 @@ export const LEASE: KindRef = {
 /** The newer events API; `kubectl get events` shows both. */
 export const EVENT: KindRef = { group: 'events.k8s.io', version: 'v1', plural: 'events', kind: 'Event', namespaced: true };
 
+/** Where requests enter a cluster. The kinds of the Gateway API are there only where somebody installed them. */
+export const INGRESS: KindRef = { group: 'networking.k8s.io', version: 'v1', plural: 'ingresses', kind: 'Ingress', namespaced: true };
+export const GATEWAY: KindRef = { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'gateways', kind: 'Gateway', namespaced: true };
+export const HTTP_ROUTE: KindRef = { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'httproutes', kind: 'HTTPRoute', namespaced: true };
+
 /** `apiVersion` as it stands in an object of the kind. */
 export function apiVersionOf(kind: KindRef): string {
   return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;

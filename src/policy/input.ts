@@ -150,7 +150,7 @@ export interface EntryPointFact {
    */
   https?: 'Served' | 'OtherName' | 'Refused';
   /**
-   * Answer to a request without TLS. Redirects: to https on the same host.
+   * Answer to a request without TLS. Redirects: to https.
    */
   http?: 'Closed' | 'Redirects' | 'Open';
   /**
