@@ -3,6 +3,7 @@ import {
   CONFIG_MAP_SCHEMA, LEASE_SCHEMA, NAMESPACE_SCHEMA, SECRET_SCHEMA, SERVICE_ACCOUNT_SCHEMA, readOnlySchema,
 } from './core-schemas.ts';
 import { EVENT_KINDS } from './event-kinds.ts';
+import { INGRESS_KIND } from './ingress-kind.ts';
 import { servedKind } from './kinds.ts';
 import type { ServedKind } from './kinds.ts';
 import { isJsonObject, memberObject, sameJson } from './object.ts';
@@ -145,6 +146,7 @@ export const CORE_KINDS: readonly ServedKind[] = [
     check: leaseErrors,
   }),
   ...EVENT_KINDS,
+  INGRESS_KIND,
   {
     ...readOnly('apiextensions.k8s.io', 'customresourcedefinitions', 'CustomResourceDefinition', 'Defines a kind.', [
       column('Created At', 'When it was loaded.', (object) => object.metadata.creationTimestamp),

@@ -42,7 +42,8 @@ const TYPE_META = {
 
 export const OBJECT_META_NAME = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 
-function topLevel(properties: Record<string, Schema>, description: string, required: string[] = []): Schema {
+/** A kind at the top of a document: its own members beside those every object has. */
+export function topLevel(properties: Record<string, Schema>, description: string, required: string[] = []): Schema {
   return record({ ...TYPE_META, metadata: OBJECT_META, ...properties }, description, required);
 }
 

@@ -26,7 +26,7 @@ export function createObject(context: WriteContext, request: WriteRequest, body:
   }
   const { status: _status, ...withoutStatus } = prepared;
   const object = {
-    ...(kind.custom && kind.hasStatus ? withoutStatus : prepared),
+    ...(kind.hasStatus ? withoutStatus : prepared),
     metadata: {
       ...given,
       name,

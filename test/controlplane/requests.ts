@@ -277,6 +277,31 @@ const EVENTING: ApiRequestCase[] = [
   { name: 'an event in another namespace than its object', method: 'POST', path: EVENTS, body: { ...EVENT, metadata: { name: 'one.3' }, regarding: { ...EVENT.regarding, namespace: 'default' } }, compare: reasonOnly },
 ];
 
+const INGRESSES = `/apis/networking.k8s.io/v1/namespaces/${NAMESPACE}/ingresses`;
+const WEB = { service: { name: 'web', port: { number: 80 } } };
+const everyPath = { http: { paths: [{ path: '/', pathType: 'Prefix', backend: WEB }] } };
+const ingress = (name: string, spec: object, rest: object = {}): object => ({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name }, spec, ...rest });
+const SHOP = { ingressClassName: 'nginx', tls: [{ hosts: ['shop.example.com'], secretName: 'shop' }], rules: [{ host: 'shop.example.com', ...everyPath }] };
+
+const INGRESS: ApiRequestCase[] = [
+  { name: 'what there is of networking', method: 'GET', path: '/apis/networking.k8s.io/v1', compare: (body) => (body as { resources: { name: string; shortNames?: string[]; verbs: string[] }[] }).resources.filter(({ name }) => name.startsWith('ingresses')).map(({ name, shortNames, verbs }) => [name, shortNames, verbs.toSorted()]) },
+  { name: 'an ingress, with a status that is not taken', method: 'POST', path: INGRESSES, body: ingress('shop', SHOP, { status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } } }) },
+  { name: 'its status is written', method: 'PATCH', path: `${INGRESSES}/shop/status`, headers: MERGE, body: { spec: { ingressClassName: 'other' }, status: { loadBalancer: { ingress: [{ ip: '192.0.2.7', ports: [{ port: 8443, protocol: 'TCP' }] }, { hostname: 'lb.example.com' }] } } } },
+  { name: 'a status with an address that is none', method: 'PATCH', path: `${INGRESSES}/shop/status`, headers: MERGE, body: { status: { loadBalancer: { ingress: [{ ip: 'lb.example.com' }] } } } },
+  { name: 'its spec is written, and not its status', method: 'PATCH', path: `${INGRESSES}/shop`, headers: STRATEGIC, body: { spec: { tls: [{ secretName: 'all' }] }, status: { loadBalancer: {} } } },
+  { name: 'an ingress with a default backend only', method: 'POST', path: INGRESSES, body: ingress('rest', { defaultBackend: WEB }) },
+  { name: 'an ingress of four hosts', method: 'POST', path: INGRESSES, body: ingress('many', { rules: ['a', 'b', '*.c', 'd'].map((host) => ({ host: `${host}.example.com`, ...everyPath })) }) },
+  { name: 'ingresses as a table', method: 'GET', path: INGRESSES, headers: TABLE },
+  { name: 'an ingress that lets nothing in', method: 'POST', path: INGRESSES, body: ingress('none', {}) },
+  { name: 'an ingress for an address', method: 'POST', path: INGRESSES, body: ingress('address', { rules: [{ host: '192.0.2.1', ...everyPath }] }) },
+  { name: 'an ingress for a host that is none', method: 'POST', path: INGRESSES, body: ingress('odd', { tls: [{ hosts: ['a_b'] }], rules: [{ host: 'x.*.example.com', ...everyPath }] }) },
+  { name: 'an ingress of an unknown kind of path', method: 'POST', path: INGRESSES, body: ingress('kind', { rules: [{ http: { paths: [{ path: '/', pathType: 'Regex', backend: WEB }] } }] }) },
+  { name: 'an ingress without a kind of path', method: 'POST', path: INGRESSES, body: ingress('nokind', { rules: [{ http: { paths: [{ path: '/', backend: WEB }] } }] }) },
+  { name: 'an ingress of a path that goes up', method: 'POST', path: INGRESSES, body: ingress('up', { rules: [{ http: { paths: [{ path: '/a/../b', pathType: 'Prefix', backend: WEB }, { path: 'b', pathType: 'Exact', backend: WEB }] } }] }) },
+  { name: 'an ingress that leads nowhere', method: 'POST', path: INGRESSES, body: ingress('nowhere', { defaultBackend: {}, rules: [{ http: { paths: [{ path: '/', pathType: 'Prefix', backend: { service: { name: 'web' } } }] } }] }) },
+  { name: 'an ingress is deleted', method: 'DELETE', path: `${INGRESSES}/rest` },
+];
+
 const ENDING: ApiRequestCase[] = [
   { name: 'delete a collection', method: 'DELETE', path: `${WIDGETS}?fieldSelector=metadata.name%3Dloose` },
   { name: 'the collection is gone', method: 'GET', path: `${WIDGETS}/loose` },
@@ -285,5 +310,5 @@ const ENDING: ApiRequestCase[] = [
 
 /** The table: sent in this order to a fresh server that knows the Widget CRD. */
 export const REQUESTS: readonly ApiRequestCase[] = [
-  ...DISCOVERY, ...NAMESPACES, ...CREATING, ...EDGES, ...UPDATING, ...PATCHING, ...LISTING, ...WATCHING, ...DELETING, ...OWNING, ...BUILT_IN, ...EVENTING, ...ENDING,
+  ...DISCOVERY, ...NAMESPACES, ...CREATING, ...EDGES, ...UPDATING, ...PATCHING, ...LISTING, ...WATCHING, ...DELETING, ...OWNING, ...BUILT_IN, ...EVENTING, ...INGRESS, ...ENDING,
 ];
