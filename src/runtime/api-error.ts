@@ -4,7 +4,10 @@ import type { KindRef, ObjectRef } from '../api/object.ts';
 export interface ApiErrorInit {
   /** HTTP status, or 0 when there was no answer. */
   status: number;
-  /** The machine word of the answer (`NotFound`, `Conflict`), or `Timeout` / `NetworkError` without one. */
+  /**
+   * The machine word of the answer (`NotFound`, `Conflict`); without one `NotServed` for a kind the API server does not
+   * have, `BadAnswer` for one that is not of the Kubernetes API, `Timeout` or `NetworkError` for none.
+   */
   reason: string;
   /** What a person reads; carries the request's verb and object. */
   message: string;
@@ -33,8 +36,10 @@ export class ApiError extends Error {
 const is = (error: unknown, status: number, reason?: string): boolean =>
   error instanceof ApiError && error.status === status && (reason === undefined || error.reason === reason);
 
-/** The object, or the kind itself, is not there. */
-export const isNotFound = (error: unknown): boolean => is(error, 404);
+/** The API server says that the object is not there. Nobody else's 404 counts: a freeze that a proxy does not know would be none. */
+export const isNotFound = (error: unknown): boolean => is(error, 404, 'NotFound');
+/** The API server has no such kind: its definition is not installed. */
+export const isNotServed = (error: unknown): boolean => is(error, 404, 'NotServed');
 /** The object changed since it was read: read again. */
 export const isConflict = (error: unknown): boolean => is(error, 409) && !isAlreadyExists(error);
 /** An object of that name is already there. */

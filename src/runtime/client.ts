@@ -1,7 +1,7 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { KindRef, KubeObject, ObjectRef } from '../api/object.ts';
 import type { RuntimeMetrics } from '../telemetry/runtime-metrics.ts';
-import { describeRequest, isGone, isNotFound } from './api-error.ts';
+import { describeRequest, isGone, isNotFound, isNotServed } from './api-error.ts';
 import { createAuthenticator } from './auth.ts';
 import type { Authenticator } from './auth.ts';
 import { systemClock } from './clock.ts';
@@ -13,7 +13,7 @@ import { createTransport } from './transport.ts';
 import { openWatch } from './watch.ts';
 import type { WatchEvent, WatchOptions } from './watch.ts';
 
-export { ApiError, isAlreadyExists, isConflict, isForbidden, isGone, isInvalid, isNotFound } from './api-error.ts';
+export { ApiError, isAlreadyExists, isConflict, isForbidden, isGone, isInvalid, isNotFound, isNotServed } from './api-error.ts';
 export type { WatchEvent, WatchOptions } from './watch.ts';
 
 /** Options every request takes. */
@@ -218,7 +218,7 @@ export function createClient(access: Access, options: ClientOptions): Client {
         const found = await requester.json<{ resources?: { name: string }[] }>({ verb: 'discover', method: 'GET', path: kind.group === '' ? `/api/${kind.version}` : `/apis/${apiVersionOf(kind)}`, description: `discover ${apiVersionOf(kind)}`, ...how, repeat: 'lost' });
         return found.resources?.some((resource) => resource.name === kind.plural) ?? false;
       } catch (error) {
-        if (isNotFound(error)) return false;
+        if (isNotFound(error) || isNotServed(error)) return false;
         throw error;
       }
     },

@@ -46,6 +46,7 @@ const MAX_TRIES = 5;
 const RETRY_BACKOFF = { baseMs: 100, maxMs: 5_000 };
 /** A server that asks for a longer wait is left to the caller's own back-off: a worker must not sleep for an hour. */
 const MAX_RETRY_AFTER_MS = 30_000;
+const NOT_KUBERNETES = 'what answers is not a Kubernetes API';
 
 export function createRequester(transport: Transport, options: RequesterOptions): Requester {
   const { clock, metrics } = options;
@@ -121,13 +122,13 @@ function parse<T>(body: string, description: string): T {
     return JSON.parse(body) as T;
   } catch {
     // The text is not quoted: it may hold a Secret.
-    throw new ApiError({ status: 0, reason: 'BadAnswer', message: `${description}: the answer is not JSON; is the address of the API server right?` });
+    throw new ApiError({ status: 0, reason: 'BadAnswer', message: `${description}: ${NOT_KUBERNETES}` });
   }
 }
 
 /** The ApiError for an answer of 300 and above, from its `Status` body when it has one. `now` is epoch milliseconds. */
 export function errorFrom(answer: HttpAnswer, description: string, now: number): ApiError {
-  const status = readStatus(answer.body);
+  const status = readStatus(answer.body) ?? withoutStatus(answer);
   const retryAfterMs = readRetryAfter(answer.headers['retry-after'], now) ?? (typeof status.details?.retryAfterSeconds === 'number' ? status.details.retryAfterSeconds * 1000 : undefined);
   return new ApiError({
     status: answer.status,
@@ -143,10 +144,17 @@ interface StatusBody {
   details?: { retryAfterSeconds?: number };
 }
 
-function readStatus(body: string): StatusBody {
+/** What an answer says that is no Status: where the way to the API server leads elsewhere, or ends at a path it does not have. */
+function withoutStatus({ status, headers }: HttpAnswer): StatusBody {
+  if (headers['content-type']?.includes('html') === true) return { reason: 'BadAnswer', message: NOT_KUBERNETES };
+  // In plain text, as every server of Go answers for a path it does not have.
+  return status === 404 ? { reason: 'NotServed', message: 'the API server does not have this kind' } : {};
+}
+
+function readStatus(body: string): StatusBody | undefined {
   try {
     const parsed: unknown = JSON.parse(body);
-    if (typeof parsed !== 'object' || parsed === null || !('kind' in parsed) || parsed.kind !== 'Status') return {};
+    if (typeof parsed !== 'object' || parsed === null || !('kind' in parsed) || parsed.kind !== 'Status') return undefined;
     const { reason, message, details } = parsed as Record<string, unknown>;
     return {
       ...(typeof reason === 'string' && reason !== '' ? { reason } : {}),
@@ -154,7 +162,7 @@ function readStatus(body: string): StatusBody {
       ...(typeof details === 'object' && details !== null ? { details: details as { retryAfterSeconds?: number } } : {}),
     };
   } catch {
-    return {};
+    return undefined;
   }
 }
 

@@ -196,7 +196,7 @@ async function* readLines({ response, touch, finish, failure }: Exchange, descri
 
 function networkError(description: string, cause: unknown, reusedSocket: boolean): ApiError {
   if (cause instanceof ApiError) return cause;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : cause instanceof Error ? cause.name : 'unknown';
+  const { code, name } = Object(cause) as Partial<NodeJS.ErrnoException>;
   const reason = reusedSocket && code === 'ECONNRESET' ? 'StaleConnection' : 'NetworkError';
-  return new ApiError({ status: 0, reason, message: `${description}: no answer from the API server (${code})`, cause });
+  return new ApiError({ status: 0, reason, message: `${description}: no answer from the API server (${code ?? name ?? 'unknown'})`, cause });
 }

@@ -96,6 +96,21 @@ describe('the client', () => {
     expect(error.message).toBe(`create Widget shop/a: because so (HTTP ${status})`);
   });
 
+  test.each([
+    { what: 'a proxy that knows no such page', answer: { headers: { 'content-type': 'text/html; charset=utf-8' }, body: '<h1>Not Found</h1>' }, says: 'what answers is not a Kubernetes API' },
+    { what: 'an API server without the kind', answer: { headers: { 'content-type': 'text/plain' }, body: '404 page not found\n' }, says: 'the API server does not have this kind' },
+  ])('a 404 of $what does not mean that the object is not there: no freeze, no hold would follow from it', async ({ answer, says }) => {
+    const requests: [string, () => Promise<unknown>][] = [
+      ['get Widget shop/a', () => client.get(WIDGET, { namespace: 'shop', name: 'a' })],
+      ['delete Widget shop/a', () => client.delete(WIDGET, { namespace: 'shop', name: 'a' })],
+      ['list widgets', () => client.list(WIDGET)],
+    ];
+    for (const [description, send] of requests) {
+      server.inject({ status: 404, ...answer });
+      expect((await errorOf(send())).message).toBe(`${description}: ${says} (HTTP 404)`);
+    }
+  });
+
   test('AlreadyExists is not taken for a conflict of versions', async () => {
     await client.create(WIDGET, widget('a'));
     expect(isConflict(await errorOf(client.create(WIDGET, widget('a'))))).toBe(false);
