@@ -80,6 +80,11 @@ export interface StoreReader {
   fingerprint(table: TableAddress, where: Predicate): Promise<{ rows: number; sum: string }>;
   /** How many rows a guard with this predicate keeps; where the budget ran out `exact` is false and `rows` a lower bound. */
   countKept(table: TableAddress, where: Predicate, options: { budgetMs: number }): Promise<{ rows: number; exact: boolean }>;
+  /**
+   * The standing holds that protect rows of each table, in the order of the tables, with the items that do: those that name
+   * it, a part of it, or what it is a part of. All of an item's predicate holds in the whole table.
+   */
+  holdsOn(tables: TableAddress[]): Promise<StoreHold[][]>;
   /** Which of a hold's items keep their whole table because the store cannot understand them there, and why. Names no value. */
   misread(items: StoreHold['items']): Promise<{ table: TableAddress; because: string }[]>;
   /** Plans a purge: closure over foreign keys, order, method, refusals, forecast. Changes nothing. */

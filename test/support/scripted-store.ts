@@ -105,6 +105,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
         if (script.kept instanceof Error) throw script.kept;
         return script.kept;
       },
+      holdsOn: async (tables) => tables.map(({ schema, name }) => (script.fence?.holds ?? []).map((hold) => ({ ...hold, items: hold.items.filter(({ table }) => table.schema === schema && table.name === name) })).filter(({ items }) => items.length > 0)),
       misread: async () => script.misread,
       async planPurge() {
         told('planPurge');

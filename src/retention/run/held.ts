@@ -19,10 +19,11 @@ export async function fingerprintHeld(run: PurgeRun, store: DataStore, request: 
   const reader = await connections.reader(store, store.spec.credentials.verify ? 'verify' : 'observe', signal);
   try {
     const planned = new Set(run.spec.plan.steps.map((step) => step.collection));
-    const standing = (await reader.fence())?.holds ?? [];
+    const rules = request.rules.filter(({ collection }) => planned.has(collection));
+    const standing = await reader.holdsOn(rules.map(({ table }) => table));
     const held: HeldFingerprint[] = [];
-    for (const rule of request.rules.filter(({ collection }) => planned.has(collection))) {
-      const holds = standing.filter((hold) => itemsOf(hold, rule).length > 0);
+    for (const [index, rule] of rules.entries()) {
+      const holds = standing[index] ?? [];
       if (holds.length === 0) continue;
       const seen = await fingerprint(holds, rule, reader);
       const comparable = seen !== undefined && holds.length <= MOST_HOLDS;
@@ -36,15 +37,19 @@ export async function fingerprintHeld(run: PurgeRun, store: DataStore, request: 
 
 /**
  * The same rows again: those of the holds that were in force before, whatever was put or released since. A collection
- * of which one of them is gone is left out; who released it says why rows of it may be missing.
+ * of which one of them is gone is left out: it was released, or what it names is no part of the collection any more, as a
+ * partition that was detached.
  */
 export async function fingerprintSame(before: readonly HeldFingerprint[], request: PurgeRequest, reader: StoreReader): Promise<HeldFingerprint[]> {
-  const standing = (await reader.fence())?.holds ?? [];
-  const held: HeldFingerprint[] = [];
-  for (const { collection, holds = [] } of before) {
+  const known = before.flatMap(({ collection, holds = [] }) => {
     const rule = request.rules.find((candidate) => candidate.collection === collection);
-    const same = standing.filter(({ uid }) => holds.includes(uid));
-    if (!rule || same.length === 0 || same.length < holds.length) continue;
+    return rule ? [{ collection, holds, rule }] : [];
+  });
+  const standing = await reader.holdsOn(known.map(({ rule }) => rule.table));
+  const held: HeldFingerprint[] = [];
+  for (const [index, { collection, holds, rule }] of known.entries()) {
+    const same = (standing[index] ?? []).filter(({ uid }) => holds.includes(uid));
+    if (same.length === 0 || same.length < holds.length) continue;
     const seen = await fingerprint(same, rule, reader);
     if (seen) held.push({ collection, ...seen, holds });
   }
@@ -74,13 +79,9 @@ export function compareHeld(before: readonly HeldFingerprint[], after: readonly 
 /** Undefined where there are too many rows to look at: the statements that delete keep them all the same, so a run need not wait for this. */
 async function fingerprint(holds: readonly StoreHold[], rule: CollectionRule, reader: StoreReader): Promise<{ rows: number; sum: string } | undefined> {
   try {
-    return await reader.fingerprint(rule.table, anyOf(holds.flatMap((hold) => itemsOf(hold, rule)).map(({ predicate }) => predicate)));
+    return await reader.fingerprint(rule.table, anyOf(holds.flatMap(({ items }) => items.map(({ predicate }) => predicate))));
   } catch (error) {
     if (error instanceof StoreError && error.reason === 'LimitReached') return undefined;
     throw error;
   }
-}
-
-function itemsOf({ items }: StoreHold, { table }: CollectionRule): StoreHold['items'] {
-  return items.filter((item) => item.table.schema === table.schema && item.table.name === table.name);
 }

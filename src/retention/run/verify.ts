@@ -101,7 +101,7 @@ async function verifyReplicas(run: PurgeRun, store: DataStore, request: PurgeReq
 }
 
 function problemOf({ counts, residual, unseen }: Recount, held: { missing?: string } | undefined): Verdict['problem'] {
-  if (held?.missing) return { reason: 'HeldRowsMissing', message: `${held.missing}; find out who deleted them, the run stopped and issues no certificate` };
+  if (held?.missing) return { reason: 'HeldRowsMissing', message: `${held.missing}; find out who deleted them, or detached a partition with them, the run stopped and issues no certificate` };
   // Not counted is not zero.
   if (unseen) return { reason: 'Failed', message: `${unseen} could not be counted again: it is no longer declared, found or due; what was deleted is in the audit log` };
   if (residual === 0) return undefined;

@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.ts';
 import type { Predicate, TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
-import { scanKept } from './kept.ts';
+import { keptApart, scanKept } from './kept.ts';
 import { longestStatementMs } from './settings.ts';
 
 /**
@@ -15,10 +15,15 @@ export async function readFingerprint(connection: Connection, address: TableAddr
   let count = 0;
   let total = 0n;
   const select = 'count(*)::text AS rows, coalesce(sum(hashtextextended("t"::text, 0)::numeric), 0)::text AS sum';
-  const complete = await scanKept<{ rows: string; sum: string }>(connection, address, where, { select, budgetMs, partly: false }, ({ rows, sum }) => {
+  const add = ({ rows, sum }: { rows: string; sum: string }): void => {
     count += Number(rows);
     total += BigInt(sum);
-  });
+  };
+  const apart = await keptApart(connection, address, where);
+  let complete = true;
+  for (const part of apart ?? [address]) {
+    complete &&= await scanKept(connection, part, where, { select, budgetMs: budgetMs / (apart?.length ?? 1), partly: false, only: apart !== undefined }, add);
+  }
   if (!complete) {
     throw new StoreError('LimitReached', `DataStore ${connection.target.name}: the held rows of ${address.schema}.${address.name} could not be read in ${Math.round(budgetMs / 1000)} s; an index on the columns the hold names shortens it.`);
   }

@@ -21,6 +21,8 @@ interface Kept {
   condition: (parameters: Parameters) => string;
   /** The condition is the bare predicate, for which the server may take an index. */
   bare: boolean;
+  /** Every row is kept, because the predicate cannot be understood here. */
+  misread: boolean;
 }
 
 async function resolveKept(connection: Connection, address: TableAddress, where: Predicate): Promise<Kept> {
@@ -28,10 +30,10 @@ async function resolveKept(connection: Connection, address: TableAddress, where:
   const table = lookup(address);
   const { readable } = await checkLiterals(connection, [{ predicate: where, table }], lookup);
   // As when rows are deleted: what cannot be understood keeps all of them.
-  if (unreadableGuard(asGuard(where), table, { lookup, readable }) !== undefined) return { table, condition: () => 'TRUE', bare: false };
+  if (unreadableGuard(asGuard(where), table, { lookup, readable }) !== undefined) return { table, condition: () => 'TRUE', bare: false, misread: true };
   const context: CompileContext = { table, alias, lookup, readable };
   const bare = neverUnknown(where, table);
-  return { table, bare, condition: (parameters) => (bare ? compilePredicate(where, context, parameters) : notFalse(compilePredicate(where, context, parameters))) };
+  return { table, bare, misread: false, condition: (parameters) => (bare ? compilePredicate(where, context, parameters) : notFalse(compilePredicate(where, context, parameters))) };
 }
 
 /** Whether no row makes a predicate unknown; false also where that is not looked into. */
@@ -55,32 +57,49 @@ function neverUnknown(predicate: Predicate, table: ResolvedTable): boolean {
 }
 
 /**
+ * The tables of which the kept rows are to be read one by one, so that they are those the statements that delete keep:
+ * an inheritance child may have the column that its parent lacks, and then keeps fewer than all. Undefined: the table
+ * as it was named will do, which needs no right on its parts.
+ */
+export async function keptApart(connection: Connection, address: TableAddress, where: Predicate): Promise<TableAddress[] | undefined> {
+  const { table, misread } = await resolveKept(connection, address, where);
+  if (!misread || table.kind !== 'Table') return undefined;
+  const { rows } = await connection.query<TableAddress>(
+    `WITH RECURSIVE family(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid)
+     SELECT n.nspname AS schema, c.relname AS name FROM family f JOIN pg_class c ON c.oid = f.oid JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2`,
+    [table.oid],
+  );
+  return rows.length > 1 ? rows : undefined;
+}
+
+/**
  * Reads the rows a guard keeps, in one snapshot: by one statement that may use an index, where there may be one, else in
  * runs of pages. `select` is a list of aggregates that can be added up.
  *
  * @param partly a lower bound is of use too. One statement gives none, so it then gets only half of the time.
+ * @param only without partitions and inheritance children
  * @returns false when the time ran out; what was taken is then a lower bound
  */
 export async function scanKept<Row extends object>(
   connection: Connection,
   address: TableAddress,
   where: Predicate,
-  { select, budgetMs, partly }: { select: string; budgetMs: number; partly: boolean },
+  { select, budgetMs, partly, only = false }: { select: string; budgetMs: number; partly: boolean; only?: boolean },
   take: (row: Row) => void,
 ): Promise<boolean> {
   const { table, condition, bare } = await resolveKept(connection, address, where);
   const all = (rows: readonly Row[]): void => rows.forEach(take);
   if (bare) {
-    const rows = await readAtOnce<Row>(connection, table, { select, condition, budgetMs: partly ? budgetMs / 2 : budgetMs });
+    const rows = await readAtOnce<Row>(connection, table, { select, condition, budgetMs: partly ? budgetMs / 2 : budgetMs, only });
     if (rows) all(rows);
     if (rows || !partly) return rows !== undefined;
   }
-  return scanInStripes<Row>(connection, table, { alias, budgetMs: bare ? budgetMs / 2 : budgetMs }, (from, pages, parameters) => `SELECT ${select} FROM ${from} WHERE ${pages} AND ${condition(parameters)}`, all);
+  return scanInStripes<Row>(connection, table, { alias, budgetMs: bare ? budgetMs / 2 : budgetMs, only }, (from, pages, parameters) => `SELECT ${select} FROM ${from} WHERE ${pages} AND ${condition(parameters)}`, all);
 }
 
-async function readAtOnce<Row extends object>(connection: Connection, table: ResolvedTable, how: { select: string; condition: Kept['condition']; budgetMs: number }): Promise<Row[] | undefined> {
+async function readAtOnce<Row extends object>(connection: Connection, table: ResolvedTable, how: { select: string; condition: Kept['condition']; budgetMs: number; only: boolean }): Promise<Row[] | undefined> {
   const parameters = new Parameters();
-  const text = `SELECT ${how.select} FROM ${quoteTable(table)} AS "${alias}" WHERE ${how.condition(parameters)}`;
+  const text = `SELECT ${how.select} FROM ${how.only ? 'ONLY ' : ''}${quoteTable(table)} AS "${alias}" WHERE ${how.condition(parameters)}`;
   try {
     const { rows } = await connection.transaction(async () => {
       await connection.query(`SET LOCAL statement_timeout = ${Math.max(1, Math.floor(how.budgetMs))}`);

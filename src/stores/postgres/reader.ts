@@ -9,6 +9,7 @@ import { readHistogram } from './histogram.ts';
 import { readClock, readIdentity, readSessions } from './identity.ts';
 import { readInventory } from './inventory.ts';
 import { countKept, readMisread } from './kept.ts';
+import { readHoldsOn } from './holds-on.ts';
 import { planPurge } from './planning.ts';
 import { hasReached, readPosition } from './position.ts';
 
@@ -28,6 +29,7 @@ export function createReader(connection: Connection): StoreReader {
     histogram: (table, time, options) => serial(() => readHistogram(connection, table, time, options)),
     fingerprint: (table, where) => serial(() => readFingerprint(connection, table, where)),
     countKept: (table, where, options) => serial(() => countKept(connection, table, where, options)),
+    holdsOn: (tables) => serial(() => readHoldsOn(connection, tables)),
     misread: (items) => serial(() => readMisread(connection, items)),
     planPurge: (request) => serial(() => planPurge(connection, request)),
     explain: (request) => serial(() => explainPurge(connection, request)),

@@ -15,6 +15,8 @@ export interface ScanOptions {
   budgetMs: number;
   /** Wall time to aim at for one statement; shorter ones give a better lower bound, longer ones cost less. */
   targetMs?: number;
+  /** Without partitions and inheritance children. */
+  only?: boolean;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function scanInStripes<Row extends object>(
       const parameters = new Parameters();
       // A foreign table has no pages of ours; it is read in one go.
       const where = foreign ? 'TRUE' : `${alias}.ctid >= ${parameters.add(`(${from},0)`, 'tid')} AND ${alias}.ctid < ${parameters.add(`(${from + run},0)`, 'tid')}`;
-      const text = statement(`${quoteTable(table)} AS ${alias}`, where, parameters);
+      const text = statement(`${options.only === true ? 'ONLY ' : ''}${quoteTable(table)} AS ${alias}`, where, parameters);
       const started = performance.now();
       await connection.query(`SET LOCAL statement_timeout = ${remaining}`);
       take((await connection.query<Row>(text, parameters.values)).rows);

@@ -112,9 +112,14 @@ function unreadableValues(predicates: readonly Predicate[], table: ResolvedTable
 
 /** The holds on a table as guards. A hold on a partition or an inheritance child protects in the whole table. */
 export function holdGuards(table: TableAddress, topology: Topology, holds: readonly StoreHold[]): Guard[] {
+  return holdsOn(table, topology, holds).flatMap(({ name, items }) => items.map((item): Guard => ({ kind: 'Hold', name, predicate: item.predicate })));
+}
+
+/** The holds that protect rows of a table, each with the items that do. */
+export function holdsOn(table: TableAddress, topology: Topology, holds: readonly StoreHold[]): StoreHold[] {
   const family = new Set([table, topology.root(table), ...topology.leaves(table)].map(tableKey));
   const covers = (held: TableAddress): boolean => [held, topology.root(held), ...topology.leaves(held)].some((part) => family.has(tableKey(part)));
-  return holds.flatMap((hold) => hold.items.filter((item) => covers(item.table)).map((item): Guard => ({ kind: 'Hold', name: hold.name, predicate: item.predicate })));
+  return holds.map((hold) => ({ ...hold, items: hold.items.filter((item) => covers(item.table)) })).filter(({ items }) => items.length > 0);
 }
 
 /** The target of one collection. @throws StoreError `NotFound` */
