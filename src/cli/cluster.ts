@@ -22,15 +22,27 @@ export async function findCluster({ kubeconfig, context }: ClusterWanted, env: N
     const pod = clusterOfPod(env);
     if (pod) return pod;
   }
-  const config = await read(kubeconfig);
-  const file = kubeconfig === undefined ? 'the kubeconfig' : `--kubeconfig ${kubeconfig}`;
+  const file = kubeconfig === undefined ? standard(env) : `--kubeconfig ${kubeconfig}`;
+  const config = await read(kubeconfig, file);
   if (context !== undefined) {
     if (!config.getContextObject(context)) throw new CliError(`--context ${context}: ${file} has no such context; it has ${listed(config.getContexts().map(({ name }) => name))}`);
     config.setCurrentContext(context);
   }
-  if (!config.getCurrentCluster()) throw new CliError(`${file}: its current context names no cluster; choose a context with --context`);
-  const namespace = config.getContextObject(config.getCurrentContext())?.namespace;
-  return { access: config, ...(namespace ? { namespace } : {}) };
+  const cluster = config.getCurrentCluster();
+  if (!cluster) throw new CliError(`${file}: its current context names no cluster; choose a context with --context`);
+  const current = config.getCurrentContext();
+  if (!isAddress(cluster.server)) throw new CliError(`${file}: the server of cluster ${cluster.name}, which context ${current} names, is no address; write https://HOST:PORT`);
+  const namespace = config.getContextObject(current)?.namespace;
+  return { access: config, server: cluster.server, from: `context ${current} of ${file}`, ...(namespace ? { namespace } : {}) };
+}
+
+/** The kubeconfig that is read when none is given. */
+function standard({ KUBECONFIG, HOME = '~' }: NodeJS.ProcessEnv): string {
+  return KUBECONFIG ? `KUBECONFIG=${KUBECONFIG}` : path.join(HOME, '.kube', 'config');
+}
+
+function isAddress(server: unknown): boolean {
+  return typeof server === 'string' && URL.canParse(server) && /^https?:$/.test(new URL(server).protocol);
 }
 
 /** The cluster this process is a pod of; undefined outside of one, or where a kubeconfig goes before it. */
@@ -39,8 +51,11 @@ function clusterOfPod(env: NodeJS.ProcessEnv): Cluster | undefined {
   const dir = env['DATAWARD_SERVICE_ACCOUNT_DIR'] ?? SERVICE_ACCOUNT_DIR;
   if (!host || env['KUBECONFIG'] || (home && existsSync(path.join(home, '.kube', 'config'))) || !existsSync(path.join(dir, 'token'))) return undefined;
   const namespaceFile = path.join(dir, 'namespace');
+  const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
   return {
-    access: serviceAccount({ server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`, dir, clock: systemClock }),
+    access: serviceAccount({ server, dir, clock: systemClock }),
+    server,
+    from: `the service account of this pod, in ${dir}`,
     ...(existsSync(namespaceFile) ? { namespace: readFileSync(namespaceFile, 'utf8').trim() } : {}),
   };
 }
@@ -48,8 +63,7 @@ function clusterOfPod(env: NodeJS.ProcessEnv): Cluster | undefined {
 /** Where the client library points when it found no kubeconfig at all; nobody's API server has been there for years. */
 const NOWHERE = 'http://localhost:8080';
 
-async function read(kubeconfig: string | undefined): Promise<KubeConfig> {
-  const file = kubeconfig === undefined ? 'the kubeconfig' : `--kubeconfig ${kubeconfig}`;
+async function read(kubeconfig: string | undefined, file: string): Promise<KubeConfig> {
   if (kubeconfig !== undefined && !existsSync(kubeconfig)) throw new CliError(`${file}: there is no such file`);
   // Loaded here and nowhere else: a pod, which reads no kubeconfig, does without its 70 MB.
   const library = await import('@kubernetes/client-node');
@@ -68,7 +82,7 @@ function whyUnreadable(error: unknown): string {
   const { code, path: file } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return `there is no file ${file}`;
   if (code !== undefined) return `cannot be read (${code})`;
-  return 'is not a kubeconfig';
+  return 'is not a kubeconfig, which is YAML of kind Config; name another with --kubeconfig or KUBECONFIG';
 }
 
 const listed = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));

@@ -59,6 +59,10 @@ export interface ClusterFlags {
 /** A way into a cluster. */
 export interface Cluster {
   access: Access;
+  /** Address of its API server. */
+  server: string;
+  /** What named it, for messages: `context here of ~/.kube/config`. */
+  from: string;
   /** Of the kubeconfig's context, or of the pod. */
   namespace?: string;
 }

@@ -3,7 +3,8 @@ import type { Reason } from '../api/reasons.ts';
 import { ConfigError } from '../config.ts';
 import { failureOf } from '../connect/failures.ts';
 import { ApiError } from '../runtime/client.ts';
-import { CliError, EXIT, type ExitCode } from './context.ts';
+import { CliError, EXIT, type Cluster, type ExitCode } from './context.ts';
+import { fromApi } from './explain-api.ts';
 
 /** How a command that threw ends: what stderr says, if not said already, and the exit code. */
 export interface Ending {
@@ -21,19 +22,21 @@ export function exitOfFailure(reason: Reason): ExitCode {
 /**
  * Says what went wrong in a sentence for the person at the keyboard. A stack helps nobody there and is left to the
  * operator's log; `DATAWARD_DEBUG=1` shows it to whoever reports a fault.
+ *
+ * @param asked the cluster the command talked to, if it found one
  */
-export function explain(error: unknown, env: NodeJS.ProcessEnv): Ending {
+export function explain(error: unknown, env: NodeJS.ProcessEnv, asked?: Cluster): Ending {
   // Commander has said it.
   if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? EXIT.fine : EXIT.input };
   const debug = env['DATAWARD_DEBUG'] !== undefined && error instanceof Error ? `\n${error.stack}` : '';
-  const { message, exitCode } = wordsFor(error);
+  const { message, exitCode } = wordsFor(error, asked);
   return { message: `${message}${debug}`, exitCode };
 }
 
-function wordsFor(error: unknown): { message: string; exitCode: ExitCode } {
+function wordsFor(error: unknown, asked: Cluster | undefined): { message: string; exitCode: ExitCode } {
   if (error instanceof CliError) return { message: error.message, exitCode: error.exitCode };
   if (error instanceof ConfigError) return { message: error.message, exitCode: EXIT.input };
-  if (error instanceof ApiError) return fromApi(error);
+  if (error instanceof ApiError) return fromApi(error, asked);
   const failure = failureOf(error);
   if (failure.reason !== 'InternalError') return { message: failure.message, exitCode: exitOfFailure(failure.reason) };
   const { code, path, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { code: undefined, path: undefined, message: String(error) };
@@ -54,10 +57,3 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens on this address; choose another port, or 0 for any free one',
   EADDRNOTAVAIL: 'this machine does not have this address',
 };
-
-function fromApi({ status, message }: ApiError): { message: string; exitCode: ExitCode } {
-  if (status === 401) return { message: `${message}; the API server does not know the user of the kubeconfig, sign in again`, exitCode: EXIT.input };
-  if (status === 409) return { message: `${message}; it changed meanwhile, look at it and try again`, exitCode: EXIT.input };
-  if (status >= 400 && status < 500 && status !== 429) return { message, exitCode: EXIT.input };
-  return { message, exitCode: EXIT.unreachable };
-}

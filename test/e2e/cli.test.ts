@@ -86,7 +86,7 @@ describe('status', () => {
   test.each<{ what: string; change: (config: KubeConfig) => Promise<void>; code: number; says: RegExp }>([
     { what: 'a server that is down', change: async (config) => withCluster(config, { server: `https://127.0.0.1:${await freePort()}` }), code: 3, says: /no answer from the API server \(ECONNREFUSED\)/ },
     { what: 'an authority that did not sign the server', change: async (config) => withCluster(config, { caData: Buffer.from((await createTestCa()).pem).toString('base64') }), code: 3, says: /no answer from the API server \([A-Z_]*(SIGNATURE|SELF_SIGNED)[A-Z_]*\)/ },
-    { what: 'a token nobody knows', change: async (config) => withToken(config, 'nobody'), code: 2, says: /does not know the user of the kubeconfig, sign in again/ },
+    { what: 'a token nobody knows', change: async (config) => withToken(config, 'nobody'), code: 2, says: /does not know this user: sign in again/ },
   ])('with a kubeconfig of $what ends with $code and one sentence, without the token', async ({ change, code, says }) => {
     const file = await kubeconfigWith(stage.alice.kubeconfig, folder, change);
     // The system's own errors are those of the process: a test's are from another realm.
