@@ -12,6 +12,8 @@ export interface OperatorConfig {
   listen: { host: string; port: number };
   /** The operator's own switch: everything is measured, nothing is destroyed. */
   frozen: boolean;
+  /** Whether public entry points are asked, and whether one on the loopback is one at all: in a pod, that is the pod itself. */
+  entryPoints: { ask: boolean; loopback: boolean };
   leaderElection: boolean;
   /** Names this process in the election and in the audit log. */
   identity: string;
@@ -24,6 +26,7 @@ export interface OperatorFlags {
   evidenceDir?: string;
   listen?: string;
   frozen?: boolean;
+  probeEntryPoints?: boolean;
   leaderElection?: boolean;
   logLevel?: string;
   kubeconfig?: string;
@@ -42,6 +45,7 @@ export function operatorConfig(flags: OperatorFlags, env: NodeJS.ProcessEnv): Re
     evidenceDir: flags.evidenceDir ?? env['DATAWARD_EVIDENCE_DIR'] ?? '/var/lib/dataward',
     listen: parseListen(flags.listen ?? env['DATAWARD_LISTEN'] ?? '0.0.0.0:8080', '--listen'),
     frozen: flags.frozen ?? env['DATAWARD_FROZEN'] === 'true',
+    entryPoints: { ask: flags.probeEntryPoints !== false && env['DATAWARD_PROBE_ENTRY_POINTS'] !== 'false', loopback: env['KUBERNETES_SERVICE_HOST'] === undefined },
     leaderElection: flags.leaderElection ?? true,
     identity: env['POD_NAME'] ?? hostname(),
     logLevel: level as LogLevel,

@@ -26,6 +26,7 @@ export interface LocalFlags {
   kubeconfig?: string;
   untilIdle?: boolean;
   frozen?: boolean;
+  probeEntryPoints?: boolean;
   person: string[];
   logLevel: string;
 }
@@ -60,6 +61,7 @@ async function runOperator(context: CliContext, server: LocalServer, home: strin
     evidenceDir: path.join(home, 'evidence'),
     listen: parseListen(flags.metricsListen, '--metrics-listen'),
     frozen: flags.frozen ?? false,
+    entryPoints: { ask: flags.probeEntryPoints ?? true, loopback: true },
     leaderElection: false,
     identity: 'local',
     logLevel: flags.logLevel as LogLevel,

@@ -84,6 +84,7 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
     .option('--person <name>', 'a user beside the operator; may be given again', (name: string, all: string[]) => [...all, name], [])
     .option('--until-idle', 'end when nothing is left to do without people and time')
     .option('--frozen', 'measure everything, destroy nothing')
+    .option('--no-probe-entry-points', 'send no requests to Ingresses and Gateways')
     .addOption(new Option('--log-level <level>', 'detail of the log').choices(['error', 'warn', 'info', 'debug']).default('warn'))
     .action(async (flags: LocalFlags) => exit(await (await import('./local.ts')).local(context, flags)));
 
@@ -95,6 +96,7 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
     .option('--evidence-dir <dir>', 'folder of the audit log, certificates and signing key')
     .option('--listen <host:port>', 'address of metrics and health')
     .option('--frozen', 'measure everything, destroy nothing')
+    .option('--no-probe-entry-points', 'send no requests to Ingresses and Gateways')
     .option('--no-leader-election', 'for a single process')
     .option('--log-level <level>', 'error, warn, info or debug')
     .action(async (flags: OperatorFlags) => exit(await (await import('./operator.ts')).operator(context, flags)));

@@ -1,13 +1,27 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
+import { ENTRY_POINTS_SECONDS, type EntryPointsReading } from '../connect/entry-points.ts';
 import { COUNTS_VALID_MS, validUntil, type Readings } from '../connect/readings.ts';
-import type { FactsInput, RetentionFact, TransportFact } from '../policy/input.ts';
+import type { EntryPointsFact, FactsInput, RetentionFact, TransportFact } from '../policy/input.ts';
 import { coverage } from '../rules/coverage.ts';
 import { oldestDueSince, type EffectiveCollection } from '../rules/effective.ts';
 import { instant, seconds } from './instants.ts';
 
+export interface FactsEvidence {
+  store: DataStore;
+  readings?: Readings;
+  /** Of the namespaces that declare data of the store; undefined for one nobody has read. */
+  entryPoints: readonly (EntryPointsReading | undefined)[];
+  /** Milliseconds. */
+  now: number;
+}
+
+/** As many as the input has room for. */
+const MOST_POINTS = 1_000;
+
 /** What probes saw, in the groups policies know. A group or field that was not read is left out. Pure. */
-export function factsInput(store: DataStore, readings: Readings | undefined, now: number): FactsInput {
+export function factsInput({ store, readings, entryPoints, now }: FactsEvidence): FactsInput {
   const { transport, inventory, counts, rules } = readings ?? {};
+  const asked = entryPoints.filter((each) => each !== undefined);
   const { transportSeconds, inventorySeconds } = store.spec.observation;
   return {
     ...(transport ? { transport: transportFact(transport, validUntil(transport.at, transportSeconds)) } : {}),
@@ -22,6 +36,8 @@ export function factsInput(store: DataStore, readings: Readings | undefined, now
           },
         }
       : {}),
+    // A namespace nobody has read may have the worst of all.
+    ...(asked.length === entryPoints.length && asked.length > 0 ? { entryPoints: entryPointsFact(asked) } : {}),
     ...(counts ? { retention: retentionFact(counts, rules?.effective ?? []) } : {}),
   };
 }
@@ -68,6 +84,18 @@ function transportFact({ at, facts, sessions }: NonNullable<Readings['transport'
           },
         }
       : {}),
+  };
+}
+
+function entryPointsFact(readings: readonly EntryPointsReading[]): EntryPointsFact {
+  const at = Math.min(...readings.map((reading) => reading.at));
+  // A Gateway may be the parent of routes in several namespaces.
+  const points = new Map(readings.flatMap((reading) => reading.points).map((point) => [point.name, point]));
+  return {
+    observedAt: seconds(at),
+    validUntil: seconds(validUntil(at, ENTRY_POINTS_SECONDS)),
+    complete: readings.every(({ complete }) => complete) && points.size <= MOST_POINTS,
+    points: [...points.values()].slice(0, MOST_POINTS),
   };
 }
 

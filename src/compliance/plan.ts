@@ -6,21 +6,17 @@ import type { Readings } from '../connect/readings.ts';
 import type { CollectionInput, HoldInput, ParamsInput, PolicyInput } from '../policy/input.ts';
 import { policyKey, type EffectiveCollection } from '../rules/effective.ts';
 import { inertBecause } from '../rules/ruleset.ts';
-import { factsInput } from './facts.ts';
+import { factsInput, type FactsEvidence } from './facts.ts';
 import { instant, seconds } from './instants.ts';
 import { governedBy, purgeInput } from './purges.ts';
 
 /** Everything a judgement of one store rests on. */
-export interface Evidence {
-  store: DataStore;
-  readings?: Readings;
+export interface Evidence extends FactsEvidence {
   /** Those in force. */
   holds: readonly LegalHold[];
   policies: readonly RetentionPolicy[];
   runs: readonly PurgeRun[];
   params: ParamsInput;
-  /** Milliseconds. */
-  now: number;
 }
 
 /** Writes down for the policies what is known. What is not known is left out, and what is left out never passes. Pure. */
@@ -35,7 +31,7 @@ export function policyInput(evidence: Evidence): PolicyInput {
       engine: store.spec.engine,
       residency: { country: store.spec.residency.country, ...(store.spec.residency.region ? { region: store.spec.residency.region } : {}) },
     },
-    facts: factsInput(store, readings, now),
+    facts: factsInput(evidence),
     ...(rules ? { collections: rules.effective.map(collectionInput) } : {}),
     holds: evidence.holds.map((hold) => holdInput(hold, store, readings)),
     purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs, rules && governedBy(policy, rules), readings?.counts)),

@@ -3,6 +3,7 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import { COMPLIANCE_PROFILE, DATA_STORE } from '../api/kinds.ts';
 import type { DeclarationSource } from '../connect/declarations.ts';
+import type { EntryPointRegister } from '../connect/entry-points.ts';
 import type { ReadingsRegister } from '../connect/readings.ts';
 import type { Engine } from '../policy/engine.ts';
 import { answerHolds } from '../policy/horizon.ts';
@@ -10,6 +11,7 @@ import { resolveParameters } from '../policy/parameters.ts';
 import type { Demands } from '../policy/profiles.ts';
 import type { ControlResult } from '../policy/result.ts';
 import { controlsInScope } from '../policy/scope.ts';
+import { acceptedMaps } from '../rules/attach.ts';
 import { covers, holdsOn, type Declarations } from '../rules/store-rules.ts';
 import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
@@ -29,6 +31,7 @@ export interface ComplianceContext {
   client: Client;
   caches: { stores: { list(): DataStore[] }; runs: { list(namespace?: string): PurgeRun[] }; profiles: { synced(): Promise<void>; list(): ComplianceProfile[] } };
   readings: ReadingsRegister;
+  entryPoints: Pick<EntryPointRegister, 'get'>;
   declarations: DeclarationSource;
   engine: Engine;
   rootNamespace: string;
@@ -87,10 +90,16 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
       store,
       // Readings of another generation may be of another server.
       ...(readings && readings.generation === store.metadata.generation ? { readings } : {}),
+      entryPoints: namespacesOf(store, declarations).map((namespace) => context.entryPoints.get(namespace)),
       holds: holdsOn(store, declarations),
       policies: declarations.policies.filter((policy) => covers(policy, policy.spec.stores, store, declarations)),
       runs: context.caches.runs.list(store.metadata.namespace),
     };
+  }
+
+  /** Where data of the store is declared, and so is worked with. */
+  function namespacesOf(store: DataStore, { maps, namespaces }: Declarations): string[] {
+    return [...new Set([store, ...acceptedMaps(store, maps, namespaces)].map(({ metadata }) => metadata.namespace ?? ''))];
   }
 
   function judged(profile: ComplianceProfile): DataStore[] {

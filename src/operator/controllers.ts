@@ -1,12 +1,16 @@
+import { lookup } from 'node:dns/promises';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import type { OperatorConfig } from '../config.ts';
 import { createComplianceReconcile } from '../compliance/reconcile.ts';
 import { cachedDeclarations, liveDeclarations } from '../connect/declarations.ts';
+import { createEntryPointRegister } from '../connect/entry-points.ts';
 import { createStoreFacts } from '../connect/facts.ts';
 import { createReadingsRegister } from '../connect/readings.ts';
 import { createStoreConnections } from '../connect/stores.ts';
 import { createDataMapReconcile } from '../datamap/reconcile.ts';
 import { createDataStoreReconcile } from '../datastore/reconcile.ts';
+import { askPort } from '../entrypoints/probe.ts';
+import { createEntryPointsReconcile } from '../entrypoints/reconcile.ts';
 import { createLegalHoldReconcile } from '../holds/reconcile.ts';
 import type { Engine } from '../policy/engine.ts';
 import { createRetentionPolicyReconcile } from '../retention/reconcile.ts';
@@ -75,13 +79,14 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const connections = createStoreConnections({ client, drivers: parts.drivers });
   const facts = createStoreFacts({ connections, now: () => clock.now() });
   const readings = createReadingsRegister();
+  const entryPoints = createEntryPointRegister();
   forgetDeleted(caches.stores, [facts, readings]);
   const cached = cachedDeclarations(caches, config.rootNamespace);
   const live = liveDeclarations(client, config.rootNamespace);
   const { events } = parts;
   const base = { client, events, connections, facts, clock, actor, rootNamespace: config.rootNamespace, audit: evidence.audit, metrics: parts.metrics.domain };
   const certifier = { client, audit: evidence.audit, key: evidence.key, keep: evidence.keep, anchor: evidence.anchor, bundleDigest: parts.engine.digest, nameClient: evidence.nameClient, version: parts.version, actor, now: () => clock.now() };
-  const controller = <T extends KubeObject>(name: string, watched: Source[], cache: Cache<T>, create: (barrier: WriteBarrier) => Reconcile, how: Partial<Pick<ControllerOptions, 'deadlineMs' | 'concurrency' | 'restMs'>> = {}): Controller => {
+  const controller = <T extends KubeObject>(name: string, watched: Source[], cache: Pick<Cache<T>, 'waitFor'>, create: (barrier: WriteBarrier) => Reconcile, how: Partial<Pick<ControllerOptions, 'deadlineMs' | 'concurrency' | 'restMs'>> = {}): Controller => {
     const barrier = createWriteBarrier(cache);
     return createController({ name, sources: watched, reconcile: create(barrier), logger: parts.logger.child({ controller: name }), clock, concurrency: 4, deadlineMs: 120_000, ...how, graceMs: parts.graceMs, abandonMs: parts.abandonMs, metrics: parts.metrics.runtime, barrier });
   };
@@ -93,6 +98,12 @@ export function createControllers(parts: ControllerParts): Controller[] {
     controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, owner: parts.owner, declarations: live, barrier })),
     controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), { deadlineMs: OBSERVE_DEADLINE_MS }),
     controller('purgerun', sources.purgeRuns, caches.runs, (barrier) => createPurgeRunReconcile({ ...base, declarations: live, cached, journal: evidence.journal, anchored: evidence.anchored, logger: parts.logger.child({ controller: 'purgerun' }), certifier, frozen: config.frozen, owner: parts.owner, leaving: parts.leaving, barrier }), { deadlineMs: PURGE_DEADLINE_MS }),
-    controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, engine: parts.engine, declarations: cached, barrier }), { deadlineMs: JUDGE_DEADLINE_MS, concurrency: 1, restMs: restAfterJudging }),
+    controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, entryPoints, engine: parts.engine, declarations: cached, barrier }), { deadlineMs: JUDGE_DEADLINE_MS, concurrency: 1, restMs: restAfterJudging }),
+    // Its keys are namespaces, whose objects it never writes.
+    controller('entrypoints', sources.entryPoints, caches.namespaces, () => createEntryPointsReconcile({ client, caches, register: entryPoints, ...(config.entryPoints.ask ? { ask: askPort } : {}), loopback: config.entryPoints.loopback, lookup: addressesOf, userAgent: `dataward/${parts.version}`, now: () => clock.now() })),
   ];
+}
+
+async function addressesOf(host: string): Promise<string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address);
 }

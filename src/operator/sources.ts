@@ -21,6 +21,8 @@ export interface Sources {
   legalHolds: Source[];
   purgeRuns: Source[];
   complianceProfiles: Source[];
+  /** Keyed by namespace. */
+  entryPoints: Source[];
 }
 
 export function createSources(caches: Caches): Sources {
@@ -79,7 +81,17 @@ export function createSources(caches: Caches): Sources {
       changes(policies, whenAll(declared, allProfiles)),
       changes(runs, whenAll<PurgeRun>((run, old) => run.status?.state !== old?.status?.state, allProfiles)),
     ],
+    entryPoints: [source(stores, when(arrived, itsNamespace)), source(maps, when(arrived, itsNamespace))],
   };
+}
+
+/** Whether an object came or went, whatever is in it. */
+function arrived(object: KubeObject, old?: KubeObject): boolean {
+  return old === undefined || object.metadata.uid !== old.metadata.uid;
+}
+
+function itsNamespace({ metadata }: KubeObject): ObjectRef[] {
+  return [{ name: metadata.namespace ?? '' }];
 }
 
 /** What of a store's status a judgement hangs on. */

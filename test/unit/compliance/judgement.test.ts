@@ -17,7 +17,7 @@ const inventory = anInventory([aTable('views', ['id', 'viewed_at'])], { otherDat
 const map = aMap([{ times: [{ event: 'Created', field: 'viewed_at' }] }]);
 const general = aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge() });
 const rulesOf = (maps = [map], policies = [general]): NonNullable<Readings['rules']> => storeRules(aStore(), { maps, policies, holds: [], namespaces: new Map(), rootNamespace: 'x' }, inventory, ISO);
-const input = (changes: Partial<Evidence> = {}): PolicyInput => policyInput({ store: aStore(), holds: [], policies: [], runs: [], params, now: NOW, ...changes });
+const input = (changes: Partial<Evidence> = {}): PolicyInput => policyInput({ store: aStore(), entryPoints: [], holds: [], policies: [], runs: [], params, now: NOW, ...changes });
 const collections = (rules: Readings['rules']): Record<string, unknown>[] => (input({ readings: { generation: 1, ...(rules ? { rules } : {}) } }).collections ?? []) as unknown as Record<string, unknown>[];
 
 describe('what is not known is left out', () => {

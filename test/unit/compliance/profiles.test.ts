@@ -5,6 +5,7 @@ import type { ComplianceProfile, ComplianceProfileSpec } from '../../../src/api/
 import type { DataStore } from '../../../src/api/generated/dataStore.ts';
 import { COMPLIANCE_PROFILE, DATA_STORE } from '../../../src/api/kinds.ts';
 import { createComplianceReconcile } from '../../../src/compliance/reconcile.ts';
+import { createEntryPointRegister } from '../../../src/connect/entry-points.ts';
 import { createReadingsRegister } from '../../../src/connect/readings.ts';
 import type { Catalogue } from '../../../src/policy/catalogue.ts';
 import type { PolicyInput } from '../../../src/policy/input.ts';
@@ -36,6 +37,7 @@ async function judge(profile: ComplianceProfile, others: ComplianceProfile[], fa
     client,
     caches: { stores: { list: () => stores }, runs: { list: () => [] }, profiles: { synced: async () => {}, list: () => profiles } },
     readings: createReadingsRegister(),
+    entryPoints: createEntryPointRegister(),
     declarations: { read: async () => ({ maps: [], policies: [], holds: [], namespaces: new Map(), rootNamespace: ROOT }) },
     engine: {
       catalogue,

@@ -1,0 +1,57 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Gateway, HttpRoute, Ingress } from '../../../src/entrypoints/objects.ts';
+import { entryPoints, parentsOf } from '../../../src/entrypoints/plan.ts';
+
+const ingress = (spec: Ingress['spec'], addresses: NonNullable<NonNullable<Ingress['status']>['loadBalancer']>['ingress'] = [{ ip: '192.0.2.1' }], name = 'web'): Ingress =>
+  ({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { namespace: 'shop', name }, spec, status: { loadBalancer: { ingress: addresses } } }) as Ingress;
+const gateway = (listeners: NonNullable<Gateway['spec']>['listeners'], addresses = ['192.0.2.9']): Gateway =>
+  ({ metadata: { namespace: 'infra', name: 'public' }, spec: { listeners }, status: { addresses: addresses.map((value) => ({ value })) } }) as Gateway;
+const route = (hostnames: string[], parent: object = {}, name = 'r'): HttpRoute =>
+  ({ metadata: { namespace: 'shop', name }, spec: { hostnames, parentRefs: [{ namespace: 'infra', name: 'public', ...parent }] } }) as HttpRoute;
+const http = { name: 'http', port: 80, protocol: 'HTTP' };
+const https = { name: 'https', port: 443, protocol: 'HTTPS' };
+const short = (given: Partial<Parameters<typeof entryPoints>[0]>): unknown[] =>
+  entryPoints({ ingresses: [], routes: [], gateways: [], ...given }).map(({ name, host, tls, path, places }) => [name, host, tls, path, places.map(({ address, ports }) => `${address}:${ports.join('+')}`).join(' ')]);
+
+describe('of an Ingress', () => {
+  test.each<[string, Ingress, unknown[]]>([
+    ['nothing it says is nothing to ask', ingress(undefined), []],
+    ['each host once, whatever number of rules it has', ingress({ rules: [{ host: 'a.example' }, { host: 'a.example' }, { host: 'b.example' }], tls: [{ hosts: ['a.example'] }] }), [
+      ['Ingress shop/web a.example', 'a.example', true, '/', '192.0.2.1:80+443'],
+      ['Ingress shop/web b.example', 'b.example', false, '/', '192.0.2.1:80+443'],
+    ]],
+    ['a rule without a host is for any', ingress({ rules: [{}] }), [['Ingress shop/web any host', undefined, false, '/', '192.0.2.1:80+443']]],
+    ['a default backend is for any host too', ingress({ defaultBackend: {} }), [['Ingress shop/web any host', undefined, false, '/', '192.0.2.1:80+443']]],
+    ['TLS without hosts is for all of them', ingress({ rules: [{ host: 'a.example' }], tls: [{}] }), [['Ingress shop/web a.example', 'a.example', true, '/', '192.0.2.1:80+443']]],
+    ['TLS for some hosts is none for any host', ingress({ rules: [{}], tls: [{ hosts: ['a.example'] }] }), [['Ingress shop/web any host', undefined, false, '/', '192.0.2.1:80+443']]],
+    ['TLS for a wildcard covers what is below it, and not the name itself', ingress({ rules: [{ host: 'a.x.example' }, { host: 'x.example' }], tls: [{ hosts: ['*.x.example'] }] }), [
+      ['Ingress shop/web a.x.example', 'a.x.example', true, '/', '192.0.2.1:80+443'],
+      ['Ingress shop/web x.example', 'x.example', false, '/', '192.0.2.1:80+443'],
+    ]],
+    ['a wildcard host is asked for a name below it', ingress({ rules: [{ host: '*.x.example' }] }), [['Ingress shop/web *.x.example', 'dataward.x.example', false, '/', '192.0.2.1:80+443']]],
+    ['a path is asked for as it is declared, but no pattern', ingress({ rules: [{ host: 'a.example', http: { paths: [{ path: '/x(/|$)(.*)', pathType: 'ImplementationSpecific' }, { path: '/app', pathType: 'Prefix' }] } }] }), [['Ingress shop/web a.example', 'a.example', false, '/app', '192.0.2.1:80+443']]],
+    ['ports are those of the status where it has any', ingress({ rules: [{ host: 'a.example' }] }, [{ ip: '192.0.2.1', ports: [{ port: 8443 }] }, { hostname: 'lb.example' }]), [['Ingress shop/web a.example', 'a.example', false, '/', '192.0.2.1:8443 lb.example:80+443']]],
+    ['without an address there is nowhere to ask, and it is an entry point all the same', ingress({ rules: [{ host: 'a.example' }] }, []), [['Ingress shop/web a.example', 'a.example', false, '/', '']]],
+  ])('%s', (_, given, want) => expect(short({ ingresses: [given] })).toEqual(want));
+});
+
+describe('of a route and its Gateways', () => {
+  test.each<[string, HttpRoute[], Gateway[], unknown[]]>([
+    ['a host is asked at each listener that takes it', [route(['a.example'])], [gateway([http, https])], [['Gateway infra/public a.example', 'a.example', true, '/', '192.0.2.9:80+443']]],
+    ['also at one the route is not attached to: its name must not be served there in the clear', [route(['a.example'], { sectionName: 'https' })], [gateway([http, https])], [['Gateway infra/public a.example', 'a.example', true, '/', '192.0.2.9:80+443']]],
+    ['a listener for another host is not asked', [route(['a.example'], { sectionName: 'https' })], [gateway([{ ...http, hostname: 'b.example' }, https])], [['Gateway infra/public a.example', 'a.example', true, '/', '192.0.2.9:443']]],
+    ['plain listeners alone are no TLS', [route(['a.example'])], [gateway([http])], [['Gateway infra/public a.example', 'a.example', false, '/', '192.0.2.9:80']]],
+    ['without a host of its own a route has that of the listener', [route([])], [gateway([{ ...https, hostname: '*.x.example' }])], [['Gateway infra/public *.x.example', 'dataward.x.example', true, '/', '192.0.2.9:443']]],
+    ['of two names that meet the narrower one counts', [route(['*.x.example'])], [gateway([{ ...https, hostname: 'a.x.example' }])], [['Gateway infra/public a.x.example', 'a.x.example', true, '/', '192.0.2.9:443']]],
+    ['names that do not meet are no entry point', [route(['a.example'])], [gateway([{ ...https, hostname: 'b.example' }])], []],
+    ['a port that is not the listener\'s is none', [route(['a.example'], { port: 8080 })], [gateway([https])], []],
+    ['a parent that is a Service is none', [route(['a.example'], { kind: 'Service', group: '' })], [gateway([https])], []],
+    ['a Gateway that is gone is none', [route(['a.example'])], [], []],
+    ['listeners that speak something else are none', [route(['a.example'])], [gateway([{ name: 'tcp', port: 5432, protocol: 'TCP' }])], []],
+    ['two routes of one host are one entry point', [route(['a.example']), route(['a.example'], {}, 's')], [gateway([https])], [['Gateway infra/public a.example', 'a.example', true, '/', '192.0.2.9:443']]],
+  ])('%s', (_, routes, gateways, want) => expect(short({ routes, gateways })).toEqual(want));
+
+  test('parents without a namespace are in that of the route', () => {
+    expect(parentsOf(route([], { namespace: undefined }))).toEqual([{ namespace: 'shop', name: 'public' }]);
+  });
+});
