@@ -59,11 +59,6 @@ export function getCondition(list: readonly Condition[] | undefined, type: strin
   return list?.find((entry) => entry.type === type);
 }
 
-/** Whether the condition is there and `True`; Unknown and absent are both false. */
-export function isConditionTrue(list: readonly Condition[] | undefined, type: string): boolean {
-  return getCondition(list, type)?.status === 'True';
-}
-
 /** An instant (epoch milliseconds) as a Kubernetes `Time`: RFC 3339 in UTC, whole seconds. */
 export function formatTime(instantMs: number): string {
   return new Date(instantMs).toISOString().replace(/\.\d{3}Z$/, 'Z');

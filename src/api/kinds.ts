@@ -1,7 +1,7 @@
 import type { KindRef } from './object.ts';
 
-export const GROUP = 'dataward.io';
-export const VERSION = 'v1alpha1';
+const GROUP = 'dataward.io';
+const VERSION = 'v1alpha1';
 
 function own(kind: string, plural: string): KindRef {
   return { group: GROUP, version: VERSION, plural, kind, namespaced: true };
@@ -27,15 +27,6 @@ export const OWN_KINDS: readonly KindRef[] = [
 export const SECRET: KindRef = { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true };
 export const CONFIG_MAP: KindRef = { group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap', namespaced: true };
 export const NAMESPACE: KindRef = { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false };
-export const LEASE: KindRef = {
-  group: 'coordination.k8s.io',
-  version: 'v1',
-  plural: 'leases',
-  kind: 'Lease',
-  namespaced: true,
-};
-/** The newer events API; `kubectl get events` shows both. */
-export const EVENT: KindRef = { group: 'events.k8s.io', version: 'v1', plural: 'events', kind: 'Event', namespaced: true };
 
 /** Where requests enter a cluster. The kinds of the Gateway API are there only where somebody installed them. */
 export const INGRESS: KindRef = { group: 'networking.k8s.io', version: 'v1', plural: 'ingresses', kind: 'Ingress', namespaced: true };

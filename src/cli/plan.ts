@@ -100,7 +100,7 @@ function asData({ policy, store, derived, mapProblems: problems, failure, sql, m
 }
 
 /** One plan as a page: what goes, what stays and why, what a person would be asked. */
-export function render(context: CliContext, { policy, store, derived, mapProblems: problems, failure, sql, months: byMonth }: StorePlan): string {
+function render(context: CliContext, { policy, store, derived, mapProblems: problems, failure, sql, months: byMonth }: StorePlan): string {
   const paint = colours(context);
   const head = `${paint.bold(`${policy} in ${store}`)}\n`;
   if (!derived) return `${head}  ${paint.red(`${failure?.reason}: ${failure?.message}`)}\n`;

@@ -16,7 +16,7 @@ const WORST = 50;
 const LEGACY = ['TLSv1.0', 'TLSv1.1'];
 
 /** @param known what was told before; its watermark is kept where this login may not read the store's. */
-export function identityStatus(identity: StoreIdentity, known: DataStoreStatus['identity']): NonNullable<DataStoreStatus['identity']> {
+function identityStatus(identity: StoreIdentity, known: DataStoreStatus['identity']): NonNullable<DataStoreStatus['identity']> {
   const { fingerprint, server, timeline } = identity;
   const watermark = identity.watermark ?? (known?.fingerprint === fingerprint ? known.watermark : undefined);
   return { fingerprint, server, timeline, ...(watermark === undefined ? {} : { watermark }) };
@@ -89,7 +89,7 @@ function blockedBecause({ blocked, blockedForever }: CollectionCount): string | 
   return blocked > 0 ? 'rows that refer to some of its rows are not due or are kept, and they keep these' : undefined;
 }
 
-export function factGroup(group: string, at: number | undefined, until: number, message?: string): FactGroup {
+function factGroup(group: string, at: number | undefined, until: number, message?: string): FactGroup {
   return {
     group,
     ...(at === undefined ? {} : { observedAt: new Date(at).toISOString(), validUntil: new Date(until).toISOString() }),

@@ -20,7 +20,7 @@ export class SigningKeyError extends Error {
 }
 
 /** First 16 hex digits of SHA-256 over the key's SubjectPublicKeyInfo in DER. */
-export function keyIdOf(publicKey: KeyObject): string {
+function keyIdOf(publicKey: KeyObject): string {
   return createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('hex').slice(0, 16);
 }
 

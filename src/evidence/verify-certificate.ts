@@ -15,7 +15,7 @@ export interface CertificateInputs {
   checkpoints?: readonly Checkpoint[];
 }
 
-export const ANCHORINGS = ['Anchored', 'NotAnchored', 'Contradicted', 'Unchecked'] as const;
+const ANCHORINGS = ['Anchored', 'NotAnchored', 'Contradicted', 'Unchecked'] as const;
 /**
  * - `Anchored`: its checkpoint is genuine and among the auditor's.
  * - `NotAnchored`: it names no checkpoint, or one the auditor does not have or cannot trust.

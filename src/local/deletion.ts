@@ -52,7 +52,7 @@ function withFinalizer(finalizers: readonly string[], propagation: Propagation):
 }
 
 /** What deleting leaves: the object marked for deletion, or, when nothing holds it, one that `isFinished`. */
-export function markedForDeletion(object: StoredObject, propagation: Propagation, now: number): StoredObject {
+function markedForDeletion(object: StoredObject, propagation: Propagation, now: number): StoredObject {
   const first = object.metadata.deletionTimestamp === undefined;
   const { finalizers = [], generation, ...metadata } = object.metadata;
   const kept = withFinalizer(finalizers, propagation);

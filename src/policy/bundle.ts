@@ -47,7 +47,7 @@ export async function loadBundle(dir: string): Promise<Bundle> {
 }
 
 /** Digests by file name, from the format of sha256sum; comment lines are left out. */
-export function parseDigests(text: string): Map<string, string> {
+function parseDigests(text: string): Map<string, string> {
   const digests = new Map<string, string>();
   for (const line of text.split('\n')) {
     const match = /^([0-9a-f]{64}) {2}(\S+)$/.exec(line);

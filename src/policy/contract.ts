@@ -9,7 +9,7 @@ import { sortFindings, worstOutcome } from './result.ts';
  */
 
 /** Why there is no answer from the policy, in the engine's own words. */
-export const engineCodes = {
+const engineCodes = {
   INPUT_INVALID: 'the facts handed to the policy engine do not fit its schema',
   INPUT_TOO_LARGE: 'the facts handed to the policy engine are too large',
   THREW: 'the control stopped with an error',

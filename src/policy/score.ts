@@ -32,7 +32,7 @@ export interface ClauseState {
  * Worst outcome of each control over all stores. A control that was to be evaluated and has no result is Unknown;
  * results of other controls are left out.
  */
-export function outcomeByControl(controls: readonly string[], results: readonly ControlResult[]): Map<string, Outcome> {
+function outcomeByControl(controls: readonly string[], results: readonly ControlResult[]): Map<string, Outcome> {
   const outcomes = new Map<string, Outcome[]>(controls.map((control) => [control, []]));
   for (const { control, outcome } of results) outcomes.get(control)?.push(outcome);
   return new Map([...outcomes].map(([control, found]) => [control, worstOutcome(found)]));

@@ -127,7 +127,7 @@ function parse<T>(body: string, description: string): T {
 }
 
 /** The ApiError for an answer of 300 and above, from its `Status` body when it has one. `now` is epoch milliseconds. */
-export function errorFrom(answer: HttpAnswer, description: string, now: number): ApiError {
+function errorFrom(answer: HttpAnswer, description: string, now: number): ApiError {
   const status = readStatus(answer.body) ?? withoutStatus(answer);
   const retryAfterMs = readRetryAfter(answer.headers['retry-after'], now) ?? (typeof status.details?.retryAfterSeconds === 'number' ? status.details.retryAfterSeconds * 1000 : undefined);
   return new ApiError({

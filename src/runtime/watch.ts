@@ -53,7 +53,7 @@ export async function* openWatch<T extends KubeObject>(requester: Requester, kin
 }
 
 /** Reads one line of a watch. The error never quotes the line, which may be any object. */
-export function readEvent<T extends KubeObject>(line: string, description: string): WatchEvent<T> {
+function readEvent<T extends KubeObject>(line: string, description: string): WatchEvent<T> {
   const bad = (what: string): ApiError => new ApiError({ status: 0, reason: 'BadEvent', message: `${description}: ${what}` });
   let event: { type?: unknown; object?: T & { code?: number; reason?: string; message?: string } };
   try {

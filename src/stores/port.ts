@@ -25,7 +25,7 @@ export interface StoreDriver {
   openWriter(target: StoreTarget, credential: Credential, options: OpenOptions): Promise<StoreWriter>;
 }
 
-export const STORE_ENGINES = ['PostgreSQL'] as const;
+const STORE_ENGINES = ['PostgreSQL'] as const;
 export type StoreEngine = (typeof STORE_ENGINES)[number];
 
 export interface StoreTarget {

@@ -43,7 +43,7 @@ export interface TableAddress {
   name: string;
 }
 
-export const TIME_TYPES = ['TimestampTZ', 'Timestamp', 'Date', 'EpochSeconds', 'EpochMillis'] as const;
+const TIME_TYPES = ['TimestampTZ', 'Timestamp', 'Date', 'EpochSeconds', 'EpochMillis'] as const;
 export type TimeType = (typeof TIME_TYPES)[number];
 
 /** Where an event's time stands and how it is to be read. */

@@ -13,7 +13,7 @@ export interface PurgeRequest {
   budgetMs: number;
 }
 
-export const PURGE_METHODS = ['DropPartition', 'BlockRange', 'Keyset'] as const;
+const PURGE_METHODS = ['DropPartition', 'BlockRange', 'Keyset'] as const;
 export type PurgeMethod = (typeof PURGE_METHODS)[number];
 
 export interface PurgePlan {

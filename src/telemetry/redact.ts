@@ -65,7 +65,7 @@ export function maskCredentials(text: string): string {
  * `text` of unknown making (a driver's error, say) with every part masked that could be a stored value:
  * quoted literals, `(column)=(value)` pairs, mail addresses and runs of five or more digits.
  */
-export function maskValues(text: string): string {
+function maskValues(text: string): string {
   return maskCredentials(text)
     .replace(/=\([^)]*\)/g, '=(…)')
     .replace(/"[^"]*"/g, '"…"')

@@ -2,7 +2,7 @@ import type { Checkpoint } from './checkpoint.ts';
 
 /** Compares what a chain shows with what genuine checkpoints say it was. Pure. */
 
-export const COMPLETENESS_STATES = ['ChainMissing', 'Rewritten', 'Truncated', 'Undetermined', 'Unanchored', 'Complete'] as const;
+const COMPLETENESS_STATES = ['ChainMissing', 'Rewritten', 'Truncated', 'Undetermined', 'Unanchored', 'Complete'] as const;
 /**
  * - `Complete`: every checkpoint meets the record it anchors.
  * - `Unanchored`: no genuine checkpoint; nothing is known about what was there.

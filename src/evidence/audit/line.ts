@@ -5,7 +5,7 @@ import { AUDIT_OUTCOMES, MAX_LINE_BYTES, type AuditRecord, type ChainHead } from
 
 /** Reads lines of a chain back, from whoever wrote them. */
 
-export const LINE_PROBLEMS = ['TooLong', 'NotUtf8', 'NotJson', 'NotCanonical', 'NotARecord', 'HashMismatch'] as const;
+const LINE_PROBLEMS = ['TooLong', 'NotUtf8', 'NotJson', 'NotCanonical', 'NotARecord', 'HashMismatch'] as const;
 export type LineProblem = (typeof LINE_PROBLEMS)[number];
 
 /** What the chain itself needs of a line. */

@@ -127,7 +127,7 @@ export function openWindow(policy: RetentionPolicy, now: number): { open: true; 
 }
 
 /** On a RetentionPolicy: a person asks for a run now. RFC 3339. */
-export const REQUESTED_AT_ANNOTATION = 'dataward.io/requested-at';
+const REQUESTED_AT_ANNOTATION = 'dataward.io/requested-at';
 
 export function requestedAt(policy: RetentionPolicy): number | undefined {
   const text = policy.metadata.annotations?.[REQUESTED_AT_ANNOTATION];

@@ -50,7 +50,7 @@ export const OVER_LIMIT = 'OverLimit';
 export const ROWS_CHANGED = 'RowsChanged';
 
 /** Longest run of one statement of a batch; bounds how long a new hold waits. */
-export const BATCH_STATEMENT_TIMEOUT_MS = 8_000;
+const BATCH_STATEMENT_TIMEOUT_MS = 8_000;
 
 /**
  * One destructive transaction: fence, delete, proof that nothing else was touched, journal, commit.

@@ -8,7 +8,7 @@ import type { ResolvedColumn, ResolvedTable } from './sql.ts';
 export type TableLookup = (address: TableAddress) => ResolvedTable;
 
 /** A map key for an address; no name can contain a NUL character. */
-export function addressKey({ schema, name }: TableAddress): string {
+function addressKey({ schema, name }: TableAddress): string {
   return `${schema}\0${name}`;
 }
 

@@ -39,7 +39,7 @@ SELECT ${utcText('now()')} AS now,
     ORDER BY 1) AS deleters`;
 
 /** Puts the catalogue's rows together by table. */
-export function assembleTables(rows: CatalogueRows): TableFact[] {
+function assembleTables(rows: CatalogueRows): TableFact[] {
   const parents = groupBy(rows.parents, (row) => row.child);
   const primaryKeys = new Map(rows.primaryKeys.map((row) => [row.oid, row.columns]));
   const foreignKeys = groupBy(rows.foreignKeys, (row) => row.oid);

@@ -167,7 +167,7 @@ interface FieldColumn extends ResolvedColumn {
 }
 
 /** The column a path ends at. */
-export function fieldAt(path: FieldPath, context: Pick<CompileContext, 'table' | 'lookup'>): ResolvedColumn {
+function fieldAt(path: FieldPath, context: Pick<CompileContext, 'table' | 'lookup'>): ResolvedColumn {
   const last = path.via.at(-1);
   return columnOf(last === undefined ? context.table : context.lookup(last.table), path.field);
 }

@@ -111,7 +111,7 @@ function unreadableValues(predicates: readonly Predicate[], table: ResolvedTable
 }
 
 /** The holds on a table as guards. A hold on a partition or an inheritance child protects in the whole table. */
-export function holdGuards(table: TableAddress, topology: Topology, holds: readonly StoreHold[]): Guard[] {
+function holdGuards(table: TableAddress, topology: Topology, holds: readonly StoreHold[]): Guard[] {
   return holdsOn(table, topology, holds).flatMap(({ name, items }) => items.map((item): Guard => ({ kind: 'Hold', name, predicate: item.predicate })));
 }
 

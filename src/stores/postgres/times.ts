@@ -121,7 +121,7 @@ export function asInstantSql(column: TimeColumn, time: TimeField, bind: Bind): s
 const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:\d{2})$/;
 
 /** Milliseconds of an RFC 3339 instant. @throws RangeError when it is none */
-export function instantMs(instant: string): number {
+function instantMs(instant: string): number {
   const ms = rfc3339.test(instant) ? Date.parse(instant) : Number.NaN;
   if (Number.isNaN(ms)) throw new RangeError(`${JSON.stringify(instant)} is not an RFC 3339 instant with an offset, such as 2024-10-23T00:00:00+02:00.`);
   return ms;

@@ -18,7 +18,7 @@ const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 export type TlsAnswer = { answer: 'S' | 'N'; socket: Socket } | { answer: 'other' };
 
 /** Opens a TCP connection. @throws the socket's error, or an AbortError when the signal fires */
-export async function openSocket({ host, port }: Endpoint, signal: AbortSignal): Promise<Socket> {
+async function openSocket({ host, port }: Endpoint, signal: AbortSignal): Promise<Socket> {
   signal.throwIfAborted();
   const socket = dial({ host, port, noDelay: true });
   socket.on('error', () => undefined); // reported by whoever waits; a late one must not end the process
