@@ -18,7 +18,6 @@ export interface Question {
   userAgent: string;
 }
 
-/** Silence for so long is no answer. Milliseconds. */
 const PATIENCE_MS = 8_000;
 /** More than this in headers is nothing a browser would take either. */
 const HEADER_BYTES = 16_384;
@@ -28,18 +27,20 @@ const NOT_THIS_PROTOCOL = /^(ERR_SSL_|ERR_TLS_|HPE_|ECONNRESET$|EPROTO$)/;
 /**
  * Asks one port as a browser would, with TLS first and without it where there is none. Redirects are not followed, bodies
  * are not read, nothing is sent but a host, a path and a name of ours. Never rejects but for `signal`.
+ *
+ * @param patienceMs silence for so long is no answer
  */
-export async function askPort(question: Question, signal: AbortSignal): Promise<PortAnswer> {
-  const secure = await askTls(question, signal);
+export async function askPort(question: Question, signal: AbortSignal, patienceMs = PATIENCE_MS): Promise<PortAnswer> {
+  const secure = await askTls(question, signal, patienceMs);
   if (secure !== 'other') return secure === 'closed' || secure === 'silent' ? { port: secure } : { port: 'tls', ...secure };
-  const plain = await attempt(() => send(plainRequest, optionsOf(question), signal), signal);
+  const plain = await attempt(() => send(plainRequest, optionsOf(question), signal, patienceMs), signal);
   if (plain === 'silent') return { port: 'silent' };
   // It took the connection and speaks no HTTP without TLS, nor TLS of today.
   if (plain === 'closed' || plain === 'other') return { port: 'neither' };
   return { port: 'plain', redirects: leadsToTls(plain.statusCode ?? 0, plain.headers.location) };
 }
 
-async function askTls(question: Question, signal: AbortSignal): Promise<'closed' | 'silent' | 'other' | { named: boolean; hstsMaxAge?: number }> {
+async function askTls(question: Question, signal: AbortSignal, patienceMs: number): Promise<'closed' | 'silent' | 'other' | { named: boolean; hstsMaxAge?: number }> {
   let named: boolean | undefined;
   const { host } = question;
   const answer = await attempt(
@@ -49,6 +50,7 @@ async function askTls(question: Question, signal: AbortSignal): Promise<'closed'
         // Whose certificate it is counts here, not who vouches for it: the browser asks that of its own list.
         { ...optionsOf(question), minVersion: 'TLSv1.2', rejectUnauthorized: false, servername: host !== undefined && isIP(host) === 0 ? host : '' },
         signal,
+        patienceMs,
         (socket) => (named = host === undefined || names(socket, host)),
       ),
     signal,
@@ -67,8 +69,8 @@ function optionsOf({ address, port, host, path, userAgent }: Question): RequestO
   return { host: address, port, path, method: 'GET', agent: false, maxHeaderSize: HEADER_BYTES, headers: { host: host ?? address, 'user-agent': userAgent, accept: '*/*', connection: 'close' } };
 }
 
-async function send(request: typeof plainRequest | typeof tlsRequest, options: RequestOptions, signal: AbortSignal, secured?: (socket: TLSSocket) => void): Promise<IncomingMessage> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+async function send(request: typeof plainRequest | typeof tlsRequest, options: RequestOptions, signal: AbortSignal, patienceMs: number, secured?: (socket: TLSSocket) => void): Promise<IncomingMessage> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
   const sent = request({ ...options, signal: limit });
   // What comes after the headers is of no use, and may fail as it likes.
   sent.on('error', () => undefined);
