@@ -1,6 +1,6 @@
 import { apiVersionOf, CONFIG_MAP, FREEZE_CONFIG_MAP, ROOT_NAMESPACE } from '../api/kinds.ts';
 import type { KubeObject } from '../api/object.ts';
-import { isAlreadyExists } from '../runtime/client.ts';
+import { isAlreadyExists, isNotFound } from '../runtime/client.ts';
 import { CliError, connect, EXIT, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
 import { note, printResult, table } from './output.ts';
 
@@ -24,6 +24,7 @@ export async function freeze(context: CliContext, flags: FreezeFlags): Promise<E
   try {
     await client.create(CONFIG_MAP, map);
   } catch (error) {
+    if (isNotFound(error)) throw new CliError(`nothing is frozen: there is no namespace ${namespace}; ${flags.namespace === undefined ? '--root-namespace says where the operator lives' : '-n names another'}`, EXIT.input, { cause: error });
     if (!isAlreadyExists(error)) throw error;
     const standing = await client.get<ConfigMapObject>(CONFIG_MAP, map.metadata);
     note(context, `frozen already by ${byOf(standing)}; that reason stays`);

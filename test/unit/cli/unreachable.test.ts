@@ -97,3 +97,12 @@ describe('each command names the file, what is wrong with it and what to do next
     expect(await told(text, '', flags)).toEqual(each(2, says));
   });
 });
+
+test.each([
+  { what: 'the namespace of the operator', args: [], says: 'nothing is frozen: there is no namespace dataward-system; --root-namespace says where the operator lives' },
+  { what: 'a namespace that was given', args: ['-n', 'nowhere'], says: 'nothing is frozen: there is no namespace nowhere; -n names another' },
+])('a freeze says that it did not happen when $what is not there', async ({ args, says }) => {
+  const file = path.join(folder, 'person');
+  await writeFile(file, config(local.url, { token: PERSON_TOKEN, ca: local.caPem }));
+  expect(await runCli(['freeze', '--reason', 'incident', '--kubeconfig', file, ...args])).toEqual({ code: 2, stdout: '', stderr: `error: ${says}\n` });
+});
