@@ -34,6 +34,8 @@ export interface DeletedRow {
   looked_at?: number;
   reached_time?: string | null;
   reached_ctid?: string | null;
+  /** Rows that may go together or not at all. */
+  wanted?: string;
 }
 
 export type BatchOutcome =
@@ -92,6 +94,8 @@ async function work(connection: Connection, batch: Batch, reserved: { rows: numb
   const result = await connection.query<DeletedRow>(batch.statement.text, batch.statement.values);
   const { deleted, clients } = countDeleted(target.rule.client, result);
   if (deleted === 0) return { kind: 'nothing due', rows: result.rows };
+  const wanted = result.rows[0]?.wanted;
+  if (wanted !== undefined && Number(wanted) !== deleted) throw new RowsChanged('Conflict', `${nameOf(target)}: of rows that refer to each other in a ring some were changed meanwhile.`);
   if (!batch.allowance.reserve(deleted)) throw new OverLimit('LimitReached', `${nameOf(target)}: the next batch would delete more rows than this run may. The rest is for the next run, or for one approved for more.`);
   reserved.rows = deleted;
   const entry: JournalEntry = { collection: target.rule.collection, table: { schema: leaf.schema, name: leaf.name }, method: batch.method, kind: 'Batch', position: batch.position, deleted, clients };

@@ -1,8 +1,9 @@
 import { tableKey } from './closure.ts';
 import type { Edge } from './closure.ts';
-import { compilePredicate, quoteIdentifier, quoteTable } from './sql.ts';
+import { belowOf, belowSql, referringSql } from './referring.ts';
+import { compilePredicate } from './sql.ts';
 import type { Parameters } from './sql.ts';
-import { guardSql, referringSql, refersSql } from './statements.ts';
+import { guardSql } from './statements.ts';
 import type { Deletable, Resolver } from './statements.ts';
 
 /** The described tables of a store by `tableKey` of their root: whether a row stays depends on those that refer to it. */
@@ -95,19 +96,11 @@ function keptSql(what: Deletable, edge: Edge, alias: string, { resolver, paramet
 
 /**
  * Somewhere below the row, in a table that refers to itself, is one that stays: an answer in a thread keeps all it
- * answers to. The rows below are found one level at a time; a circle ends because each row is taken once. Most rows
- * have nothing below them, and asking that first spares them the recursion.
+ * answers to. Most rows have nothing below them, and asking that first spares them the recursion.
  */
 function descendantStays(what: Deletable, own: readonly Edge[], alias: string, context: Context, seen: readonly string[]): string {
-  const below = `${alias}_below`;
-  const child = `${alias}_next`;
-  const columns = [...new Set(own.flatMap((edge) => edge.referencedColumns))];
-  const carried = (column: string): string => `${quoteIdentifier(below)}.k${columns.indexOf(column)}`;
-  const row = (name: string, stays: string): string => [`${quoteIdentifier(name)}.tableoid AS t`, `${quoteIdentifier(name)}.ctid AS at`, ...columns.map((column, index) => `${quoteIdentifier(name)}.${quoteIdentifier(column)} AS k${index}`), `${stays} AS stays`].join(', ');
-  const next = own.map((edge) => {
-    const stays = [keptSql(what, edge, child, context), ...others(what, child, context, seen)].join(' OR ');
-    return `SELECT ${row(child, `(${stays})`)} FROM ${quoteTable(edge.child)} AS ${quoteIdentifier(child)} WHERE ${refersSql(edge, child, carried, context.resolver)}`;
-  });
+  const stays = (row: string, edge: Edge): string => [keptSql(what, edge, row, context), ...others(what, row, context, seen)].join(' OR ');
+  const below = belowSql(own, alias, { stays: 'FALSE' }, stays, context.resolver);
   const any = own.map((edge) => `EXISTS (${referringSql(edge, alias, context.resolver)})`).join(' OR ');
-  return `((${any}) AND EXISTS (WITH RECURSIVE ${quoteIdentifier(below)} AS (SELECT ${row(alias, 'FALSE')} UNION SELECT n.* FROM ${quoteIdentifier(below)}, LATERAL (${next.join(' UNION ALL ')}) n) SELECT FROM ${quoteIdentifier(below)} WHERE stays))`;
+  return `((${any}) AND EXISTS (WITH RECURSIVE ${below} SELECT FROM ${belowOf(alias)} WHERE stays))`;
 }

@@ -12,6 +12,7 @@ import { firstPage, pagesOf } from './look.ts';
 import { merge } from './merge.ts';
 import { remainingRanges } from './size.ts';
 import { dropPartitions } from './partitions.ts';
+import { deleteRings } from './rings.ts';
 import { decidePurge } from './plan.ts';
 import { readShapes, resolveTargets, targetOf } from './target.ts';
 import type { Shapes } from './target.ts';
@@ -53,6 +54,8 @@ export async function* purge(connect: () => Promise<Connection>, surroundings: S
     if (!context.sweep && !progress.firstPassDone) yield* firstPass(first, walkers, work, progress);
     const unfinished = walkers.some((walker) => walker.leftRows()) || compiled.target.what.edges.some((edge) => edge.self);
     if (context.sweep || progress.firstPassDone || unfinished) yield* sweep(first, walkers, work);
+    // Looking for rings reads the whole table, so it is done where a count found rows that the passes leave.
+    if (context.sweep) yield* sweepRings(first, walkers, work);
   } finally {
     await Promise.allSettled(connections.map((connection) => connection.close()));
   }
@@ -102,6 +105,18 @@ async function* sweep(connection: Connection, walkers: readonly Walker[], work: 
       yield result;
     }
     if (deleted === 0) return;
+  }
+}
+
+/** Rings, and what they referred to, as long as there are some that may go. */
+async function* sweepRings(connection: Connection, walkers: readonly Walker[], work: StepWork): AsyncGenerator<BatchResult> {
+  for (let deleted = 1; deleted > 0; ) {
+    deleted = 0;
+    for await (const result of deleteRings(connection, walkers[0] as Walker, SELF_REFERENCE_PASSES + 2, work.context.signal)) {
+      deleted += result.deleted;
+      yield result;
+    }
+    if (deleted > 0) yield* sweep(connection, walkers, work);
   }
 }
 

@@ -2,7 +2,8 @@ import { StoreError } from '../errors.ts';
 import type { CollectionRule } from '../counting.ts';
 import type { Guard, Predicate } from '../predicate.ts';
 import type { Edge } from './closure.ts';
-import { columnOf, compilePredicate, equalsOf, isFalse, literalsOf, Parameters, quoteIdentifier, quoteTable } from './sql.ts';
+import { belowOf, belowSql, referringSql } from './referring.ts';
+import { columnOf, compilePredicate, isFalse, literalsOf, Parameters, quoteIdentifier, quoteTable } from './sql.ts';
 import type { CompileContext, ResolvedTable } from './sql.ts';
 
 /** Everything that decides whether a row of one collection may go. */
@@ -76,24 +77,6 @@ function unreferencedSql(edge: Edge, alias: string, resolver: Resolver): string 
   return `NOT EXISTS (${referringSql(edge, alias, resolver)})`;
 }
 
-/** The rows `<alias>_by` that refer to the row `alias` through the foreign key, except a row to itself. */
-export function referringSql(edge: Edge, alias: string, resolver: Resolver): string {
-  const child = `${alias}_by`;
-  const other = edge.self ? ` AND (${quoteIdentifier(child)}.tableoid, ${quoteIdentifier(child)}.ctid) <> (${quoteIdentifier(alias)}.tableoid, ${quoteIdentifier(alias)}.ctid)` : '';
-  return `SELECT FROM ${quoteTable(edge.child)} AS ${quoteIdentifier(child)} WHERE ${refersSql(edge, child, (column) => `${quoteIdentifier(alias)}.${quoteIdentifier(column)}`, resolver)}${other}`;
-}
-
-/** The row `child` refers through the foreign key to the row whose referenced columns `parent` names. */
-export function refersSql(edge: Edge, child: string, parent: (column: string) => string, resolver: Resolver): string {
-  const childTable = resolver.lookup(edge.child);
-  const pairs = edge.columns.map((column, index) => {
-    const period = edge.temporal === true && index === edge.columns.length - 1;
-    const refers = period ? 'OPERATOR(pg_catalog.&&)' : equalsOf(columnOf(childTable, column));
-    return `${quoteIdentifier(child)}.${quoteIdentifier(column)} ${refers} ${parent(edge.referencedColumns[index] ?? '')}`;
-  });
-  return pairs.join(' AND ');
-}
-
 /**
  * Deletes the deletable rows of a run of heap pages. Where rows belong to clients they are counted in the snapshot
  * of the same statement, before they go: RETURNING would make the DELETE about twice as slow. The count is true
@@ -140,6 +123,51 @@ function keysetCursor(key: string, type: string, after: KeysetPosition, paramete
   return ` AND ${key} >= ${time} AND (${key} > ${time} OR "k".ctid > ${parameters.add(after.ctid, 'tid')})`;
 }
 
+/**
+ * Deletes a row and all that refers to it in its own table, together: rows that refer to each other in a ring can go in no
+ * other way, since each of them is referred to as long as the others are there. None goes unless all may. `wanted` is their
+ * number; fewer are deleted where one was changed meanwhile, and then none may go.
+ *
+ * @param at place of the row, `(page,row)`
+ */
+export function deleteRing(what: Deletable, leaf: ResolvedTable, at: string, resolver: Resolver): Statement {
+  const parameters = new Parameters();
+  const ring = belowOf(ROW);
+  const goes = (alias: string): string => deletableSql(withoutOwn(what), leaf, resolver, parameters, alias);
+  const stays = (alias: string): string => `(${goes(alias)}) IS NOT TRUE`;
+  const top = { from: `FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)} WHERE ${quoteIdentifier(ROW)}.ctid = ${parameters.add(at, 'tid')}`, stays: stays(ROW) };
+  const found = belowSql(what.edges.filter((edge) => edge.self), ROW, top, stays, resolver);
+  const where = `${quoteIdentifier(ROW)}.ctid = ANY (ARRAY(SELECT at FROM ${ring})) AND ${goes(ROW)} AND NOT EXISTS (SELECT FROM ${ring} WHERE stays)`;
+  return {
+    text: `WITH RECURSIVE ${found}, gone AS (${bareDelete(leaf, where)} RETURNING ${clientSql(what)} AS client)
+      SELECT g.client, coalesce(g.deleted, 0)::text AS deleted, (SELECT count(DISTINCT at) FROM ${ring})::text AS wanted
+      FROM (SELECT 1) one LEFT JOIN (SELECT client, count(*) AS deleted FROM gone GROUP BY client) g ON true`,
+    values: parameters.values,
+  };
+}
+
+/**
+ * Where rings are that may go: of each the row that comes first in the heap, in a run of pages and 1,000 at most. Of rings
+ * that refer to each other it may be some only.
+ */
+export function ringStarts(what: Deletable, leaf: ResolvedTable, range: BlockRange, resolver: Resolver): Statement {
+  const parameters = new Parameters();
+  const own = what.edges.filter((edge) => edge.self);
+  const goes = (alias: string): string => deletableSql(withoutOwn(what), leaf, resolver, parameters, alias);
+  const where = [inBlocks(range, parameters), goes(ROW), `(${own.map((edge) => `EXISTS (${referringSql(edge, ROW, resolver)})`).join(' OR ')})`].join(' AND ');
+  const found = belowSql(own, ROW, { stays: 'FALSE' }, (alias) => `(${goes(alias)}) IS NOT TRUE`, resolver);
+  return {
+    text: `SELECT ${quoteIdentifier(ROW)}.ctid::text AS at FROM ONLY ${quoteTable(leaf)} AS ${quoteIdentifier(ROW)}
+      WHERE ${where} AND NOT EXISTS (WITH RECURSIVE ${found} SELECT FROM ${belowOf(ROW)} WHERE stays OR at < ${quoteIdentifier(ROW)}.ctid) LIMIT 1000`,
+    values: parameters.values,
+  };
+}
+
+/** As if no row of the table referred to another of it. */
+function withoutOwn(what: Deletable): Deletable {
+  return { ...what, edges: what.edges.filter((edge) => !edge.self) };
+}
+
 /** Rows of a whole table by client, and how many of them must stay: a partition may be dropped where none must. One row where nobody declared whose they are. */
 export function countForDrop(what: Deletable, leaf: ResolvedTable, resolver: Resolver): Statement {
   const parameters = new Parameters();
@@ -183,9 +211,10 @@ export type DestructiveStatement = (what: Deletable, leaf: ResolvedTable, resolv
  * Every statement that destroys rows or decides that a partition may be dropped, with sample positions. A test
  * walks them all; a new one that is missing here, or lacks a condition, fails it.
  */
-export const DESTRUCTIVE_STATEMENTS: Readonly<Record<'deleteBlocks' | 'deleteBlocksReturning' | 'deleteKeyset' | 'countForDrop', (column: string) => DestructiveStatement>> = {
+export const DESTRUCTIVE_STATEMENTS: Readonly<Record<'deleteBlocks' | 'deleteBlocksReturning' | 'deleteKeyset' | 'deleteRing' | 'countForDrop', (column: string) => DestructiveStatement>> = {
   deleteBlocks: () => (what, leaf, resolver) => deleteBlocks(what, leaf, { from: 0, to: 150 }, resolver),
   deleteBlocksReturning: () => (what, leaf, resolver) => deleteBlocksReturning(what, leaf, { from: 0, to: 150 }, resolver),
   deleteKeyset: (column) => (what, leaf, resolver) => deleteKeyset(what, leaf, column, { time: '2020-01-01', ctid: '(0,0)' }, 100, resolver),
+  deleteRing: () => (what, leaf, resolver) => deleteRing(what, leaf, '(0,1)', resolver),
   countForDrop: () => (what, leaf, resolver) => countForDrop(what, leaf, resolver),
 };

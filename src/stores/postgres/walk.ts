@@ -7,7 +7,7 @@ import { nextPage } from './look.ts';
 import { adaptSize, firstSize, halveSize, PAGES, retryDelay, ROWS } from './size.ts';
 import type { BatchSize } from './size.ts';
 import type { ResolvedTable } from './sql.ts';
-import { deleteBlocks, deleteBlocksReturning, deleteKeyset } from './statements.ts';
+import { deleteBlocks, deleteBlocksReturning, deleteKeyset, deleteRing } from './statements.ts';
 import type { BlockRange, KeysetPosition, Statement } from './statements.ts';
 import { nameOf } from './target.ts';
 import { pause, Throttle } from './throttle.ts';
@@ -106,6 +106,20 @@ export class Walker {
       if (outcome.kind === 'committed') yield this.result(outcome, millis);
       after = reached(outcome.rows);
       if (after === undefined || (outcome.rows[0]?.looked_at ?? 0) < limit) return;
+    }
+  }
+
+  /** Deletes a ring of rows in one batch, or leaves it as it is. `at`: place of its first row; `page`: of that place. */
+  async *ring(leaf: ResolvedTable, at: string, page: number, pass: number): AsyncGenerator<BatchResult> {
+    for (let attempt = 0; ; attempt += 1) {
+      yield* this.throttle.ready(leaf);
+      const { outcome, millis } = await this.attempt('BlockRange', leaf, () => deleteRing(this.compiled.target.what, leaf, at, this.compiled.resolver), { leaf: leaf.oid, pass, from: page, next: page + 1 });
+      if (outcome.kind === 'committed') yield this.result(outcome, millis);
+      if (outcome.kind !== 'rolled back') return;
+      // It cannot be halved: what does not fit into the run, or into a statement, stays whole.
+      if (outcome.why === OVER_LIMIT) throw outcome.error;
+      if (attempt >= ATTEMPTS) return yield pause(this.work.step.collection, outcome.why);
+      await this.work.sleep(retryDelay(attempt, this.work.random), this.work.context.signal);
     }
   }
 

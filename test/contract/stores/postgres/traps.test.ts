@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import type { CollectionRule } from '../../../../src/stores/counting.ts';
-import { before, countRows, deletedBy, guard, oneOf, openStore, purgeAll, request, rule, table } from './purge-support.ts';
+import { before, countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 
 let server: TestPostgres;
@@ -101,6 +101,42 @@ describe('foreign keys', () => {
     // 31 to 34 are the ancestors of 35, which is not due. 1 refers to itself.
     expect(await purgeRules([rule('comments')])).toEqual({ comments: 95 });
     expect((await store.sql<{ id: number }>('SELECT id FROM comments ORDER BY id')).map(({ id }) => id)).toEqual([31, 32, 33, 34, 35]);
+  });
+
+  /** Two, three and one in a ring; a ring with a row that stays; one that a row which is not due refers to; one a held row is in; one that refers to a row beside it. */
+  const rings = (name: string, action: string): string => `
+    CREATE TABLE ${name} (id int PRIMARY KEY, next_id int, root_id int REFERENCES ${name}, client text NOT NULL DEFAULT 'a', created_at timestamptz NOT NULL DEFAULT '2020-01-01Z');
+    CREATE INDEX ON ${name} (next_id); CREATE INDEX ON ${name} (root_id);
+    INSERT INTO ${name} (id, next_id, client) VALUES (1, 2, 'a'), (2, 1, 'b'), (3, 4, 'a'), (4, 5, 'a'), (5, 3, 'b'), (6, 6, 'a'), (10, 11, 'a'), (11, 10, 'a'), (20, 21, 'a'), (21, 20, 'a'), (22, 21, 'a'), (30, 31, 'a'), (31, 30, 'held'), (40, 3, 'a'), (41, 40, 'a');
+    INSERT INTO ${name} (id, next_id, root_id) VALUES (52, NULL, NULL), (50, 51, 52), (51, 50, 52);
+    UPDATE ${name} SET created_at = '2025-01-01Z' WHERE id IN (11, 22);
+    ALTER TABLE ${name} ADD FOREIGN KEY (next_id) REFERENCES ${name} ${action}`;
+  const staying = [10, 11, 20, 21, 22, 30, 31];
+  const idsOf = async (name: string): Promise<number[]> => (await store.sql<{ id: number }>(`SELECT id FROM ${name} ORDER BY id`)).map(({ id }) => id);
+
+  test.each([['no action', ''], ['restrict', 'ON DELETE RESTRICT'], ['cascade', 'ON DELETE CASCADE'], ['set null', 'ON DELETE SET NULL'], ['deferred', 'DEFERRABLE INITIALLY DEFERRED']])('rows in a ring go together in a sweep, where all of them may: %s', async (how, action) => {
+    const name = `ring_${how.replace(' ', '_')}`;
+    await store.sql(rings(name, action));
+    await store.writer.putHold({ uid: name, name: 'legal/ring', revision: 1, items: [{ table: table(name), predicate: oneOf('client', 'held') }] });
+    const asked = request([rule(name, { client: { field: 'client' } })]);
+    const plan = await store.writer.planPurge(asked);
+    expect(plan.forecast).toMatchObject([{ due: 11, held: 1, blocked: 4 }]);
+    const claim = await store.writer.claim(name);
+    const deleted: Record<string, number> = {};
+    const go = async (sweep: boolean): Promise<number> => {
+      let rows = 0;
+      for await (const batch of store.writer.purge(plan.steps[0]!, { request: asked, claim, pace: { ...pace, lockTimeoutMillis: 500 }, sweep, signal: AbortSignal.timeout(30_000) })) {
+        rows += batch.deleted;
+        for (const [client, count] of Object.entries(batch.clients)) deleted[client] = (deleted[client] ?? 0) + count;
+      }
+      return rows;
+    };
+    // 6 refers to itself only, and nothing refers to 41 and then 40.
+    expect([await go(false), await go(true)]).toEqual([3, 8]);
+    expect(deleted).toEqual({ a: 9, b: 2 });
+    expect(await idsOf(name)).toEqual(staying);
+    expect((await store.writer.planPurge(asked)).forecast).toMatchObject([{ due: 0, held: 1, blocked: 4 }]);
+    expect(await store.writer.journalTotals(name, 1_000)).toMatchObject({ deleted: 11, collections: [{ collection: name, method: 'BlockRange', deleted: 11 }] });
   });
 
   test('tables that refer to each other are refused, whatever the depth of the circle', async () => {

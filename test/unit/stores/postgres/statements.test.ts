@@ -69,7 +69,8 @@ describe.each(Object.entries(DESTRUCTIVE_STATEMENTS))('the statement %s', (name,
   test.each(conditions)('asks of every row: %s', (condition) => {
     // For a DELETE it has to stand in the DELETE itself; for a drop, where the rows that must stay are counted.
     const marker = text.includes('DELETE FROM') ? text.indexOf(' WHERE ', text.indexOf('DELETE FROM ONLY')) + 7 : text.indexOf('FILTER (WHERE (') + 15;
-    expect(conjuncts(text, marker).map(unnumbered)).toContain(condition);
+    const ringed = name === 'deleteRing' && condition.includes('tableoid') ? 'NOT EXISTS (SELECT FROM "r_below" WHERE stays)' : condition;
+    expect(conjuncts(text, marker).map(unnumbered)).toContain(ringed);
   });
 
   test('addresses one heap table only', () => {

@@ -1,0 +1,25 @@
+import type { BatchResult } from '../purging.ts';
+import type { Connection } from './connection.ts';
+import { LOOK_PAGES, pagesOf } from './look.ts';
+import { ringStarts } from './statements.ts';
+import type { Walker } from './walk.ts';
+
+/**
+ * Deletes rows of a table that refer to each other in a ring and may all go; passes over the table, which begin with rows
+ * nothing refers to, leave them for ever. A ring goes whole, in one statement, or stays whole: because a row of it must
+ * stay, or something else refers to it. Rows in several partitions are left alone, since their places do not tell them apart.
+ *
+ * @param pass number of the pass the batches are journalled under
+ */
+export async function* deleteRings(connection: Connection, walker: Walker, pass: number, signal: AbortSignal): AsyncGenerator<BatchResult> {
+  const [leaf, ...others] = walker.current().target.leaves;
+  if (leaf === undefined || others.length > 0 || !walker.current().target.what.edges.some((edge) => edge.self)) return;
+  const pages = await pagesOf(connection, leaf);
+  for (let from = 0; from < pages; from += LOOK_PAGES) {
+    signal.throwIfAborted();
+    const { target, resolver } = walker.current();
+    const statement = ringStarts(target.what, leaf, { from, to: Math.min(pages, from + LOOK_PAGES) }, resolver);
+    const { rows } = await connection.query<{ at: string }>(statement.text, statement.values);
+    for (const { at } of rows) yield* walker.ring(leaf, at, Number(/^\((\d+),/.exec(at)?.[1] ?? 0), pass);
+  }
+}
