@@ -8,17 +8,28 @@ import type { FieldError, FieldErrorType } from './validator.ts';
 /** Checks types, bounds, enums, patterns and required fields of a prepared object. */
 export type SchemaCheck = (object: unknown) => FieldError[];
 
-/** Compiles the check of one schema. Throws when the schema itself is wrong. */
+/**
+ * The check of one schema. It is made when it is first asked: six kinds take a quarter of the start of a command, and
+ * most meet only some of them. What could be wrong with the schema itself is for `assertSupported` to find before.
+ */
 export function compileSchema(schema: StructuralSchema): SchemaCheck {
-  // The schema's own form was checked keyword by keyword before; ajv's check of it would take most of the start.
-  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, ownProperties: true, meta: false, validateSchema: false });
+  let check: ValidateFunction | undefined;
+  return (object) => {
+    check ??= compile(schema);
+    return check(object) ? [] : firstOfEachText(check.errors ?? []).map(toFieldError);
+  };
+}
+
+function compile(schema: StructuralSchema): ValidateFunction {
+  // The schema's own form was checked keyword by keyword before; ajv's check of it would take most of the start. So would
+  // its tidying of code that runs a few times.
+  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, ownProperties: true, meta: false, validateSchema: false, code: { optimize: false } });
   addFormats.default(ajv, ['date']);
   ajv.addFormat('date-time', isInstant);
   // The API server gives these two no check of their own beyond the type.
   ajv.addFormat('int32', true);
   ajv.addFormat('int64', true);
-  const check: ValidateFunction = ajv.compile(toJsonSchema(schema) as object);
-  return (object) => (check(object) ? [] : firstOfEachText(check.errors ?? []).map(toFieldError));
+  return ajv.compile(toJsonSchema(schema) as object);
 }
 
 const INSTANT = /^(\d{4}-\d{2}-\d{2})[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.]\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;

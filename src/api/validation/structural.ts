@@ -65,7 +65,7 @@ const SUPPORTED = new Set([
 const FORMATS = new Set(['date', 'date-time', 'int32', 'int64']);
 
 /**
- * Throws for a keyword or format this validator does not apply: overlooking one would let an object pass here that the API
+ * Throws for a keyword, format or pattern this validator does not apply: overlooking one would let an object pass here that the API
  * server refuses. `path` names the place in the CRD for the message.
  */
 export function assertSupported(schema: StructuralSchema, path: string): void {
@@ -76,7 +76,20 @@ export function assertSupported(schema: StructuralSchema, path: string): void {
   if (schema.format !== undefined && !FORMATS.has(schema.format)) {
     throw new Error(`${path}: the format ${schema.format} is not understood here; write a pattern instead`);
   }
+  if (schema.pattern !== undefined && !isPattern(schema.pattern)) {
+    throw new Error(`${path}: the pattern ${schema.pattern} is not a regular expression; correct it`);
+  }
   for (const [name, child] of childrenOf(schema)) assertSupported(child, `${path}.${name}`);
+}
+
+function isPattern(text: string): boolean {
+  try {
+    // With the flag the check runs it with.
+    RegExp(text, 'u');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The schemas directly below, with the name of the property, `[]` for items and `{}` for map values. */

@@ -60,7 +60,7 @@ describe('loadApi', () => {
     ['malformed YAML', 'spec: [1,\n', 'things.yaml is not valid YAML'],
     ['a keyword that is not applied here', crd('{ type: object, "x-kubernetes-preserve-unknown-fields": true }'), 'x-kubernetes-preserve-unknown-fields is not understood'],
     ['an alternative', crd('{ type: string, anyOf: [{ minLength: 1 }] }'), 'anyOf is not understood'],
-    ['a pattern that is none', crd('{ type: string, pattern: "(" }'), 'the schema of Thing cannot be used'],
+    ['a pattern that is none', crd('{ type: string, pattern: "(" }'), 'the pattern ( is not a regular expression'],
     ['a format that is not known', crd('{ type: string, format: postcode }'), 'the format postcode is not understood'],
     ['a rule that cannot run', crd('{ type: string, x-kubernetes-validations: [{ rule: "self.foo()" }] }'), 'the schema of Thing cannot be used'],
     ['something else than a CRD', 'apiVersion: v1\nkind: Secret\nmetadata: { name: s }\n', 'only CRDs belong there'],
