@@ -36,7 +36,7 @@ const folder = (file: string): string => (file.includes('/') ? (file.split('/')[
 const within = (file: string, ...places: string[]): boolean => places.some((place) => file === place || file.startsWith(place.endsWith('.ts') ? place : `${place}/`));
 const told = (found: readonly Import[]): string[] => found.map((each) => `${each.from} imports ${each.to}`);
 
-const CAPABILITIES = ['datastore', 'datamap', 'retention', 'holds', 'compliance'];
+const CAPABILITIES = ['datastore', 'datamap', 'retention', 'holds', 'compliance', 'entrypoints'];
 const PORT = ['stores/port.ts', 'stores/facts.ts', 'stores/counting.ts', 'stores/purging.ts', 'stores/journal.ts', 'stores/fence.ts', 'stores/predicate.ts', 'stores/errors.ts', 'stores/canonical.ts'];
 const BELOW_CAPABILITIES = ['rules', 'connect', 'api', ...PORT, 'policy', 'evidence', 'runtime', 'telemetry'];
 
@@ -109,7 +109,7 @@ describe('the operator in a pod', () => {
   });
 });
 
-const PURE = files.filter((file) => within(file, 'rules', 'policy/score.ts', 'policy/horizon.ts', 'policy/parameters.ts', 'compliance/facts.ts', 'compliance/purges.ts') || /^(?:\w+\/)+(?:plan|status|sql)\.ts$/.test(file)).filter((file) => !within(file, 'runtime', 'cli', 'local'));
+const PURE = files.filter((file) => within(file, 'rules', 'policy/score.ts', 'policy/horizon.ts', 'policy/parameters.ts', 'compliance/facts.ts', 'compliance/purges.ts', 'entrypoints/answer.ts', 'entrypoints/project.ts') || /^(?:\w+\/)+(?:plan|status|sql)\.ts$/.test(file)).filter((file) => !within(file, 'runtime', 'cli', 'local'));
 /** Hashing, calendars, cron lines and schemas are libraries of pure functions. */
 const PURE_PACKAGES = ['node:crypto', 'node:util', 'temporal-polyfill', 'cron-parser', 'ajv'];
 

@@ -95,7 +95,7 @@ function entryPointsFact(readings: readonly EntryPointsReading[]): EntryPointsFa
     observedAt: seconds(at),
     validUntil: seconds(validUntil(at, ENTRY_POINTS_SECONDS)),
     complete: readings.every(({ complete }) => complete) && points.size <= MOST_POINTS,
-    points: [...points.values()].slice(0, MOST_POINTS),
+    points: [...points.values()].slice(0, MOST_POINTS).map(({ question: _question, at: _at, ...point }) => point),
   };
 }
 

@@ -13,11 +13,14 @@ export interface EntryPointReading extends EntryPointAnswer {
   name: string;
   /** Its object asks for TLS. */
   tls: boolean;
+  /** What was asked, and when: milliseconds. */
+  question: string;
+  at: number;
 }
 
-/** The entry points of one namespace, as they answered at one time. */
+/** The entry points of one namespace, as they answered. */
 export interface EntryPointsReading {
-  /** Milliseconds. */
+  /** When the one that was asked longest ago was asked; milliseconds. */
   at: number;
   /** False: there are more than those that were asked. */
   complete: boolean;

@@ -1,15 +1,18 @@
 import { BlockList, isIP } from 'node:net';
-import { GATEWAY, HTTP_ROUTE, INGRESS } from '../api/kinds.ts';
 import type { ObjectRef } from '../api/object.ts';
 import type { EntryPointAnswer, EntryPointReading, EntryPointsReading } from '../connect/entry-points.ts';
-import type { Client } from '../runtime/client.ts';
 import { answerOfPlace, worstAnswer, type PortAnswer } from './answer.ts';
 import type { Gateway, HttpRoute, Ingress } from './objects.ts';
-import { entryPoints, parentsOf, type EntryPoint, type Place } from './plan.ts';
+import { askAgainAt, entryPoints, parentsOf, questionOf, type EntryPoint, type Place } from './plan.ts';
 import type { Question } from './probe.ts';
 
 export interface EntryPointContext {
-  client: Pick<Client, 'get' | 'list' | 'serves'>;
+  /** As the caches have them. */
+  objects: {
+    ingresses(namespace: string): readonly Ingress[];
+    routes(namespace: string): readonly HttpRoute[];
+    gateway(ref: ObjectRef): Gateway | undefined;
+  };
   /** Asks one port of one IP address; see `askPort`. Absent: only what the objects say is read. */
   ask?: (question: Question, signal: AbortSignal) => Promise<PortAnswer>;
   /** IP addresses of a host name. */
@@ -27,25 +30,24 @@ const MOST_ADDRESSES = 4;
 /** Entry points asked at the same time. */
 const AT_ONCE = 4;
 
-/** Reads the entry points of a namespace and asks each. @throws ApiError: a list that could not be read is no empty list */
-export async function observeEntryPoints(namespace: string, context: EntryPointContext, signal: AbortSignal): Promise<EntryPointsReading> {
-  const { client } = context;
-  const [ingresses, routes] = await Promise.all([
-    client.list<Ingress>(INGRESS, { namespace, signal }),
-    // The Gateway API is an extension: where it is not installed there are no routes.
-    client.serves(HTTP_ROUTE, { signal }).then((served) => (served ? client.list<HttpRoute>(HTTP_ROUTE, { namespace, signal }) : [])),
-  ]);
-  const gateways = await gatewaysOf(routes, client, signal);
-  const points = entryPoints({ ingresses, routes, gateways });
-  const asked = points.slice(0, MOST_POINTS);
-  const answers = await atOnce(asked, async (point): Promise<EntryPointReading> => ({ name: point.name, tls: point.tls, ...(await askPoint(point, context, signal)) }));
-  return { at: context.now(), complete: asked.length === points.length, points: answers };
-}
-
-async function gatewaysOf(routes: readonly HttpRoute[], client: EntryPointContext['client'], signal: AbortSignal): Promise<Gateway[]> {
-  const refs = new Map<string, ObjectRef>(routes.flatMap(parentsOf).map((ref) => [`${ref.namespace}/${ref.name}`, ref]));
-  const found = await Promise.all([...refs.values()].map((ref) => client.get<Gateway>(GATEWAY, ref, { signal })));
-  return found.filter((gateway) => gateway !== undefined);
+/**
+ * Reads the entry points of a namespace and asks each, but for those that were asked the same not long ago: an object of
+ * many hosts that changes each second must not send a request for each of them each time.
+ */
+export async function observeEntryPoints(namespace: string, before: EntryPointsReading | undefined, context: EntryPointContext, signal: AbortSignal): Promise<EntryPointsReading> {
+  const { ingresses, routes, gateway } = context.objects;
+  const ofNamespace = routes(namespace);
+  const gateways = new Map(ofNamespace.flatMap(parentsOf).map((ref) => [`${ref.namespace}/${ref.name}`, gateway(ref)]));
+  const points = entryPoints({ ingresses: ingresses(namespace), routes: ofNamespace, gateways: [...gateways.values()].filter((each) => each !== undefined) });
+  const standing = new Map(before?.points.map((point) => [point.name, point]));
+  const asked = await atOnce(points.slice(0, MOST_POINTS), async (point): Promise<EntryPointReading> => {
+    const { name, tls } = point;
+    const question = questionOf(point);
+    const last = standing.get(name);
+    if (last?.question === question && askAgainAt(last) > context.now()) return { ...last, tls };
+    return { name, tls, question, at: context.now(), ...(await askPoint(point, context, signal)) };
+  });
+  return { at: Math.min(context.now(), ...asked.map(({ at }) => at)), complete: asked.length === points.length, points: asked };
 }
 
 async function askPoint({ host, path, places }: EntryPoint, { ask, lookup, loopback, userAgent }: EntryPointContext, signal: AbortSignal): Promise<EntryPointAnswer> {

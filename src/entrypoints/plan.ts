@@ -1,3 +1,4 @@
+import { ENTRY_POINTS_SECONDS, type EntryPointReading } from '../connect/entry-points.ts';
 import type { Gateway, HttpRoute, Ingress, Listener, ParentRef } from './objects.ts';
 
 /** One host of an Ingress, or of a Gateway with a route, and where to ask for it. */
@@ -37,6 +38,19 @@ export function entryPoints(objects: { ingresses: readonly Ingress[]; routes: re
 /** The Gateways a route names as parents, `namespace/name`. */
 export function parentsOf(route: HttpRoute): { namespace: string; name: string }[] {
   return (route.spec?.parentRefs ?? []).filter(isGateway).map(({ namespace, name }) => ({ namespace: namespace ?? route.metadata.namespace ?? '', name }));
+}
+
+/** What is asked of an entry point, as text: another one is another question. */
+export function questionOf({ host, path, places }: EntryPoint): string {
+  return JSON.stringify([host, path, places]);
+}
+
+/** An entry point that just came up, or a load balancer that is being made, is asked again soon. */
+const AGAIN_SOON_MS = 60_000;
+
+/** When an entry point is to be asked again, milliseconds. */
+export function askAgainAt({ at, https, http }: EntryPointReading): number {
+  return at + (https === undefined || http === undefined ? AGAIN_SOON_MS : ENTRY_POINTS_SECONDS * 1000);
 }
 
 function ofIngress(ingress: Ingress): EntryPoint[] {

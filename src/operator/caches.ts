@@ -4,11 +4,15 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { LegalHold } from '../api/generated/legalHold.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
-import { COMPLIANCE_PROFILE, DATA_MAP, DATA_STORE, LEGAL_HOLD, NAMESPACE, PURGE_RUN, RETENTION_POLICY } from '../api/kinds.ts';
+import { COMPLIANCE_PROFILE, DATA_MAP, DATA_STORE, GATEWAY, HTTP_ROUTE, INGRESS, LEGAL_HOLD, NAMESPACE, PURGE_RUN, RETENTION_POLICY } from '../api/kinds.ts';
 import type { KubeObject, ObjectRef } from '../api/object.ts';
+import type { Gateway, HttpRoute, Ingress } from '../entrypoints/objects.ts';
+import { parentsOf } from '../entrypoints/plan.ts';
+import { projectGateway, projectIngress, projectRoute } from '../entrypoints/project.ts';
 import { createCache, type Cache } from '../runtime/cache.ts';
 import type { Client } from '../runtime/client.ts';
 import { keyOf } from '../runtime/keys.ts';
+import { createOptionalCache } from '../runtime/optional-cache.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RuntimeMetrics } from '../telemetry/runtime-metrics.ts';
 
@@ -23,11 +27,17 @@ export interface Caches {
   runs: Cache<PurgeRun>;
   profiles: Cache<ComplianceProfile>;
   namespaces: Cache<KubeObject>;
+  ingresses: Cache<Ingress>;
+  gateways: Cache<Gateway>;
+  /** Found by the Gateways they come in by, see `ROUTES_BY_GATEWAY`. */
+  routes: Cache<HttpRoute>;
 }
 
 /** Index of the maps by the store they point at, `namespace/name`. */
 export const MAPS_BY_STORE = 'store';
 export const POLICIES_BY_UID = 'uid';
+/** Index of the routes by their Gateways, `namespace/name`. */
+export const ROUTES_BY_GATEWAY = 'gateway';
 
 export function createCaches(client: Client, options: { logger: Logger; metrics: RuntimeMetrics }): Caches {
   return {
@@ -38,6 +48,10 @@ export function createCaches(client: Client, options: { logger: Logger; metrics:
     runs: createCache<PurgeRun>(client, PURGE_RUN, options),
     profiles: createCache<ComplianceProfile>(client, COMPLIANCE_PROFILE, options),
     namespaces: createCache<KubeObject>(client, NAMESPACE, options),
+    ingresses: createCache<Ingress>(client, INGRESS, { ...options, project: projectIngress }),
+    // The Gateway API is an extension, which may come later or never.
+    gateways: createOptionalCache<Gateway>(client, GATEWAY, { ...options, project: projectGateway }),
+    routes: createOptionalCache<HttpRoute>(client, HTTP_ROUTE, { ...options, project: projectRoute, indexers: { [ROUTES_BY_GATEWAY]: (route) => parentsOf(route).map(keyOf) } }),
   };
 }
 

@@ -9,6 +9,7 @@ import { createReadingsRegister } from '../connect/readings.ts';
 import { createStoreConnections } from '../connect/stores.ts';
 import { createDataMapReconcile } from '../datamap/reconcile.ts';
 import { createDataStoreReconcile } from '../datastore/reconcile.ts';
+import type { EntryPointContext } from '../entrypoints/observe.ts';
 import { askPort } from '../entrypoints/probe.ts';
 import { createEntryPointsReconcile } from '../entrypoints/reconcile.ts';
 import { createLegalHoldReconcile } from '../holds/reconcile.ts';
@@ -92,16 +93,23 @@ export function createControllers(parts: ControllerParts): Controller[] {
   };
   const runs = (namespace: string): PurgeRun[] => caches.runs.list(namespace);
 
+  const judging = controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, entryPoints, engine: parts.engine, declarations: cached, barrier }), { deadlineMs: JUDGE_DEADLINE_MS, concurrency: 1, restMs: restAfterJudging });
+  const judgeAgain = (): void => caches.profiles.list().forEach(({ metadata: { namespace = '', name } }) => judging.enqueue({ namespace, name }));
+
   return [
     controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, readings, runs, owner: parts.owner, barrier }), { deadlineMs: OBSERVE_DEADLINE_MS, concurrency: OBSERVE_CONCURRENCY }),
     controller('datamap', sources.dataMaps, caches.maps, (barrier) => createDataMapReconcile({ ...base, declarations: cached, barrier })),
     controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, owner: parts.owner, declarations: live, barrier })),
     controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), { deadlineMs: OBSERVE_DEADLINE_MS }),
     controller('purgerun', sources.purgeRuns, caches.runs, (barrier) => createPurgeRunReconcile({ ...base, declarations: live, cached, journal: evidence.journal, anchored: evidence.anchored, logger: parts.logger.child({ controller: 'purgerun' }), certifier, frozen: config.frozen, owner: parts.owner, leaving: parts.leaving, barrier }), { deadlineMs: PURGE_DEADLINE_MS }),
-    controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, entryPoints, engine: parts.engine, declarations: cached, barrier }), { deadlineMs: JUDGE_DEADLINE_MS, concurrency: 1, restMs: restAfterJudging }),
+    judging,
     // Its keys are namespaces, whose objects it never writes.
-    controller('entrypoints', sources.entryPoints, caches.namespaces, () => createEntryPointsReconcile({ client, caches, register: entryPoints, ...(config.entryPoints.ask ? { ask: askPort } : {}), loopback: config.entryPoints.loopback, lookup: addressesOf, userAgent: `dataward/${parts.version}`, now: () => clock.now() })),
+    controller('entrypoints', sources.entryPoints, caches.namespaces, () => createEntryPointsReconcile({ caches, objects: objectsIn(caches), register: entryPoints, changed: judgeAgain, ...(config.entryPoints.ask ? { ask: askPort } : {}), loopback: config.entryPoints.loopback, lookup: addressesOf, userAgent: `dataward/${parts.version}`, now: () => clock.now() })),
   ];
+}
+
+function objectsIn({ ingresses, routes, gateways }: Caches): EntryPointContext['objects'] {
+  return { ingresses: (namespace) => ingresses.list(namespace), routes: (namespace) => routes.list(namespace), gateway: (ref) => gateways.get(ref) };
 }
 
 async function addressesOf(host: string): Promise<string[]> {

@@ -1,12 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject, ObjectRef } from '../api/object.ts';
 import { POLICY_UID_LABEL } from '../api/kinds.ts';
 import type { DataMap } from '../api/generated/dataMap.ts';
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
+import type { Gateway } from '../entrypoints/objects.ts';
 import { FINAL_STATES } from '../retention/run/plan.ts';
 import { changes, itself, source, type Group, type Source } from '../runtime/controller.ts';
 import { keyOf } from '../runtime/keys.ts';
-import { MAPS_BY_STORE, POLICIES_BY_UID, storeOfMap, type Caches } from './caches.ts';
+import { MAPS_BY_STORE, POLICIES_BY_UID, ROUTES_BY_GATEWAY, storeOfMap, type Caches } from './caches.ts';
 
 /**
  * Which objects are looked at again when another changes. One place, so that a reader sees what depends on what.
@@ -26,7 +28,7 @@ export interface Sources {
 }
 
 export function createSources(caches: Caches): Sources {
-  const { stores, maps, policies, holds, runs, profiles, namespaces } = caches;
+  const { stores, maps, policies, holds, runs, profiles, namespaces, ingresses, gateways, routes } = caches;
   const allStores: Group = () => stores.list().map(refOf);
   const allPolicies: Group = () => policies.list().map(refOf);
   const allHolds: Group = () => holds.list().map(refOf);
@@ -81,13 +83,26 @@ export function createSources(caches: Caches): Sources {
       changes(policies, whenAll(declared, allProfiles)),
       changes(runs, whenAll<PurgeRun>((run, old) => run.status?.state !== old?.status?.state, allProfiles)),
     ],
-    entryPoints: [source(stores, when(arrived, itsNamespace)), source(maps, when(arrived, itsNamespace))],
+    entryPoints: [
+      source(stores, when(arrived, itsNamespace)),
+      source(maps, when(arrived, itsNamespace)),
+      changes(ingresses, when(differs, itsNamespace)),
+      changes(routes, when(differs, itsNamespace)),
+      changes(gateways, when<Gateway>(differs, (gateway) => routes.byIndex(ROUTES_BY_GATEWAY, keyOf(gateway.metadata)).flatMap(itsNamespace))),
+    ],
   };
 }
 
 /** Whether an object came or went, whatever is in it. */
 function arrived(object: KubeObject, old?: KubeObject): boolean {
   return old === undefined || object.metadata.uid !== old.metadata.uid;
+}
+
+/** Whether there is anything new in what is kept of an object. Its controller may write a status each second that says the same. */
+function differs(object: KubeObject, old?: KubeObject): boolean {
+  const { metadata: _now, ...now } = object;
+  const { metadata: _before, ...before } = old ?? { metadata: {} };
+  return arrived(object, old) || !isDeepStrictEqual(now, before);
 }
 
 function itsNamespace({ metadata }: KubeObject): ObjectRef[] {

@@ -6,6 +6,8 @@ import type { PurgeRun } from '../../../src/api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../../../src/api/generated/retentionPolicy.ts';
 import { POLICY_UID_LABEL } from '../../../src/api/kinds.ts';
 import type { KubeObject } from '../../../src/api/object.ts';
+import type { Gateway, HttpRoute, Ingress } from '../../../src/entrypoints/objects.ts';
+import { parentsOf } from '../../../src/entrypoints/plan.ts';
 import { storeOfMap, type Caches } from '../../../src/operator/caches.ts';
 import { createSources, type Sources } from '../../../src/operator/sources.ts';
 import type { Change } from '../../../src/runtime/cache.ts';
@@ -45,7 +47,7 @@ function countingCache(objects: KubeObject[], counter: { handedOut: number }, in
 
 type CountingCache = ReturnType<typeof countingCache>;
 
-function installation(sizes: { stores: number; policies: number; maps?: number; holds?: number; runs?: number }) {
+function installation(sizes: { stores: number; policies: number; maps?: number; holds?: number; runs?: number; ingresses?: number; gateways?: number; routes?: number }) {
   const counter = { handedOut: 0 };
   const storeRef = (index: number): object => ({ spec: { storeRef: { name: `n-${index}` } } });
   const caches: Record<keyof Caches, CountingCache> = {
@@ -56,6 +58,9 @@ function installation(sizes: { stores: number; policies: number; maps?: number; 
     runs: countingCache(many(sizes.runs ?? 0, (index) => ({ spec: { store: `n-${index}` }, status: { state: 'Waiting' } })), counter),
     profiles: countingCache(many(1), counter),
     namespaces: countingCache(many(NAMESPACES), counter),
+    ingresses: countingCache(many(sizes.ingresses ?? 0), counter),
+    gateways: countingCache(many(sizes.gateways ?? 0), counter),
+    routes: countingCache(many(sizes.routes ?? 0, () => ({ spec: { parentRefs: [{ namespace: namespaceOf(0), name: 'n-0' }] } })), counter, (route) => parentsOf(route as HttpRoute).map(keyOf)[0] ?? ''),
   };
   return { caches, counter, objects: Object.values(caches).reduce((sum, cache) => sum + cache.objects.length, 0) };
 }
@@ -117,7 +122,7 @@ describe('ten thousand stores, as many maps, and five hundred policies', () => {
 });
 
 describe('who is woken', () => {
-  const sizes = { stores: 3, policies: 2, maps: 3, holds: 1, runs: 2 };
+  const sizes = { stores: 3, policies: 2, maps: 3, holds: 1, runs: 2, ingresses: 1, gateways: 1, routes: 2 };
   const ref = (index: number): string => `${namespaceOf(index)}/n-${index}`;
   const changed = <T extends KubeObject>(object: KubeObject, change: (copy: T) => void): Change<KubeObject> => {
     const copy = structuredClone(object) as T;
@@ -136,6 +141,11 @@ describe('who is woken', () => {
     ['a map turned to another store: both, and the maps of both', 'maps', (map) => changed<DataMap>(map, (copy) => { generation(copy); copy.spec.storeRef = { namespace: namespaceOf(2), name: 'n-2' }; }), { ...everything, dataStores: [0, 2], dataMaps: [0, 2], complianceProfiles: [] }],
     ['a hold that came into force: the stores, the runs and the profiles', 'holds', (hold) => changed<LegalHold>(hold, (copy) => void (copy.status = { state: 'Active' } as LegalHold['status'] & object)), { dataStores: [0, 1, 2], purgeRuns: [0, 1], complianceProfiles: [0] }],
     ['a run that ended: its store, its policy and the profiles', 'runs', (run) => changed<PurgeRun>(run, (copy) => { copy.metadata.labels = { [POLICY_UID_LABEL]: 'u-1' }; copy.status = { state: 'Succeeded', finishedAt: '2026-01-01T00:00:00Z' } as PurgeRun['status'] & object; }), { dataStores: [0], retentionPolicies: [1], purgeRuns: [0], complianceProfiles: [0] }],
+    ['an Ingress that says something else: the namespace it is in', 'ingresses', (ingress) => changed<Ingress>(ingress, (copy) => void (copy.spec = { rules: [{ host: 'a.example' }] })), { entryPoints: [0] }],
+    ['an Ingress whose status was written again as it was: nobody', 'ingresses', (ingress) => changed(ingress, (copy) => void (copy.metadata.resourceVersion = '2')), {}],
+    ['an Ingress that is gone: the namespace it was in', 'ingresses', (ingress) => ({ type: 'deleted', object: ingress, old: ingress }), { entryPoints: [0] }],
+    ['a route: the namespace it is in', 'routes', (route) => changed<HttpRoute>(route, (copy) => void (copy.spec = {})), { entryPoints: [0] }],
+    ['a Gateway: the namespaces of its routes', 'gateways', (gateway) => changed<Gateway>(gateway, (copy) => void (copy.spec = {})), { entryPoints: [0, 1] }],
     ['a policy that only counted: nobody', 'policies', (policy) => changed<RetentionPolicy>(policy, (copy) => void (copy.status = { collections: [] } as unknown as RetentionPolicy['status'] & object)), {}],
   ];
 
