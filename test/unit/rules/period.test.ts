@@ -13,7 +13,11 @@ const refused: [string, string][] = [
   ['P0Y0M', 'not longer than nothing'],
   ['-P1D', 'not longer than nothing'],
   ['PT24H', 'a part below a day'],
+  ['P1DT1M', 'a part below a day'],
   ['P1DT1S', 'a part below a day'],
+  ['P1DT0.001S', 'a part below a day'],
+  ['P1DT0.000001S', 'a part below a day'],
+  ['P1DT0.000000001S', 'a part below a day'],
 ];
 
 const periodArbitrary = fc
@@ -68,6 +72,8 @@ describe('that one period is never shorter than another', () => {
     ['P366D', 'P365D', true],
     ['P1M5D', 'P1M', true],
     ['P1M', 'P1M1D', false],
+    ['P1M40D', 'P2M', true],
+    ['P1M4W12D', 'P2M', true],
   ];
   test.each(cases)('%s against %s: %s', (a, b, expected) => {
     expect(neverShorter(a, b)).toBe(expected);

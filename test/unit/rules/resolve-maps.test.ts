@@ -109,6 +109,14 @@ describe('an event', () => {
     expect(first(resolved).times).toEqual({ Ended: { path: { via: [{ field: 'session_id', table: at('public', 'sessions'), toField: 'id' }], field: 'ended_at' }, type: 'Date' } });
   });
 
+  test('read through a foreign key is that very event, whatever else is declared there', () => {
+    const many = [{ event: 'Created' as const, field: 'id' }, { event: 'LastActivity' as const, field: 'id' }, { event: 'Ended' as const, field: 'ended_at' }];
+    for (const times of [many, many.toReversed()]) {
+      const resolved = resolve([{ ...viewsOf, times: [{ event: 'Ended', via: 'session_id' }] }, { ...sessionsOf, times }], [views, sessions]);
+      expect(first(resolved).times['Ended']?.path.field).toBe('ended_at');
+    }
+  });
+
   test('read through a declared reference needs no foreign key', () => {
     const bare = { ...views, foreignKeys: [] };
     const resolved = resolve([{ ...viewsOf, references: [{ field: 'visitor_id', to: 'sessions', toField: 'id' }], times: [{ event: 'Ended', via: 'visitor_id' }] }, { ...sessionsOf, times: [{ event: 'Ended', field: 'ended_at' }] }], [bare, sessions]);

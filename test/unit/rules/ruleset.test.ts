@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { RetentionPolicy } from '../../../src/api/generated/retentionPolicy.ts';
 import type { MappedCollection } from '../../../src/rules/collections.ts';
 import { effectiveRules } from '../../../src/rules/effective.ts';
-import { ruleset } from '../../../src/rules/ruleset.ts';
+import { inertBecause, ruleset } from '../../../src/rules/ruleset.ts';
 import type { CollectionRule } from '../../../src/stores/counting.ts';
 import { aCollection, aMaximum, aMinimum, aPolicy, aPurge, aTime } from '../../support/declared.ts';
 import { collection, judge, NOW, policies, row } from './generated.ts';
@@ -121,5 +121,25 @@ describe('what a driver is told', () => {
   test('has no column for a client that is found through a reference: counts per client would need a join', () => {
     const of = aCollection({ client: { path: { via: [{ field: 'session', table: { schema: 'public', name: 'sessions' }, toField: 'id' }], field: 'client' } } });
     expect(ruleFor(of, [general])).not.toHaveProperty('client');
+  });
+});
+
+describe('maxima make no row due', () => {
+  const one = { maximum: aMaximum('P1Y'), clients: { keys: ['acme'] } };
+  const general = aPolicy('general', { maximum: aMaximum('P1Y') });
+  const withKey = aCollection({ times: { Created: aTime('at') }, client: { path: { via: [], field: 'tenant' } } });
+  const { client: _none, ...withoutKey } = withKey;
+  const overlapping = { ...withKey, problems: [{ collection: withKey.id, reason: 'MapOverlap', message: '' }] } as MappedCollection;
+  test.each<[string, MappedCollection, RetentionPolicy[], RegExp | undefined]>([
+    ['not where there is none', withKey, [], undefined],
+    ['not where one is for all', withKey, [general], undefined],
+    ['not where one is for a client whose rows can be told', withKey, [general, aPolicy('one', one)], undefined],
+    ['where rows of a client cannot be told, which the general one has to leave alone', withoutKey, [general, aPolicy('one', one)], /no client key/],
+    ['where two maps claim the table', overlapping, [general], /two maps/],
+  ])('%s', (_, of, all, why) => {
+    const [each] = effectiveRules([of], all, NOW);
+    if (why === undefined) expect(each && inertBecause(each)).toBeUndefined();
+    else expect(each && inertBecause(each)).toMatch(why);
+    expect(ruleFor(of, all).due === undefined).toBe(all.length === 0 || why !== undefined);
   });
 });

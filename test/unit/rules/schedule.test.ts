@@ -84,6 +84,7 @@ describe('the next start', () => {
     const slot = nextSlot(daily, at('2026-03-02T00:00:00Z'), 'uid');
     expect(slot.startsAt).toBeGreaterThan(slot.at + 1);
     expect(nextStart(daily, slot.at + 1, 'uid')).toBe(slot.startsAt);
+    expect(nextStart(daily, slot.startsAt, 'uid')).toBe(nextSlot(daily, slot.at, 'uid').startsAt);
   });
 });
 

@@ -71,6 +71,7 @@ describe('a circle', () => {
     ['is a hold that names itself', named('a', { supersedes: 'a' }), [], ['a']],
     ['is found from each of its holds', b, [a, c], ['a', 'b', 'c']],
     ['does not include what only leads into it', named('d', { supersedes: 'a' }), [a, b, c], []],
+    ['has no part in what follows one of its holds', a, [b, c, named('d', { supersedes: 'a' })], ['a', 'b', 'c']],
     ['is none where a chain ends', a, [b, named('c')], []],
     ['is none where a hold is missing', a, [b], []],
   ];
