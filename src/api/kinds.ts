@@ -1,6 +1,6 @@
 import type { KindRef } from './object.ts';
 
-const GROUP = 'dataward.io';
+export const GROUP = 'dataward.io';
 const VERSION = 'v1alpha1';
 
 function own(kind: string, plural: string): KindRef {

@@ -12,10 +12,10 @@ export interface StatusFlags extends ClusterFlags {
 }
 
 /**
- * Exit 1 when a store is not ready or not known to be compliant, a hold does not stand yet, or a run waits for a person.
- *
  * `status`: stores, policies, holds and runs on one page. Facts past their time are shown as Unknown: kubectl goes on
  * showing what a dead operator last wrote.
+ *
+ * Exit 1 when a store is not ready or not known to be compliant, a hold does not stand yet, or a run waits for a person.
  */
 export async function status(context: CliContext, flags: StatusFlags): Promise<ExitCode> {
   const { client, namespace } = await connect(context, flags);
@@ -55,8 +55,12 @@ const condition = (conditions: readonly Condition[] | undefined, type: string): 
 
 /** What keeps an object from being ready, in the words of its condition: the next step stands in there. */
 function whyNotReady(conditions: readonly Condition[] | undefined): string {
-  const ready = conditions?.find((each) => each.type === 'Ready');
-  return ready && ready.status !== 'True' ? `${ready.reason}: ${ready.message}` : '';
+  return whyNot('Ready', conditions);
+}
+
+function whyNot(type: string, conditions: readonly Condition[] | undefined): string {
+  const found = conditions?.find((each) => each.type === type);
+  return found && found.status !== 'True' ? `${found.reason}: ${found.message}` : '';
 }
 
 function storeRow(store: DataStore, now: number): { store: string; ready: string; compliant: string; tls: string; due: string; held: string; blocked: string; undated: string; unclassified: string; validUntil: string; why: string } {
@@ -74,7 +78,7 @@ function storeRow(store: DataStore, now: number): { store: string; ready: string
     undated: shown(retention && count(retention.indeterminate)),
     unclassified: shown(coverage && count(coverage.unclassified)),
     validUntil: validUntil ?? 'never read',
-    why: whyNotReady(conditions),
+    why: whyNotReady(conditions) || whyNot('Compliant', conditions) || whyNot('Covered', conditions),
   };
 }
 
