@@ -6,7 +6,7 @@ import { verifyAuditLog } from '../evidence/audit/verify.ts';
 import { checkCertificateInChain, type ChainSupport } from '../evidence/certificate-in-chain.ts';
 import { loadPublicKeys } from '../evidence/keys.ts';
 import type { Certificate } from '../evidence/certificate.ts';
-import { verifyCertificate } from '../evidence/verify-certificate.ts';
+import { verifyCertificate, type CertificateVerdict } from '../evidence/verify-certificate.ts';
 import { CliError, EXIT, type CliContext, type ExitCode, type Output } from './context.ts';
 import { note, printResult, table } from './output.ts';
 
@@ -35,7 +35,7 @@ export async function verifyCertificateFile(context: CliContext, file: string, f
       ['check', 'verdict', 'detail'],
       [
         ['shape', verdict.shape.ok ? 'Valid' : 'Invalid', verdict.shape.problems.join('; ')],
-        ['signature', verdict.signature.state, verdict.signature.keyId],
+        ['signature', verdict.signature.state, signatureDetail(verdict.signature)],
         ['audit', verdict.audit.state, verdict.audit.detail],
         ...(chain ? [['chain', chain.state, chain.problems.join('; ') || 'the log records the same deletions']] : []),
       ],
@@ -45,6 +45,15 @@ export async function verifyCertificateFile(context: CliContext, file: string, f
   // Without checkpoints from elsewhere the anchoring is not judged; what was judged decides.
   const fine = verdict.shape.ok && verdict.signature.state === 'Valid' && (checkpoints === undefined || verdict.audit.state === 'Anchored') && (flags.audit === undefined || chain?.state === 'Supported');
   return fine ? EXIT.fine : EXIT.findings;
+}
+
+const SIGNATURES: Partial<Record<CertificateVerdict['signature']['state'], string>> = {
+  Invalid: 'the file is not what was signed: ask the issuer for the original',
+  UnknownKey: 'no given key signed it: ask the issuer for the public key by another way, and name its folder with --keys',
+};
+
+function signatureDetail({ state, keyId }: CertificateVerdict['signature']): string {
+  return [keyId, SIGNATURES[state]].filter((part) => part !== undefined).join('; ');
 }
 
 async function inChain(dir: string, certificate: Certificate): Promise<ChainSupport> {

@@ -9,7 +9,7 @@ export interface ManifestFiles {
   findings: ManifestFinding[];
 }
 
-/** Reads a file, or all YAML and JSON files of a folder and those below. Throws `CliError` for what is not there. */
+/** Reads a file, or all YAML and JSON files of a folder and those below. Throws `CliError` for what is not there, or empty. */
 export async function readManifests(from: string): Promise<ManifestFiles> {
   const found: ManifestFiles = { objects: [], findings: [] };
   for (const file of await filesOf(from)) {
@@ -17,6 +17,8 @@ export async function readManifests(from: string): Promise<ManifestFiles> {
     found.objects.push(...parsed.objects);
     found.findings.push(...parsed.findings);
   }
+  // What a template that failed leaves behind would pass for a folder in which all is well.
+  if (found.objects.length + found.findings.length === 0) throw new CliError(`-f ${from}: holds no object; look at what wrote it`);
   return found;
 }
 

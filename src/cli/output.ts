@@ -27,3 +27,8 @@ export function colours(context: CliContext): ReturnType<typeof pc.createColors>
 export function count(value: number | undefined): string {
   return value === undefined ? 'unknown' : value.toLocaleString('en-US');
 }
+
+/** `1 object`, `1,234 objects`. */
+export function counted(value: number, what: string): string {
+  return `${count(value)} ${what}${value === 1 ? '' : 's'}`;
+}

@@ -1,4 +1,4 @@
-import { KINDS_BY_NAME } from './kinds.ts';
+import { apiVersionOf, GROUP, OWN_KINDS, ownKind } from '../api/kinds.ts';
 import type { KindRef, KubeObject } from '../api/object.ts';
 import { loadApi } from '../api/validation/load.ts';
 import type { ManifestObject } from '../api/validation/manifest.ts';
@@ -6,7 +6,8 @@ import { semanticFindings } from '../api/validation/semantic.ts';
 import type { ObjectValidator } from '../api/validation/validator.ts';
 import { EXIT, type CliContext, type ExitCode, type Output } from './context.ts';
 import { readManifests, title, type ManifestFiles } from './files.ts';
-import { colours, note, printResult } from './output.ts';
+import { KINDS_BY_NAME } from './kinds.ts';
+import { colours, counted, note, printResult } from './output.ts';
 
 /** What is wrong with a declaration, and where. */
 export interface Finding {
@@ -26,8 +27,13 @@ export async function validate(context: CliContext, flags: { filename: string; r
   printResult(context, flags.output, { objects: manifests.objects.length, findings }, () =>
     findings.map((finding) => `${sentence(finding, paint.bold)}\n`).join(''),
   );
-  note(context, findings.length === 0 ? `${manifests.objects.length} objects are valid` : `${findings.length} findings in ${manifests.objects.length} objects`);
+  note(context, findings.length === 0 ? allValid(manifests.objects) : `${counted(findings.length, 'finding')} in ${counted(manifests.objects.length, 'object')}`);
   return findings.length === 0 ? EXIT.fine : EXIT.findings;
+}
+
+function allValid(objects: readonly ManifestObject[]): string {
+  const ours = objects.some(({ object }) => object.apiVersion.startsWith(`${GROUP}/`));
+  return `${counted(objects.length, 'object')} ${objects.length === 1 ? 'is' : 'are'} valid${ours ? '' : `; none is of ${GROUP}, and other kinds are not looked into`}`;
 }
 
 /** Everything that is wrong with what was read, in the order of the files. */
@@ -48,15 +54,22 @@ export function sentence({ file, line, object, field, message }: Finding, emphas
 function findingsOf({ object, position, locate }: ManifestObject, validator: ObjectValidator): Finding[] {
   const kind = KINDS_BY_NAME.get(`${object.apiVersion}/${object.kind}`);
   // Other kinds are left to those who know them: a folder of manifests is seldom only ours.
-  if (!kind) return object.apiVersion.startsWith('dataward.io/') ? [{ file: position.file, line: position.line, object: title(object), field: 'kind', message: `dataward.io has no kind ${object.kind} in ${object.apiVersion}` }] : [];
+  if (!kind) return object.apiVersion.startsWith(`${GROUP}/`) ? [{ file: position.file, line: position.line, object: title(object), ...unknownKind(object) }] : [];
   const { object: prepared, unknownFields } = validator.prepare(kind, object);
   const at = (path: string): Pick<Finding, 'file' | 'line' | 'object'> => ({ file: position.file, line: locate(path).line, object: title(object) });
   const unknown = unknownFields.map((field) => ({ ...at(field), field, message: 'unknown field; the API server would drop it silently' }));
-  const errors = validator.validate(kind, prepared).map((error) => ({ ...at(error.path), field: error.path, message: error.message }));
+  // Without a place it is the remark that rules were left out because of the other errors.
+  const errors = validator.validate(kind, prepared).filter(({ path }) => path !== '<nil>').map((error) => ({ ...at(error.path), field: error.path, message: error.message }));
   // What the schema already refuses would only be said twice.
   if (errors.length > 0) return [...unknown, ...errors];
   const semantic = semanticFindings(prepared).map((finding) => ({ ...at(finding.path), field: finding.path, message: finding.message }));
   return [...unknown, ...semantic, ...admissionFindings(prepared, kind, validator, at)];
+}
+
+function unknownKind({ apiVersion, kind }: KubeObject): Pick<Finding, 'field' | 'message'> {
+  const known = ownKind(kind);
+  if (known) return { field: 'apiVersion', message: `${kind} is not served as ${apiVersion}; write ${apiVersionOf(known)}` };
+  return { field: 'kind', message: `${GROUP} has no kind ${kind}; there are ${OWN_KINDS.map((each) => each.kind).join(', ')}` };
 }
 
 /**

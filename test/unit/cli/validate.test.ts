@@ -26,7 +26,18 @@ const validate = async (text: string, ...flags: string[]): ReturnType<typeof run
 const lineOf = (text: string, part: string): number => text.split('\n').findIndex((line) => line.includes(part)) + 1;
 
 test('what is right ends with 0 and says so on stderr only', async () => {
-  expect(await validate(good)).toEqual({ code: 0, stdout: '', stderr: '1 objects are valid\n' });
+  expect(await validate(good)).toEqual({ code: 0, stdout: '', stderr: '1 object is valid\n' });
+});
+
+test.each([
+  ['an empty file', ''],
+  ['a file of comments', '# nothing\n---\n'],
+])('%s is no folder in which all is well', async (_what, text) => {
+  expect(await validate(text)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/policy\.yaml: holds no object; look at what wrote it/) });
+});
+
+test('of other kinds it says that nobody looked into them', async () => {
+  expect(await validate('apiVersion: v1\nkind: Namespace\nmetadata: { name: shop }\n')).toEqual({ code: 0, stdout: '', stderr: '1 object is valid; none is of dataward.io, and other kinds are not looked into\n' });
 });
 
 test('the examples are right as they are', async () => {
@@ -44,7 +55,20 @@ describe('what is wrong ends with 1 and stands with file, line and field on stdo
     const result = await validate(text);
     expect(result).toMatchObject({ code: 1, stdout: expect.stringMatching(says) });
     expect(result.stdout).toContain(`policy.yaml:${lineOf(text, part)}: RetentionPolicy `);
-    expect(result.stderr).toMatch(/^\d+ findings in 1 objects\n$/);
+    expect(result.stderr).toMatch(/^(1 finding|\d+ findings) in 1 object\n$/);
+  });
+
+  test.each<[string, (text: string) => string, string]>([
+    ['a version that is not served, with the one that is', (text) => text.replace('v1alpha1', 'v1'), 'apiVersion: RetentionPolicy is not served as dataward.io/v1; write dataward.io/v1alpha1'],
+    ['a kind that is misspelt, with those there are', (text) => text.replace('kind: RetentionPolicy', 'kind: RetentionPolcy'), 'kind: dataward.io has no kind RetentionPolcy; there are DataStore, '],
+  ])('%s', async (_what, spoil, says) => {
+    expect(await validate(spoil(good))).toMatchObject({ code: 1, stdout: expect.stringContaining(says) });
+  });
+
+  test('what is missing, without the remark that more was not looked at', async () => {
+    const { code, stdout, stderr } = await validate(good.slice(0, good.indexOf('spec:')) + 'spec: {}\n');
+    expect([code, stdout.includes('<nil>')]).toEqual([1, false]);
+    expect(stderr).toBe(`${stdout.trimEnd().split('\n').length} findings in 1 object\n`);
   });
 
   test('a file that is no YAML, named by its line', async () => {
