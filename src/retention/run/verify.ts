@@ -106,5 +106,5 @@ function problemOf({ counts, residual, unseen }: Recount, held: { missing?: stri
   if (unseen) return { reason: 'Failed', message: `${unseen} could not be counted again: it is no longer declared, found or due; what was deleted is in the audit log` };
   if (residual === 0) return undefined;
   const worst = counts.toSorted((a, b) => b.due - a.due)[0];
-  return { reason: 'ResidualRows', message: `${residual} due rows are still there, most in ${worst?.collection}; something goes on writing, or keeps, rows with an old time; find it, then plan again` };
+  return { reason: 'ResidualRows', message: `${residual} due rows are still there, most in ${worst?.collection}; something goes on writing, or keeps, rows with an old time, or rows in several partitions refer to each other in a ring; find it, then plan again` };
 }
