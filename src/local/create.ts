@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { formatTime } from '../api/conditions.ts';
 import { alreadyExists, badRequest, invalid } from './errors.ts';
-import { generatedName, timestamp } from './metadata.ts';
+import { generatedName } from './metadata.ts';
 import type { StoredObject } from './object.ts';
 import { admit, checkNamespace, checkNamespaceIsActive, checkObject, receive, withNamespace } from './write-rules.ts';
 import type { WriteContext, WriteRequest } from './write-rules.ts';
@@ -31,7 +32,7 @@ export function createObject(context: WriteContext, request: WriteRequest, body:
       ...given,
       name,
       uid: randomUUID(),
-      creationTimestamp: timestamp(context.now()),
+      creationTimestamp: formatTime(context.now()),
       ...(kind.hasGeneration ? { generation: 1 } : {}),
     },
   } as StoredObject;

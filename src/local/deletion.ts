@@ -1,6 +1,6 @@
+import { formatTime } from '../api/conditions.ts';
 import { conflict, forbidden, invalid, notFound } from './errors.ts';
 import type { ServedKind } from './kinds.ts';
-import { timestamp } from './metadata.ts';
 import { isJsonObject, memberObject } from './object.ts';
 import type { StoredObject } from './object.ts';
 import type { Store } from './store.ts';
@@ -62,7 +62,7 @@ function markedForDeletion(object: StoredObject, propagation: Propagation, now: 
       ...metadata,
       ...(kept.length > 0 && { finalizers: kept }),
       ...(generation !== undefined && { generation: first ? generation + 1 : generation }),
-      ...(first && { deletionTimestamp: timestamp(now), deletionGracePeriodSeconds: 0 }),
+      ...(first && { deletionTimestamp: formatTime(now), deletionGracePeriodSeconds: 0 }),
     } as StoredObject['metadata'],
   };
   return object.kind === 'Namespace' ? { ...marked, status: { ...memberObject(marked, 'status'), phase: 'Terminating' } } : marked;

@@ -115,8 +115,3 @@ export function generatedName(prefix: string): string {
   const suffix = Array.from({ length: 5 }, () => SUFFIX_LETTERS[randomInt(SUFFIX_LETTERS.length)]).join('');
   return `${prefix.slice(0, 58)}${suffix}`;
 }
-
-/** The instant as Kubernetes writes it in metadata: RFC 3339, whole seconds, UTC. */
-export function timestamp(milliseconds: number): string {
-  return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z');
-}

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { formatTime } from '../api/conditions.ts';
 import { establishedCrd } from './crd-kinds.ts';
 import type { KindRegistry } from './kinds.ts';
-import { timestamp } from './metadata.ts';
 import { isJsonObject } from './object.ts';
 import type { StoredObject } from './object.ts';
 import type { Store } from './store.ts';
@@ -19,7 +19,7 @@ export function asObject(value: unknown): StoredObject {
 /** Puts an object that is loaded at each start in place; one that is already there as such keeps its identity. */
 function seed(store: Store, collection: string, object: StoredObject, now: number): void {
   const old = store.get(collection, undefined, object.metadata.name);
-  const { uid = randomUUID(), creationTimestamp = timestamp(now), deletionTimestamp } = old?.metadata ?? {};
+  const { uid = randomUUID(), creationTimestamp = formatTime(now), deletionTimestamp } = old?.metadata ?? {};
   if (deletionTimestamp !== undefined) return;
   store.put(collection, { ...object, metadata: { ...object.metadata, uid, creationTimestamp } });
 }
@@ -33,7 +33,7 @@ export function seedAll(store: Store, kinds: KindRegistry, crds: readonly Stored
       seed(store, 'namespaces', namespace.complete(object), now);
     }
   }
-  const shown = [...crds.map((crd) => establishedCrd(crd, timestamp(now))), ...policies];
+  const shown = [...crds.map((crd) => establishedCrd(crd, formatTime(now))), ...policies];
   for (const object of shown) {
     const kind = kinds.all.find(({ ref }) => ref.kind === object.kind && object.apiVersion === `${ref.group}/${ref.version}`);
     if (kind === undefined) throw new Error(`${object.kind} ${object.metadata.name} (${object.apiVersion}) is not something the local API server can load`);
