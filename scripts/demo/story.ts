@@ -190,7 +190,7 @@ async function judged({ alice, operator, tell }: Stage): Promise<void> {
 }
 
 async function keep({ operator, tell }: Stage): Promise<void> {
-  tell.step('It goes on running', 'Ctrl-C ends it. Try:');
+  tell.say('\nIt goes on running; Ctrl-C ends it. Try:');
   const flag = `--kubeconfig ${operator.kubeconfig('alice')}`;
   tell.say([`kubectl ${flag} get dataward -A`, `kubectl ${flag} describe datastore analytics -n platform-db`, `kubectl ${flag} explain legalhold.spec.scope`].join('\n'));
   await new Promise<void>((resolve) => {
