@@ -7,12 +7,12 @@ import type { Client } from './client.ts';
 import { sleep, systemClock } from './clock.ts';
 
 /** How soon a kind is noticed that is installed while we run. */
-const LOOK_AGAIN_MS = 60_000;
+const LOOK_AGAIN_MS = 15_000;
 const FAILING = { baseMs: 250, maxMs: 30_000 };
 
 /**
  * A cache of a kind that may not be installed. While the API server does not serve it the cache is complete and empty,
- * and the server is asked again once a minute: a watch on nothing would fail, and log so, for ever. From the moment
+ * and the server is asked again now and then: a watch on nothing would fail, and log so, for ever. From the moment
  * it is served this is a cache like any other, and what was there already is heard as added.
  *
  * A server that could not be asked has said neither, so the cache is not synced before it has answered.

@@ -6,9 +6,14 @@ import type { Cleanup } from '../support/cleanup.ts';
 import { controlPlaneBinaries } from '../support/controlplane-binaries.ts';
 import type { ControlPlane } from '../support/controlplane.ts';
 import { startClusterOperator } from '../support/dataward-process.ts';
+import { GATEWAY_CRDS } from '../support/gateway-crds.ts';
+import { until } from '../support/until.ts';
 import { clusterStage } from './cluster-stage.ts';
+import { judgesGateway, judgesIngress, openDoor } from './entry-points.ts';
+import type { Door } from './entry-points.ts';
 import { FORBIDDEN, grantedBy, refusedOf, UNUSED_HERE, usedBy } from './rights.ts';
 import { person, refOf } from './people.ts';
+import type { Person } from './people.ts';
 import { deletionDeletesNothing, FORGERIES, observed, planned, purged, refusesForgeries, tellsNothingPersonal } from './scenario.ts';
 import type { Forgery, Stage } from './scenario.ts';
 
@@ -25,17 +30,34 @@ const binaries = await controlPlaneBinaries();
   let stage: Stage;
   let cleanup: Cleanup | undefined;
   let run: PurgeRun;
+  let door: Door;
+  /** Plays the controllers of Ingresses and Gateways. */
+  let admin: Person;
 
   beforeAll(async () => {
     const { account, ...begun } = await clusterStage({ sessions: 2_000, controllerManager: true });
     ({ cluster, cleanup } = begun);
     const operator = cleanup.add(await startClusterOperator(account), (started) => started.close());
+    door = cleanup.add(await openDoor(), (opened) => opened.close());
+    admin = cleanup.add(person('admin', cluster.adminKubeconfig), (who) => who.client.close());
+    // After the operator began, which has to notice.
+    await installGateways();
     const thief = cleanup.add(person(OPERATOR_USERNAME, account), (who) => who.client.close());
     stage = { ...begun, operator, thief, reader: cluster.adminKubeconfig, serverLogs: [cluster.auditLogPath, ...cluster.logPaths], said: [] };
   }, 180_000);
   afterAll(() => cleanup?.run());
 
+  async function installGateways(): Promise<void> {
+    for (const crd of GATEWAY_CRDS) {
+      const created = await cluster.request('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd);
+      if (created.status !== 201) throw new Error(`the API server refuses a CRD: ${JSON.stringify(created.body)}`);
+    }
+    for (const plural of ['gateways', 'httproutes']) await until(`${plural} are served`, async () => (await cluster.request('GET', `/apis/gateway.networking.k8s.io/v1/${plural}`)).status === 200);
+  }
+
   test('what is declared is observed, and what nobody declared is found', () => observed(stage));
+
+  test('an Ingress beside the data is judged as it changes', () => judgesIngress(admin, door), 120_000);
 
   test('a plan says what SQL says, and leaves everything as it was', () => planned(stage));
 
@@ -48,6 +70,8 @@ const binaries = await controlPlaneBinaries();
   }, 90_000);
 
   test('a plan after the run says what came since, and leaves everything as it was too', () => planned(stage, run));
+
+  test('a Gateway is judged though its API came after the operator', () => judgesGateway(admin, door), 120_000);
 
   test('deleting the run, the hold and the policy deletes no row and lifts no protection', () => deletionDeletesNothing(stage, run));
 

@@ -7,6 +7,7 @@ import { startLocal } from '../support/dataward-process.ts';
 import type { LocalProcess } from '../support/dataward-process.ts';
 import { startSampleStore } from '../support/sample-store.ts';
 import type { SampleStore } from '../support/sample-store.ts';
+import { judgesIngress, openDoor } from './entry-points.ts';
 import { stolenKubeconfig } from './local-stage.ts';
 import { person } from './people.ts';
 import type { Person } from './people.ts';
@@ -31,6 +32,11 @@ beforeAll(async () => {
 afterAll(() => cleanup.run());
 
 test('what is declared is observed, and what nobody declared is found', () => observed(stage));
+
+test('an Ingress beside the data is judged as it changes', async () => {
+  const door = cleanup.add(await openDoor(), (opened) => opened.close());
+  await judgesIngress(stage.alice, door);
+}, 120_000);
 
 test('a plan says what SQL says, and leaves everything as it was', () => planned(stage));
 
