@@ -1,0 +1,74 @@
+import { describe, expect, test } from '@jest/globals';
+import type { PurgeRun } from '../../../src/api/generated/purgeRun.ts';
+import { PURGE_RUN } from '../../../src/api/kinds.ts';
+import type { Access } from '../../../src/runtime/client.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { runCli, type CommandResult } from '../../support/cli.ts';
+import { apiError, memoryClient, type MemoryClient } from '../../support/memory-client.ts';
+import { aPlan, aRun } from '../retention/run/declared-run.ts';
+
+const REF = { namespace: 'platform-db', name: 'general-1' };
+const IN_TIME = '2026-03-08T01:59:59Z';
+const TOO_LATE = '2026-03-08T02:00:00Z';
+const BOB = { by: 'bob', planDigest: aRun().spec.planDigest };
+
+interface World {
+  run?: PurgeRun;
+  at?: string;
+  flags?: string[];
+  /** What the API server answers to the write. */
+  refusal?: Error;
+}
+
+async function approve({ run, at = IN_TIME, flags = [], refusal }: World): Promise<{ result: CommandResult; client: MemoryClient }> {
+  const client = memoryClient(run ? [[PURGE_RUN, run]] : []);
+  client.whoAmI = async () => ({ username: 'bob', groups: [] });
+  client.refuse = (verb) => {
+    if (verb === 'patch' && refusal) throw refusal;
+  };
+  const result = await runCli(['approve', 'purgerun/general-1', ...flags], { client: () => client, cluster: async () => ({ access: {} as Access, server: 'https://memory', from: 'a test', namespace: 'platform-db' }), clock: { ...systemClock, now: () => Date.parse(at) } });
+  return { result, client };
+}
+
+const approvalsAfter = (client: MemoryClient): unknown => client.read<PurgeRun>(PURGE_RUN, REF)?.spec.approvals;
+
+describe('an approval', () => {
+  test.each<{ what: string; world: World; approvals: object[] }>([
+    { what: 'is of the digest that is there', world: { run: aRun() }, approvals: [BOB] },
+    { what: 'says how many rows it agrees to', world: { run: aRun(), flags: ['--max-rows', '500'] }, approvals: [{ ...BOB, maxRows: 500 }] },
+    { what: 'is added to that of another person', world: { run: aRun({ approvals: [{ ...BOB, by: 'alice' }] }) }, approvals: [{ ...BOB, by: 'alice' }, BOB] },
+    { what: 'of a run that works is of use after validUntil too: a run that began is carried to its end', world: { run: aRun({}, { state: 'Running' }), at: TOO_LATE }, approvals: [BOB] },
+    { what: 'of a run that was stopped, likewise', world: { run: aRun({}, { state: 'Paused' }), at: TOO_LATE }, approvals: [BOB] },
+  ])('$what', async ({ world, approvals }) => {
+    const { result, client } = await approve(world);
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringMatching(/^platform-db\/web\/views +2025-03-01 +400 +1$/m), stderr: expect.stringMatching(/^approved by bob: 400 rows of platform-db\/analytics, plan sha256:\w{12}\n$/) });
+    expect(approvalsAfter(client)).toEqual(approvals);
+  });
+
+  test('is given once: a second time nothing is written', async () => {
+    const { result, client } = await approve({ run: aRun({ approvals: [BOB] }) });
+    expect(result).toEqual({ code: 0, stdout: '', stderr: 'bob has approved this plan already\n' });
+    expect(client.writes).toEqual([]);
+  });
+
+  test.each<{ what: string; world: World; code: number; says: RegExp }>([
+    { what: 'a run that is not there', world: {}, code: 2, says: /PurgeRun platform-db\/general-1 does not exist; -n names another namespace/ },
+    ...(['Succeeded', 'Failed', 'Expired', 'Superseded'] as const).map((state) => ({ what: `a run that is ${state}`, world: { run: aRun({}, { state }) }, code: 2, says: new RegExp(`is ${state}; there is nothing left to approve`) })),
+    { what: 'a plan whose time is over before it began', world: { run: aRun({}, { state: 'AwaitingApproval' }), at: TOO_LATE }, code: 2, says: /spec\.plan\.validUntil 2026-03-08T02:00:00Z is over; annotate its policy with dataward\.io\/requested-at for a new plan/ },
+    { what: 'a plan nobody has looked at, whose time is over', world: { run: aRun(), at: TOO_LATE }, code: 2, says: /is over/ },
+  ])('$what is not approved, and nothing is written', async ({ world, code, says }) => {
+    const { result, client } = await approve(world);
+    expect(result).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(says) });
+    expect(client.writes).toEqual([]);
+  });
+
+  test.each<{ what: string; refusal: Error; code: number; says: RegExp }>([
+    { what: 'that it is somebody else’s name', refusal: apiError(403, 'Forbidden', 'approve in your own name'), code: 1, says: /the API server refused the approval: approve in your own name/ },
+    { what: 'that the digest is another', refusal: apiError(422, 'Invalid', 'the digest is not that of the plan'), code: 1, says: /the API server refused the approval: the digest is not that of the plan/ },
+    { what: 'that the run changed meanwhile', refusal: apiError(409, 'Conflict', 'the object has been modified'), code: 2, says: /the object has been modified; it changed meanwhile, look at it and try again/ },
+  ])('is not given when the API server says $what', async ({ refusal, code, says }) => {
+    const { result, client } = await approve({ run: aRun({ plan: aPlan() }), refusal });
+    expect(result).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(says) });
+    expect(approvalsAfter(client)).toBeUndefined();
+  });
+});
