@@ -33,7 +33,8 @@ export async function findCluster({ kubeconfig, context }: ClusterWanted, env: N
   const current = config.getCurrentContext();
   if (!isAddress(cluster.server)) throw new CliError(`${file}: the server of cluster ${cluster.name}, which context ${current} names, is no address; write https://HOST:PORT`);
   const namespace = config.getContextObject(current)?.namespace;
-  return { access: config, server: cluster.server, from: `context ${current} of ${file}`, ...(namespace ? { namespace } : {}) };
+  // An address may carry a password, which is for no message.
+  return { access: config, server: cluster.server.replace(/\/\/[^/]*@/, '//'), from: `context ${current} of ${file}`, ...(namespace ? { namespace } : {}) };
 }
 
 /** The kubeconfig that is read when none is given. */

@@ -8,7 +8,9 @@ import { EXIT, type CliContext, type ExitCode } from './context.ts';
 export async function operator(context: CliContext, flags: OperatorFlags): Promise<ExitCode> {
   const config = operatorConfig(flags, context.env);
   const logger = createLogger({ level: config.logLevel, stream: context.stderr, fields: { version: context.version } });
-  const { access } = await context.cluster(config.kubeconfig ? { kubeconfig: config.kubeconfig } : {});
+  const { access, server, from } = await context.cluster(config.kubeconfig ? { kubeconfig: config.kubeconfig } : {});
+  // Whoever reads that it does not answer has to know which one was asked.
+  logger.info('the API server to work with', { server, from });
   const engine = await createEngine({ bundleDir: context.paths.bundle });
   const running = await startOperator({
     config,

@@ -51,8 +51,9 @@ export const isInvalid = (error: unknown): boolean => is(error, 422);
 /** The resourceVersion or the continue token is too old: list again from the start. */
 export const isGone = (error: unknown): boolean => is(error, 410) || (error instanceof ApiError && error.reason === 'Expired');
 
-/** `get RetentionPolicy shop/orders`: how errors and logs name a request. */
-export function describeRequest(verb: string, kind: KindRef, ref: Partial<ObjectRef>): string {
-  const name = [ref.namespace, ref.name].filter((part) => part !== undefined && part !== '').join('/');
-  return name === '' ? `${verb} ${kind.plural}` : `${verb} ${kind.kind} ${name}`;
+/** `get RetentionPolicy shop/orders`, `list legalholds in shop`: how errors and logs name a request. */
+export function describeRequest(verb: string, kind: KindRef, { namespace, name }: Partial<ObjectRef>): string {
+  const inside = namespace ?? '';
+  if (!name) return `${verb} ${kind.plural}${inside === '' ? '' : ` in ${inside}`}`;
+  return `${verb} ${kind.kind} ${inside === '' ? '' : `${inside}/`}${name}`;
 }

@@ -65,3 +65,13 @@ describe('the cluster of a pod', () => {
     expect(typeof found === 'string' || !('credentials' in found.access)).toBe(true);
   });
 });
+
+test.each([
+  { what: 'a file that was given', wanted: () => ({ kubeconfig: path.join(folder, 'given') }), env: () => ({}), shown: () => ['https://given.example', `context here of --kubeconfig ${path.join(folder, 'given')}`] },
+  { what: 'a pod', wanted: () => ({}), env: () => pod, shown: () => ['https://10.96.0.1:6443', `the service account of this pod, in ${path.join(folder, 'account')}`] },
+  { what: 'an address with a password in it, but for the password', wanted: () => ({ kubeconfig: path.join(folder, 'with-password') }), env: () => ({}), shown: () => ['https://api.example:6443/path', `context here of --kubeconfig ${path.join(folder, 'with-password')}`] },
+])('messages can say of $what where the server is and who says so', async ({ wanted, env, shown }) => {
+  await writeFile(path.join(folder, 'with-password'), kubeconfig('https://alice:s3cret@api.example:6443/path'));
+  const { server, from } = await findCluster(wanted(), env());
+  expect([server, from]).toEqual(shown());
+});

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describeRequest } from '../../../src/runtime/api-error.ts';
 import { ApiError, createClient, isAlreadyExists, isConflict, isForbidden, isInvalid, isNotFound } from '../../../src/runtime/client.ts';
 import type { Client } from '../../../src/runtime/client.ts';
 import { readRetryAfter } from '../../../src/runtime/requester.ts';
@@ -208,6 +209,16 @@ describe('the client', () => {
     slow.close();
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(190);
   });
+});
+
+test.each([
+  { ref: { namespace: 'shop', name: 'a' }, says: 'get Widget shop/a' },
+  { ref: { name: 'a' }, says: 'get Widget a' },
+  { ref: { namespace: '', name: 'a' }, says: 'get Widget a' },
+  { ref: { namespace: 'shop' }, says: 'get widgets in shop' },
+  { ref: {}, says: 'get widgets' },
+])('a request is called $says', ({ ref, says }) => {
+  expect(describeRequest('get', WIDGET, ref)).toBe(says);
 });
 
 describe('paths', () => {
