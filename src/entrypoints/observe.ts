@@ -28,7 +28,7 @@ const MOST_POINTS = 200;
 /** Of one entry point. */
 const MOST_ADDRESSES = 4;
 /** Entry points asked at the same time. */
-const AT_ONCE = 4;
+const AT_ONCE = 8;
 
 /**
  * Reads the entry points of a namespace and asks each, but for those that were asked the same not long ago: an object of

@@ -57,7 +57,10 @@ function ofIngress(ingress: Ingress): EntryPoint[] {
   const { rules = [], tls = [], defaultBackend } = ingress.spec ?? {};
   const places = (ingress.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname, ports }): Place[] => {
     const address = ip ?? hostname;
-    return address === undefined ? [] : [{ address, ports: ports?.map(({ port }) => port) ?? INGRESS_PORTS }];
+    if (address === undefined) return [];
+    // HTTP over QUIC comes beside TCP, never instead.
+    const tcp = (ports ?? []).filter(({ protocol = 'TCP' }) => protocol === 'TCP').map(({ port }) => port);
+    return [{ address, ports: tcp.length > 0 ? tcp : INGRESS_PORTS }];
   });
   const hosts = new Set([...rules.map(({ host }) => host ?? ''), ...(defaultBackend === undefined ? [] : [''])]);
   return [...hosts].map((host) => {

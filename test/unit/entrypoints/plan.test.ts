@@ -31,6 +31,7 @@ describe('of an Ingress', () => {
     ['a wildcard host is asked for a name below it', ingress({ rules: [{ host: '*.x.example' }] }), [['Ingress shop/web *.x.example', 'dataward.x.example', false, '/', '192.0.2.1:80+443']]],
     ['a path is asked for as it is declared, but no pattern', ingress({ rules: [{ host: 'a.example', http: { paths: [{ path: '/x(/|$)(.*)', pathType: 'ImplementationSpecific' }, { path: '/app', pathType: 'Prefix' }] } }] }), [['Ingress shop/web a.example', 'a.example', false, '/app', '192.0.2.1:80+443']]],
     ['ports are those of the status where it has any', ingress({ rules: [{ host: 'a.example' }] }, [{ ip: '192.0.2.1', ports: [{ port: 8443 }] }, { hostname: 'lb.example' }]), [['Ingress shop/web a.example', 'a.example', false, '/', '192.0.2.1:8443 lb.example:80+443']]],
+    ['ports of another transport are not asked', ingress({ rules: [{ host: 'a.example' }] }, [{ ip: '192.0.2.1', ports: [{ port: 8443, protocol: 'TCP' }, { port: 8444, protocol: 'UDP' }] }, { ip: '192.0.2.2', ports: [] }]), [['Ingress shop/web a.example', 'a.example', false, '/', '192.0.2.1:8443 192.0.2.2:80+443']]],
     ['without an address there is nowhere to ask, and it is an entry point all the same', ingress({ rules: [{ host: 'a.example' }] }, []), [['Ingress shop/web a.example', 'a.example', false, '/', '']]],
   ])('%s', (_, given, want) => expect(short({ ingresses: [given] })).toEqual(want));
 });

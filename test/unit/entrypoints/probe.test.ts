@@ -35,6 +35,8 @@ const ask = async (port: number, more: Partial<Question> = {}, signal = AbortSig
 const plain = (answer: RequestListener): Promise<number> => listen(createPlain(answer));
 const secure = (answer: RequestListener, options: ServerOptions = {}): Promise<number> => listen(createSecure({ cert: certificate.certPem, key: certificate.keyPem, ...options }, answer));
 const raw = (answer: (socket: Socket) => void): Promise<number> => listen(createRaw((socket) => (socket.on('error', () => {}), answer(socket))));
+/** Fatal: handshake failure. */
+const ALERT = Buffer.from([0x15, 3, 1, 0, 2, 2, 40]);
 const ok: RequestListener = (_, response) => response.end('a body nobody reads');
 const withHsts: RequestListener = (_, response) => response.setHeader('strict-transport-security', 'max-age=99').writeHead(404).end();
 
@@ -104,6 +106,7 @@ describe('without TLS', () => {
 
   test.each<[string, (socket: Socket) => void]>([
     ['a server that hangs up at once', (socket) => socket.destroy()],
+    ['a server of TLS that turns us away, and tells whoever comes without that it lacks TLS', (socket) => socket.once('data', (first: Buffer) => socket.end(first[0] === 0x16 ? ALERT : 'HTTP/1.1 400 Bad Request\r\n\r\n'))],
     ['a server of another protocol', (socket) => socket.end('-ERR unknown command\r\n')],
   ])('%s speaks neither', async (_, answer) => expect(await ask(await raw(answer))).toEqual({ port: 'neither' }));
 });
