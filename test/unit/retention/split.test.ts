@@ -20,6 +20,12 @@ describe('a plan divided among groups', () => {
     expect(parts.map((part) => [part.purge.steps.map((step) => `${step.order} ${step.collection}`), part.purge.walMegabytes])).toEqual([[['1 a', '2 b'], 70], [['1 c'], 30]]);
   });
 
+  test('follows the numbers of the steps, in whatever order they are listed', () => {
+    const purge = whole(['a', 'b', 'c'], () => 1);
+    const [part] = splitPurge({ ...purge, steps: purge.steps.toReversed() }, [['a', 'c']]);
+    expect(part?.purge.steps.map((step) => `${step.order} ${step.collection}`)).toEqual(['1 a', '2 c']);
+  });
+
   test('writes no log where nothing is due', () => {
     expect(splitPurge(whole(['a'], () => 0), [['a']])[0]?.purge.walMegabytes).toBe(0);
   });

@@ -24,4 +24,9 @@ describe('a policy that can never work is told which field', () => {
   test('and one that can is told nothing', () => {
     expect(specProblem(aPolicy('general', { ...purge({ limits, approval }), minimum: aMinimum('P8Y', { roundUp: 'EndOfYear' }), timeZone: 'Europe/Berlin' }))).toBeUndefined();
   });
+
+  test.each<[string, Parameters<typeof aPolicy>[1]]>([
+    ['only keeps', { minimum: aMinimum('P8Y') }],
+    ['only limits', { maximum: aMaximum('P1Y') }],
+  ])('nor is one that %s', (_, spec) => expect(specProblem(aPolicy('general', spec))).toBeUndefined());
 });
