@@ -105,8 +105,9 @@ export class PartitionDropper {
           if (!taken(error)) await this.reattach(intent).catch(() => undefined);
           throw error;
         }
-        // The server will not drop it: a view depends on it, an event trigger forbids it. Then its rows go one by one.
-        if (why === undefined) return this.reattach(intent);
+        // The server will not drop it: a view depends on it, an event trigger forbids it. Or its rows cannot be counted in
+        // time, and trying again would take as long while nobody sees them. Then they go one by one.
+        if (why === undefined || sqlState(error) === '57014') return this.reattach(intent);
         if (attempt >= ATTEMPTS) {
           yield pause(this.work.step.collection, why);
           return this.reattach(intent);

@@ -17,11 +17,15 @@ export interface PartitionState {
   /** This login may detach and drop it. */
   owned: boolean;
   detachPending: boolean;
+  /** Size of the heap. */
+  bytes: number;
+  /** Rows by the statistics and the present size; undefined when never analysed. */
+  estimatedRows?: number;
 }
 
 /** Partitions that are attached (or half detached) to a table, by name. */
 export async function readPartitions(connection: Connection, root: TableAddress): Promise<PartitionState[]> {
-  const { rows } = await connection.query<Omit<PartitionState, 'name' | 'parent' | 'rangeColumn'> & { schema: string; table: string; parent_schema: string; parent_name: string; range_column: string | null }>(
+  const { rows } = await connection.query<Omit<PartitionState, 'name' | 'parent' | 'rangeColumn' | 'bytes' | 'estimatedRows'> & { bytes: string; estimated_rows: number | null; schema: string; table: string; parent_schema: string; parent_name: string; range_column: string | null }>(
     `WITH RECURSIVE tree(oid) AS (
        SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
        UNION SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid)
@@ -30,7 +34,8 @@ export async function readPartitions(connection: Connection, root: TableAddress)
             (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = p.oid AND a.attnum = k.partattrs[0] AND k.partstrat = 'r' AND k.partnatts = 1) AS range_column,
             k.partdefid <> 0 AS "hasDefault",
             pg_has_role(c.relowner, 'USAGE') AND pg_has_role(p.relowner, 'USAGE') AS owned,
-            i.inhdetachpending AS "detachPending"
+            i.inhdetachpending AS "detachPending", pg_relation_size(c.oid, 'main') AS bytes,
+            CASE WHEN c.reltuples >= 0 AND c.relpages > 0 THEN c.reltuples::float8 / c.relpages * pg_relation_size(c.oid, 'main') / current_setting('block_size')::int END AS estimated_rows
      FROM tree t JOIN pg_inherits i ON i.inhrelid = t.oid
      JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
      JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
@@ -38,8 +43,10 @@ export async function readPartitions(connection: Connection, root: TableAddress)
      WHERE c.relkind = 'r' ORDER BY n.nspname, c.relname`,
     [root.schema, root.name],
   );
-  return rows.map(({ schema, table, parent_schema, parent_name, range_column, ...row }) => ({
+  return rows.map(({ schema, table, parent_schema, parent_name, range_column, bytes, estimated_rows, ...row }) => ({
     ...row,
+    bytes: Number(bytes),
+    ...(estimated_rows === null ? {} : { estimatedRows: estimated_rows }),
     name: { schema, name: table },
     parent: { schema: parent_schema, name: parent_name },
     ...(range_column === null ? {} : { rangeColumn: range_column }),

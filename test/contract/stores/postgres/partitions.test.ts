@@ -4,7 +4,8 @@ import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import { until } from '../../../support/until.ts';
 import type { PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
-import { committed, countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
+import type { TimeField } from '../../../../src/stores/predicate.ts';
+import { CUTOFF, NOW, committed, countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 
 let server: TestPostgres;
@@ -83,6 +84,77 @@ describe('partitions that are due as a whole', () => {
     expect(committed(batches).map(({ collection, deleted }) => [collection, deleted])).toEqual([['clicks', 10], ['sessions', 10]]);
     expect(await methodsOf(store, 'run-1')).toEqual(['DropPartition clicks_old 10', 'DropPartition sessions_old 10']);
     expect(await countRows(store, 'clicks')).toBe(10);
+  });
+});
+
+describe('rows of a partition are counted before it is detached', () => {
+  /** How often rows were counted, and partitions detached, by a purge of everything. */
+  async function watched(store: TestStore, asked: PurgeRequest, maxRows?: number): Promise<{ counts: number; detached: number; deleted: number }> {
+    const seen = { counts: 0, detached: 0, deleted: 0 };
+    const writer = await store.another(undefined, (connection) => ({
+      ...connection,
+      query: (text, ...rest) => {
+        if (text.includes('AS kept FROM ONLY')) seen.counts += 1;
+        if (/DETACH PARTITION.* CONCURRENTLY/.test(text)) seen.detached += 1;
+        return connection.query(text, ...rest);
+      },
+    }));
+    const [step] = (await writer.planPurge(asked)).steps;
+    const claim = await writer.claim('watched');
+    try {
+      for await (const { deleted } of writer.purge(step!, { request: asked, claim, pace, ...(maxRows === undefined ? {} : { maxRows }), signal: AbortSignal.timeout(20_000) })) seen.deleted += deleted;
+    } catch (error) {
+      expect(error).toMatchObject({ reason: 'LimitReached' });
+    }
+    return seen;
+  }
+  const due = (type: TimeField['type'], field: string): PurgeRequest => {
+    const time: TimeField = { path: { via: [], field }, type, ...(type === 'Timestamp' ? { timeZone: 'Europe/Paris' } : {}), plausibleFrom: '2000-01-01' };
+    return request([rule('views', { times: [time], due: { op: 'and', of: [{ op: 'before', time, cutoff: CUTOFF }, { op: 'not', of: { op: 'indeterminate', time, now: NOW } }] } })]);
+  };
+
+  test('not where its bounds prove that all of them are due: once, under the lock', async () => {
+    expect(await watched(await storeWith(views), rules)).toEqual({ counts: 3, detached: 3, deleted: 300 });
+  });
+
+  test.each<[TimeField['type'], string, string, string, string, string]>([
+    ['TimestampTZ', 'timestamptz', '2023-11-01Z', '2024-01-01Z', '2024-02-01Z', `'2023-12-31 23:59:59.999999Z'`],
+    ['Timestamp', 'timestamp', '2023-11-01', '2023-12-31', '2024-02-01', `'2023-12-30 23:59:59.999999'`],
+    ['Date', 'date', '2023-11-01', '2024-01-01', '2024-02-01', `'2023-12-31'`],
+    ['EpochSeconds', 'bigint', '1698796800', '1704067200', '1706745600', `'1704067199'`],
+    ['EpochSeconds', 'integer', '1698796800', '1704067200', '1706745600', `'1704067199'`],
+    ['EpochMillis', 'numeric', '1698796800000', '1704067200000', '1706745600000', `'1704067199999.9'`],
+  ])('not where they are bounds of %s as %s', async (type, column, from, to, beyond, last) => {
+    const store = await storeWith(`
+      CREATE TABLE views (at ${column}) PARTITION BY RANGE (at);
+      CREATE TABLE views_old PARTITION OF views FOR VALUES FROM ('${from}') TO ('${to}');
+      CREATE TABLE views_new PARTITION OF views FOR VALUES FROM ('${to}') TO ('${beyond}');
+      CREATE TABLE views_other PARTITION OF views DEFAULT;
+      INSERT INTO views VALUES ('${from}'), (${last}), ('${beyond}'), (NULL)`);
+    expect(await watched(store, due(type, 'at'))).toEqual({ counts: 1, detached: 0, deleted: 2 });
+    expect(await partitionsOf(store)).toEqual(['views_new', 'views_other']);
+    expect(await countRows(store, 'views')).toBe(2);
+  });
+
+  test.each<[string, string]>([
+    ['where it holds minus infinity', `FROM (MINVALUE) TO ('2024-01-01Z')`],
+    ['where it begins before times are believed', `FROM ('1999-01-01Z') TO ('2024-01-01Z')`],
+  ])('%s, and then it stays, attached', async (_why, bounds) => {
+    const store = await storeWith(`
+      CREATE TABLE views (at timestamptz) PARTITION BY RANGE (at);
+      CREATE TABLE views_old PARTITION OF views FOR VALUES ${bounds};
+      INSERT INTO views VALUES ('2023-06-01Z'), ('${bounds.includes('MINVALUE') ? '-infinity' : '1999-06-01Z'}')`);
+    expect(await watched(store, due('TimestampTZ', 'at'))).toEqual({ counts: 1, detached: 0, deleted: 1 });
+    expect(await partitionsOf(store)).toEqual(['views_old']);
+  });
+
+  test('where a hold may keep one, or what is left of a limit may not be enough', async () => {
+    const [held, limited] = [await storeWith(views), await storeWith(`${views} ANALYZE views`)];
+    await held.writer.putHold({ uid: 'h', name: 'legal/h', revision: 1, items: [{ table: table('views'), predicate: oneOf('id', '150') }] });
+    expect(await watched(held, rules)).toEqual({ counts: 5, detached: 2, deleted: 299 });
+    // 100 rows each: the first is well within the limit, the second by a count only, and the third need not be detached to find out.
+    expect(await watched(limited, rules, 240)).toMatchObject({ counts: 4, detached: 2 });
+    expect(await methodsOf(limited, 'watched')).toContain('DropPartition views_2023-11 100');
   });
 });
 
@@ -199,6 +271,22 @@ describe('a drop that was interrupted after the detach', () => {
     await expect(runPlan(store.writer, plan, rules, { run: 'next' })).rejects.toMatchObject({ reason: 'Frozen' });
     expect(await countRows(store, 'views')).toBe(600);
     expect(await partitionsOf(store)).toEqual(months.map((month) => `views_${month}`));
+  });
+
+  test('is undone when the count under the lock is cancelled, as when it takes too long: trying again would hide the rows as long', async () => {
+    const { store, plan } = await interrupted();
+    const reader = new pg.Client(server.connection(server.superuser, store.database));
+    await reader.connect();
+    await reader.query('BEGIN; SELECT FROM "views_2023-11"');
+    const done = runPlan(store.writer, plan, rules, { run: 'next', pace: { lockTimeoutMillis: 20_000 } });
+    const cancelled = async (): Promise<boolean> => (await store.sql(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = '${store.database}' AND query LIKE 'LOCK TABLE ONLY%' AND wait_event_type = 'Lock'`)).length > 0;
+    await until('the count is cancelled', cancelled);
+    await reader.query('COMMIT');
+    await reader.end();
+    expect(deletedBy(await done)).toEqual({ views: 300 });
+    // Attached again it is a partition like the others, and goes with them.
+    expect(await store.sql(`SELECT table_name AS name FROM dataward.journal WHERE run = 'next' AND kind = 'Reattach'`)).toEqual([{ name: 'views_2023-11' }]);
+    expect(await partitionsOf(store)).toEqual(kept);
   });
 
   test('is undone when an event trigger forbids it, and the rows go one by one', async () => {

@@ -60,7 +60,7 @@ function staying(people: readonly Person[]): Set<number> {
   const stays = new Set(people.flatMap(({ due, client, noted }, id) => (!due || client === 'kept' || noted ? [id] : [])));
   for (let before = -1; before < stays.size; ) {
     before = stays.size;
-    for (const id of [...stays]) for (const to of [people[id]?.next, people[id]?.friend]) if (to !== null && to !== undefined) stays.add(to);
+    for (const id of stays) for (const to of [people[id]?.next, people[id]?.friend]) if (to !== null && to !== undefined) stays.add(to);
   }
   return stays;
 }
