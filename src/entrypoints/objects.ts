@@ -21,6 +21,8 @@ export interface Listener {
   hostname?: string;
   port: number;
   protocol: string;
+  /** The server fills in `Same`. */
+  allowedRoutes?: { namespaces?: { from?: string } };
 }
 
 export interface HttpRoute extends KubeObject {

@@ -77,7 +77,7 @@ function ofRoute(route: HttpRoute, gateways: readonly Gateway[]): EntryPoint[] {
   return parentRefs.filter(isGateway).flatMap((parent) => {
     const gateway = gateways.find(({ metadata }) => metadata.name === parent.name && metadata.namespace === (parent.namespace ?? route.metadata.namespace));
     const listeners = (gateway?.spec?.listeners ?? []).filter(speaksHttp);
-    const attached = listeners.filter((listener) => isNamed(parent, listener));
+    const attached = listeners.filter((listener) => isNamed(parent, listener) && lets(listener, route.metadata.namespace === gateway?.metadata.namespace));
     const hosts = new Set(attached.flatMap((listener) => common(hostnames, listener.hostname)));
     if (!gateway) return [];
     return [...hosts].map((host) => {
@@ -98,6 +98,12 @@ function point(kind: 'Ingress' | 'Gateway', { metadata }: Ingress | Gateway, hos
 const isGateway = ({ group = GATEWAY_GROUP, kind = 'Gateway' }: ParentRef): boolean => group === GATEWAY_GROUP && kind === 'Gateway';
 const speaksHttp = ({ protocol }: Listener): boolean => protocol === 'HTTP' || protocol === 'HTTPS';
 const isNamed = ({ sectionName, port }: ParentRef, listener: Listener): boolean => (sectionName === undefined || sectionName === listener.name) && (port === undefined || port === listener.port);
+
+/** Which namespaces a selector means is left to the Gateway: to ask once too often is better than once too few. */
+function lets({ allowedRoutes }: Listener, sameNamespace: boolean): boolean {
+  const from = allowedRoutes?.namespaces?.from;
+  return from !== 'None' && (from !== 'Same' || sameNamespace);
+}
 
 /** The hosts a route has at a listener: of two that meet, the narrower one. '' is any host. */
 function common(hostnames: readonly string[], listener = ''): string[] {

@@ -20,7 +20,7 @@ export function projectIngress({ spec, status, ...rest }: Ingress): Ingress {
 export function projectGateway({ spec, status, ...rest }: Gateway): Gateway {
   return {
     ...bare(rest),
-    ...(spec?.listeners ? { spec: { listeners: spec.listeners.map(({ name, hostname, port, protocol }) => ({ name, port, protocol, ...known('hostname', hostname) })) } } : {}),
+    ...(spec?.listeners ? { spec: { listeners: spec.listeners.map(({ name, hostname, port, protocol, allowedRoutes }) => ({ name, port, protocol, ...known('hostname', hostname), ...(allowedRoutes?.namespaces ? { allowedRoutes: { namespaces: known('from', allowedRoutes.namespaces.from) } } : {}) })) } } : {}),
     ...(status?.addresses ? { status: { addresses: status.addresses.map(({ type, value }) => ({ ...known('type', type), ...known('value', value) })) } } : {}),
   };
 }

@@ -3,6 +3,7 @@ import { getCondition } from '../../../src/api/conditions.ts';
 import { policyInput, type Evidence } from '../../../src/compliance/plan.ts';
 import { compliantCondition, withCompliant } from '../../../src/compliance/status.ts';
 import type { PurgeRun } from '../../../src/api/generated/purgeRun.ts';
+import type { EntryPointReading, EntryPointsReading } from '../../../src/connect/entry-points.ts';
 import type { Readings } from '../../../src/connect/readings.ts';
 import type { PolicyInput } from '../../../src/policy/input.ts';
 import type { ControlResult, Outcome } from '../../../src/policy/result.ts';
@@ -55,6 +56,22 @@ describe('what is known is said', () => {
     const exempt = aMap([{}], { nonPersonal: [{ table: { schema: 'public', name: 'x' }, reason: 'x', by: 'y', reviewAt: '2026-03-01' }, { table: { schema: 'public', name: 'y' }, reason: 'x', by: 'y', reviewAt: '2026-04-01' }] });
     const { coverage } = input({ readings: { generation: 1, inventory: { at: NOW, inventory }, rules: rulesOf([exempt]) } }).facts;
     expect(coverage).toMatchObject({ observedAt: NOW / 1000, validUntil: NOW / 1000 + 2_700, tables: 1, mapped: 1, unclassified: 0, overdueExemptions: 1, undeclaredDatabases: ['a', 'z'] });
+  });
+
+  const point = (name: string, at = NOW): EntryPointReading => ({ name, tls: true, https: 'Served', question: '[]', at });
+  const read = (at: number, names: string[], complete = true): EntryPointsReading => ({ at, complete, points: names.map((name) => point(name, at)) });
+
+  test.each<[string, (EntryPointsReading | undefined)[], object | undefined]>([
+    ['none where one namespace was not read: it may have the worst', [read(NOW, ['a']), undefined], undefined],
+    ['those of all namespaces, as old as the oldest', [read(NOW, ['a']), read(NOW - 60_000, ['b'])], { observedAt: NOW / 1000 - 60, validUntil: NOW / 1000 + 1_740, complete: true, points: ['a', 'b'] }],
+    ['one that two namespaces lead to once', [read(NOW, ['a']), read(NOW, ['a'])], { complete: true, points: ['a'] }],
+    ['that there are more where one namespace has more', [read(NOW, ['a'], false), read(NOW, [])], { complete: false }],
+    ['that there are more where there is no room for all', Array.from({ length: 6 }, (_, index) => read(NOW, Array.from({ length: 200 }, (_, each) => `${index}-${each}`))), { complete: false }],
+    ['that there is none', [read(NOW, [])], { complete: true, points: [] }],
+  ])('of entry points: %s', (_name, entryPoints, expected) => {
+    const fact = input({ entryPoints }).facts.entryPoints;
+    expect(fact && { ...fact, points: fact.points.map(({ name }) => name) }).toEqual(expected && expect.objectContaining(expected));
+    for (const each of fact?.points ?? []) expect(each).toEqual({ name: each.name, tls: true, https: 'Served' });
   });
 
   test('of collections: who limits them, by which start, against whom', () => {

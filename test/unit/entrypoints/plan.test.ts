@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Gateway, HttpRoute, Ingress } from '../../../src/entrypoints/objects.ts';
 import { entryPoints, parentsOf } from '../../../src/entrypoints/plan.ts';
+import { fc, runs } from '../../support/properties.ts';
 
 const ingress = (spec: Ingress['spec'], addresses: NonNullable<NonNullable<Ingress['status']>['loadBalancer']>['ingress'] = [{ ip: '192.0.2.1' }], name = 'web'): Ingress =>
   ({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { namespace: 'shop', name }, spec, status: { loadBalancer: { ingress: addresses } } }) as Ingress;
@@ -49,8 +50,27 @@ describe('of a route and its Gateways', () => {
     ['a parent that is a Service is none', [route(['a.example'], { kind: 'Service', group: '' })], [gateway([https])], []],
     ['a Gateway that is gone is none', [route(['a.example'])], [], []],
     ['listeners that speak something else are none', [route(['a.example'])], [gateway([{ name: 'tcp', port: 5432, protocol: 'TCP' }])], []],
+    ['a listener that lets in no route of another namespace is none', [route(['a.example'])], [gateway([{ ...https, allowedRoutes: { namespaces: { from: 'Same' } } }])], []],
+    ['a listener that lets in no route at all is none', [route(['a.example'])], [gateway([{ ...https, allowedRoutes: { namespaces: { from: 'None' } } }])], []],
+    ['a listener that lets in some is taken to let in this one', [route(['a.example'])], [gateway([{ ...https, allowedRoutes: { namespaces: { from: 'Selector' } } }])], [['Gateway infra/public a.example', 'a.example', true, '/', '192.0.2.9:443']]],
     ['two routes of one host are one entry point', [route(['a.example']), route(['a.example'], {}, 's')], [gateway([https])], [['Gateway infra/public a.example', 'a.example', true, '/', '192.0.2.9:443']]],
   ])('%s', (_, routes, gateways, want) => expect(short({ routes, gateways })).toEqual(want));
+
+  test('whether two names meet, and where, is the same whoever of route and listener has which', () => {
+    const label = fc.constantFrom('a', 'b');
+    const host = fc.tuple(fc.boolean(), fc.array(label, { minLength: 1, maxLength: 3 })).map(([wildcard, labels]) => `${wildcard ? '*.' : ''}${labels.join('.')}.example`);
+    const meet = (ofRoute: string, ofListener: string): string[] => entryPoints({ ingresses: [], routes: [route([ofRoute])], gateways: [gateway([{ ...https, hostname: ofListener }])] }).map(({ name }) => name);
+    fc.assert(
+      fc.property(host, host, (one, other) => {
+        const [met] = meet(one, other);
+        expect(meet(other, one)).toEqual(met === undefined ? [] : [met]);
+        // What both take is what is below both, and it is one of the two.
+        if (met !== undefined) expect([one, other].map((name) => `Gateway infra/public ${name}`)).toContain(met);
+        else expect(one).not.toBe(other);
+      }),
+      { numRuns: runs(200) },
+    );
+  });
 
   test('parents without a namespace are in that of the route', () => {
     expect(parentsOf(route([], { namespace: undefined }))).toEqual([{ namespace: 'shop', name: 'public' }]);

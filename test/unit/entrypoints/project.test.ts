@@ -14,7 +14,7 @@ const ingress = {
 } as unknown as Ingress;
 const gateway = {
   apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', metadata: metadata('infra', 'public'),
-  spec: { gatewayClassName: 'x', listeners: [{ name: 'tls', port: 443, protocol: 'HTTPS', hostname: '*.example', tls: { certificateRefs: [{ name: 's' }] } }, { name: 'http', port: 80, protocol: 'HTTP' }] },
+  spec: { gatewayClassName: 'x', listeners: [{ name: 'tls', port: 443, protocol: 'HTTPS', hostname: '*.example', tls: { certificateRefs: [{ name: 's' }] } }, { name: 'http', port: 80, protocol: 'HTTP', allowedRoutes: { namespaces: { from: 'Same' } } }] },
   status: { addresses: [{ type: 'IPAddress', value: '192.0.2.9' }], conditions: [{ type: 'Programmed' }] },
 } as unknown as Gateway;
 const route = {
