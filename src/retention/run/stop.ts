@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { PurgeRun } from '../../api/generated/purgeRun.ts';
 import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { LegalHold } from '../../api/generated/legalHold.ts';
@@ -36,11 +37,14 @@ const READ_HOLDS_EVERY_MS = 5_000;
 /**
  * Makes the question that is asked before each batch. Run, policy, store and freeze are read at the API server itself,
  * every few seconds the holds too: while those cannot be read, nobody knows what must stay.
- * Any change of a policy, map or hold ends the stretch, so that the next one is decided on what is declared then.
+ * Any change of a policy, map, hold or label they select by ends the stretch, so that the next one is decided on what is
+ * declared then.
  */
 export async function watchForStop(run: PurgeRun, store: DataStore, policy: RetentionPolicy, context: StopContext): Promise<() => Promise<Stop | undefined>> {
   const namespace = run.metadata.namespace ?? '';
-  const begun = versionOf(await context.declarations.read());
+  const atFirst = await context.declarations.read();
+  const begun = versionOf(atFirst);
+  const placed = placeOf(store, atFirst);
   const ref = policyRef(run) ?? { namespace: policy.metadata.namespace ?? '', name: policy.metadata.name };
   let heldAt = Number.NEGATIVE_INFINITY;
 
@@ -66,9 +70,10 @@ export async function watchForStop(run: PurgeRun, store: DataStore, policy: Rete
       holds = [...holds, ...(await context.client.list<LegalHold>(LEGAL_HOLD))];
       heldAt = context.now();
     }
-    const [pending] = pendingHolds(store, { ...declarations, holds });
+    const [pending] = pendingHolds(there, { ...declarations, holds });
     if (pending) return { reason: 'HoldPending', why: `LegalHold ${pending.metadata.namespace}/${pending.metadata.name} is being brought into force` };
     if (versionOf(declarations) !== begun) return { reason: 'Progressing', why: 'a policy or a map was changed; the run is decided anew' };
+    if (!isDeepStrictEqual(placeOf(there, declarations), placed)) return { reason: 'Progressing', why: 'labels of the DataStore or of a namespace were changed, by which policies, holds and stores select; the run is decided anew' };
     return undefined;
   };
   // What cannot be read may be a reason to stop; told as one, what was deleted until now is put on record as after any other.
@@ -84,4 +89,10 @@ export async function watchForStop(run: PurgeRun, store: DataStore, policy: Rete
 function versionOf(declarations: Declarations): string {
   const objects = [...declarations.maps, ...declarations.policies];
   return objects.map((object) => `${object.metadata.uid}:${object.metadata.generation}`).toSorted().join(' ');
+}
+
+/** The labels that say which policies, holds and maps count for the store: a new one moves no generation. */
+function placeOf(store: DataStore, { maps, namespaces }: Declarations): object {
+  const asked = new Set([store, ...maps].map(({ metadata }) => metadata.namespace ?? ''));
+  return { store: { ...store.metadata.labels }, namespaces: Object.fromEntries([...asked].map((name) => [name, namespaces.get(name)])) };
 }

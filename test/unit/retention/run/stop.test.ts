@@ -11,6 +11,9 @@ const run = aRun();
 const policy = aPolicy('general', { purge: aPurge() });
 const freeze = (namespace: string): KubeObject => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'dataward-freeze', namespace }, data: { by: 'alice', reason: 'incident 7' } }) as KubeObject;
 
+const labelled = aStore({}, { labels: { tier: 'gold' } });
+const gold = aHold([{ stores: { matchLabels: { tier: 'gold' } } }], {}, {}, { observedGeneration: 1, state: 'Active', stores: [] });
+
 interface Stage {
   client: MemoryClient;
   declared: Declarations;
@@ -22,7 +25,7 @@ interface Stage {
 /** Begins to watch a run at work, then changes something, then asks. */
 async function askAfter(change: (stage: Stage) => void): Promise<Stop | undefined> {
   const client = memoryClient([[PURGE_RUN, run], [RETENTION_POLICY, policy], [DATA_STORE, aStore()]]);
-  const declared: Declarations = { maps: [aMap([{}])], policies: [policy], holds: [], namespaces: new Map(), rootNamespace: 'dataward-system' };
+  const declared: Declarations = { maps: [aMap([{}]), aMap([{}], {}, { namespace: 'web', uid: 'uid-theirs' })], policies: [policy], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
   const leaving = new AbortController();
   const clock = { now: 1_000 };
   const context: StopContext = { client, declarations: { read: async () => structuredClone(declared) }, rootNamespace: 'dataward-system', frozen: false, leaving: leaving.signal, endsAt: 60_000, now: () => clock.now };
@@ -39,6 +42,7 @@ describe('before the next batch', () => {
     ['nothing changed', () => {}],
     ['only statuses changed', ({ declared }) => void (declared.policies[0] = { ...policy, status: { observedGeneration: 9 } } as typeof policy)],
     ['a hold stands in the store', ({ declared }) => declared.holds.push(aHold([{}], {}, {}, { observedGeneration: 1, state: 'Active', stores: [{ namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-01-01T00:00:00Z' }] }))],
+    ['a namespace that has no part in it got a label', ({ declared }) => void (declared.namespaces = new Map([...declared.namespaces, ['shop', { tier: 'gold' }]]))],
     ['another namespace is frozen', ({ client }) => client.put(CONFIG_MAP, freeze('shop'))],
   ])('the run goes on when %s', async (_, change) => {
     expect(await askAfter(change)).toBeUndefined();
@@ -61,6 +65,10 @@ describe('before the next batch', () => {
     ['the policy was changed', putPolicy({ timeZone: 'Europe/Berlin' }, { generation: 2 }), 'Progressing', /policy was changed/],
     ['a hold is declared that does not stand yet', ({ declared }) => declared.holds.push(aHold([{}])), 'HoldPending', /platform-db\/matter-1/],
     ['a hold is declared that the cache has not heard of', ({ client }) => client.put(LEGAL_HOLD, aHold([{}])), 'HoldPending', /platform-db\/matter-1/],
+    ['the store got a label that a hold selects which stands elsewhere', ({ client, declared }) => { declared.holds.push(gold); client.put(DATA_STORE, labelled); }, 'HoldPending', /platform-db\/matter-1/],
+    ['the store got a label, which a minimum may select', ({ client }) => client.put(DATA_STORE, labelled), 'Progressing', /labels of the DataStore/],
+    ['its namespace got a label, which a minimum of the root namespace may select', ({ declared }) => void (declared.namespaces = new Map([['platform-db', { tier: 'gold' }]])), 'Progressing', /of a namespace/],
+    ['the namespace of a map got a label, by which the store may accept it', ({ declared }) => void (declared.namespaces = new Map([...declared.namespaces, ['web', { tier: 'gold' }]])), 'Progressing', /of a namespace/],
     ['the holds cannot be read', ({ client }) => void (client.refuse = (_verb, kind) => { if (kind === LEGAL_HOLD) throw apiError(403, 'Forbidden', 'list legalholds: forbidden'); }), 'ReadFailed', /list legalholds: forbidden/],
     ['the store is gone', ({ client }) => client.take(DATA_STORE, { namespace: 'platform-db', name: 'analytics' }), 'Superseded', /DataStore of this run was deleted/],
     ['another store took its name', ({ client }) => client.put(DATA_STORE, { ...aStore(), metadata: { ...aStore().metadata, uid: 'uid-other' } }), 'Superseded', /DataStore of this run was deleted/],
