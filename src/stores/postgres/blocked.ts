@@ -6,7 +6,7 @@ import type { Parameters } from './sql.ts';
 import { guardSql } from './statements.ts';
 import type { Deletable, Resolver } from './statements.ts';
 
-/** The described tables of a store by `tableKey` of their root: whether a row stays depends on those that refer to it. */
+/** The described tables of a store and their parts by `tableKey` of their root: whether a row stays depends on those that refer to it. */
 export type Dependants = ReadonlyMap<string, Deletable>;
 
 /** Foreign keys followed in a row, at most: each is a subquery within the one before. */

@@ -3,6 +3,7 @@ import type { StoreHold } from '../fence.ts';
 import type { Guard, Predicate } from '../predicate.ts';
 import { blockedSql } from './blocked.ts';
 import type { Dependants } from './blocked.ts';
+import { claimsOf, keysOf, rivalsOf } from './claims.ts';
 import { tableKey, topologyOf } from './closure.ts';
 import type { Topology } from './closure.ts';
 import type { Connection } from './connection.ts';
@@ -65,14 +66,14 @@ function bytesOf(topology: Topology, { table }: CollectionRule): number {
   return topology.leaves(table).reduce((sum, leaf) => sum + leaf.bytes, 0);
 }
 
-/** Of two collections that claim one table neither deletes there, so its rows stay. */
+/** Of two collections that claim the same rows neither deletes anything, so all of theirs stay. */
 function dependantsOf({ byCollection }: Targets, topology: Topology): Dependants {
-  const dependants = new Map<string, Target['what']>();
-  for (const { rule, what } of byCollection.values()) {
-    const key = tableKey(topology.root(rule.table));
-    dependants.set(key, dependants.has(key) ? { ...what, due: { op: 'false' } } : what);
-  }
-  return dependants;
+  const targets = [...byCollection.values()];
+  const claims = claimsOf(targets.map(({ rule }) => rule), topology);
+  return new Map(targets.flatMap(({ rule, what }) => {
+    const asked: Target['what'] = rivalsOf(rule, claims, topology).length === 0 ? what : { ...what, due: { op: 'false' } };
+    return keysOf(rule.table, topology).map((key) => [key, asked] as const);
+  }));
 }
 
 /** The same as if rows that no rule ever makes due went all the same: what is blocked even so is kept by a rule. Undefined where there are none. */

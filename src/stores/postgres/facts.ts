@@ -2,6 +2,7 @@ import type { CollectionRule } from '../counting.ts';
 import type { Inventory } from '../facts.ts';
 import type { PurgeRequest } from '../purging.ts';
 import type { Predicate } from '../predicate.ts';
+import { claimsOf } from './claims.ts';
 import { tableKey, topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { columnKey, indexedColumns } from './indexes.ts';
@@ -41,7 +42,7 @@ function relevantOids(inventory: Pick<Inventory, 'tables'>, request: PurgeReques
 async function readReferring(connection: Connection, inventory: Pick<Inventory, 'tables'>, request: PurgeRequest): Promise<Set<string>> {
   const topology = topologyOf(inventory);
   const nonPersonal = new Set(request.nonPersonal.map((address) => tableKey(topology.root(address))));
-  const mapped = new Set(request.rules.map((rule) => tableKey(topology.root(rule.table))));
+  const mapped = claimsOf(request.rules, topology);
   const referring = new Set<string>();
   for (const edge of request.rules.flatMap((rule) => topology.edgesInto(rule.table))) {
     const child = tableKey(edge.childRoot);
