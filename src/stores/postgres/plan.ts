@@ -3,6 +3,8 @@ import type { CollectionRule } from '../counting.ts';
 import type { Inventory, TableFact } from '../facts.ts';
 import type { PurgeMethod, PurgeRequest, PurgeStep, Refusal } from '../purging.ts';
 import type { TableAddress } from '../predicate.ts';
+import { claimsOf, rivalsOf } from './claims.ts';
+import type { Claims } from './claims.ts';
 import { compareText, tableKey, tableName, topologyOf } from './closure.ts';
 import type { DeclaredLink, Edge, Topology } from './closure.ts';
 
@@ -41,7 +43,7 @@ export function edgeKey(edge: Pick<Edge, 'child' | 'constraint'>): string {
 export function decidePurge(inventory: Pick<Inventory, 'tables'>, request: PurgeRequest, facts: PlanFacts): PlannedPurge {
   const topology = topologyOf(inventory, facts.declared);
   const refusals: Refusal[] = [];
-  const rules = rulesByTable(request.rules, topology, refusals);
+  const claims = claimsOf(request.rules, topology);
   const nonPersonal = new Set(request.nonPersonal.map((address) => tableKey(topology.root(address))));
   const selected = new Map<string, Selected>();
 
@@ -56,15 +58,17 @@ export function decidePurge(inventory: Pick<Inventory, 'tables'>, request: Purge
     const edges = topology.edgesInto(root);
     const entry: Selected = { rule, table, because, edges, dependsOn: new Set() };
     selected.set(rule.collection, entry);
-    refusals.push(...tableRefusals(rule, topology.leaves(rule.table), table, facts));
+    refusals.push(...rivalsOf(rule, claims, topology).map((other) => overlapRefusal(rule, other)), ...tableRefusals(rule, topology.leaves(rule.table), table, facts));
     for (const edge of edges) {
       // A half dropped partition still is a part of its collection, whose step finishes it.
       const orphan = facts.orphans.get(tableKey(edge.child));
-      const child = rules.get(tableKey(topology.root(orphan?.parent ?? edge.childRoot)));
-      refusals.push(...edgeRefusals(rule, edge, child !== undefined, nonPersonal, facts));
-      if (edge.self || child?.due === undefined) continue;
-      entry.dependsOn.add(child.collection);
-      visit(child, `refers to ${rule.collection} (${edge.constraint})`);
+      const children = claims.get(tableKey(topology.root(orphan?.parent ?? edge.childRoot))) ?? [];
+      refusals.push(...edgeRefusals(rule, edge, children.length > 0, nonPersonal, facts));
+      if (edge.self) continue;
+      for (const child of children.filter(({ due }) => due !== undefined)) {
+        entry.dependsOn.add(child.collection);
+        visit(child, `refers to ${rule.collection} (${edge.constraint})`);
+      }
     }
   };
   for (const name of [...new Set(request.targets)].toSorted(compareText)) {
@@ -74,7 +78,7 @@ export function decidePurge(inventory: Pick<Inventory, 'tables'>, request: Purge
   }
 
   const { ordered, cycle } = childrenFirst(selected);
-  if (cycle.length > 0) refusals.push(cycleRefusal(cycle, selected));
+  if (cycle.length > 0) refusals.push(cycleRefusal(cycle, claims));
   return {
     steps: ordered.map((entry, index) => toStep(entry, index + 1, topology, facts)),
     refusals: refusals.toSorted((a, b) => compareText(`${a.collection} ${a.reason} ${a.message}`, `${b.collection} ${b.reason} ${b.message}`)),
@@ -94,17 +98,13 @@ interface Selected {
   dependsOn: Set<string>;
 }
 
-function rulesByTable(rules: readonly CollectionRule[], topology: Topology, refusals: Refusal[]): Map<string, CollectionRule> {
-  const byTable = new Map<string, CollectionRule>();
-  for (const rule of rules) {
-    const key = tableKey(topology.root(rule.table));
-    const other = byTable.get(key);
-    if (other === undefined) byTable.set(key, rule);
-    else if (rule.due !== undefined || other.due !== undefined) {
-      refusals.push({ reason: 'MapOverlap', collection: rule.collection, message: `${other.collection} declares the table ${tableName(rule.table)} too, so it is unclear which rule deletes. Remove one of the two.` });
-    }
-  }
-  return byTable;
+/** Whichever of two rules about one row deletes it, the other may say that it stays. */
+function overlapRefusal(rule: CollectionRule, other: CollectionRule): Refusal {
+  const [own, theirs] = [tableName(rule.table), tableName(other.table)];
+  const message = own === theirs
+    ? `${other.collection} declares the table ${own} too, so it is unclear which rule deletes. Remove one of the two.`
+    : `${other.collection} declares the table ${theirs}, which has rows in common with ${own}, since one is a part of the other or a third of both, so it is unclear which rule deletes them. Remove one of the two, or end the inheritance with ALTER TABLE ... NO INHERIT.`;
+  return { reason: 'MapOverlap', collection: rule.collection, message };
 }
 
 function tableRefusals(rule: CollectionRule, leaves: readonly TableFact[], table: TableFact, facts: PlanFacts): Refusal[] {
@@ -172,10 +172,10 @@ function reaches(from: string, wanted: string, among: ReadonlyMap<string, Select
   return false;
 }
 
-function cycleRefusal(cycle: readonly Selected[], selected: ReadonlyMap<string, Selected>): Refusal {
+function cycleRefusal(cycle: readonly Selected[], claims: Claims): Refusal {
   const names = new Set(cycle.map((entry) => entry.rule.collection));
-  const tables = new Set([...selected.values()].filter((entry) => names.has(entry.rule.collection)).map((entry) => tableKey(entry.table)));
-  const constraints = cycle.flatMap((entry) => entry.edges.filter((edge) => !edge.self && tables.has(tableKey(edge.childRoot))).map((edge) => `${tableName(edge.child)}.${edge.constraint}`));
+  const within = (edge: Edge): boolean => !edge.self && (claims.get(tableKey(edge.childRoot)) ?? []).some(({ collection }) => names.has(collection));
+  const constraints = cycle.flatMap((entry) => entry.edges.filter(within).map((edge) => `${tableName(edge.child)}.${edge.constraint}`));
   return {
     reason: 'CycleNotSupported',
     collection: cycle[0]?.rule.collection ?? '',

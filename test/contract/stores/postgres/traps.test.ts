@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import type { CollectionRule } from '../../../../src/stores/counting.ts';
-import { before, countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, table } from './purge-support.ts';
+import { before, countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 
 let server: TestPostgres;
@@ -53,6 +53,27 @@ describe('names and shapes of tables', () => {
       INSERT INTO derived SELECT i, '2020-01-01Z' FROM generate_series(11, 15) i; INSERT INTO derived SELECT i, '2025-01-01Z' FROM generate_series(16, 20) i`);
     expect(await purgeRules([rule('base')])).toEqual({ base: 10 });
     expect(await store.sql('SELECT count(*)::int AS base, count(*) FILTER (WHERE id > 10)::int AS derived FROM base')).toEqual([{ base: 10, derived: 5 }]);
+  });
+
+  test('an inheritance child that has a rule of its own is not emptied by the rule of its parent, also where that rule came after the plan', async () => {
+    await store.sql(`CREATE TABLE ev (id int, created_at timestamptz); CREATE TABLE ev_tax () INHERITS (ev); INSERT INTO ev VALUES (1, '2020-01-01Z'); INSERT INTO ev_tax VALUES (2, '2020-01-01Z')`);
+    const alone = request([rule('ev')]);
+    const planned = await store.writer.planPurge(alone);
+    const { due: _none, ...kept } = rule('ev_tax', { guards: [guard('ten-years', { op: 'true' })] });
+    const both = request([rule('ev'), kept], { targets: ['ev'] });
+    expect((await store.writer.planPurge(both)).refusals).toMatchObject([{ reason: 'MapOverlap', collection: 'ev' }]);
+    await expect(runPlan(store.writer, planned, both, { run: 'child' })).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringContaining('ev_tax declares the table public.ev_tax') });
+    expect(await countRows(store, 'ev')).toBe(2);
+  });
+
+  test('rows of an inheritance child that stay block what they refer to, in the forecast as in the purge', async () => {
+    await store.sql(`
+      CREATE TABLE shops (id int PRIMARY KEY, created_at timestamptz DEFAULT '2020-01-01Z'); INSERT INTO shops SELECT generate_series(1, 5);
+      CREATE TABLE sales (id int, shop int, created_at timestamptz); CREATE TABLE sales_eu (FOREIGN KEY (shop) REFERENCES shops) INHERITS (sales); CREATE INDEX ON sales_eu (shop);
+      INSERT INTO sales_eu VALUES (1, 1, '2020-01-01Z'), (2, 2, '2025-01-01Z')`);
+    const asked = request([rule('shops'), rule('sales')], { targets: ['shops'] });
+    expect((await store.writer.planPurge(asked)).forecast).toMatchObject([{ collection: 'sales', due: 1 }, { collection: 'shops', due: 4, blocked: 1 }]);
+    expect(await purgeRules([rule('shops'), rule('sales')], { targets: ['shops'] })).toEqual({ sales: 1, shops: 4 });
   });
 
   test('NULL, infinite and future times are never due', async () => {

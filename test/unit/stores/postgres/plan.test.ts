@@ -128,6 +128,15 @@ describe('the method', () => {
   });
 });
 
+/** A rule that makes nothing due and protects. */
+function kept(name: string): CollectionRule {
+  const { due: _none, ...rest } = rule(name, { guards: [{ kind: 'Minimum', name: 'm', predicate: due }] });
+  return rest;
+}
+
+const inherited = [tableFact('a'), tableFact('a_tax', { parents: [at('a')] })];
+const nested = [tableFact('p', { kind: 'PartitionedTable' }), tableFact('p1', { kind: 'PartitionedTable', parents: [at('p')] }), tableFact('p1a', { kind: 'Partition', parents: [at('p1')] })];
+
 describe('a purge is refused', () => {
   const child = (key: Partial<ForeignKeyFact> = {}): TableFact[] => [tableFact('a'), tableFact('b', { foreignKeys: [refersTo('a', key)] })];
   test.each<[string, TableFact[], PurgeRequest, Partial<PlanFacts>, string, RegExp]>([
@@ -156,7 +165,13 @@ describe('a purge is refused', () => {
     ['when a partition lies in another server', [...partitioned, tableFact('p3', { kind: 'ForeignTable', parents: [at('p')] })], request([rule('p')], ['p']), {}, 'p ForeignTable', /public\.p3/],
     ['when the table does not exist', [], request([rule('a')], ['a']), {}, 'a MissingTable', /no table public\.a/],
     ['when nobody declares the collection', [], request([], ['a']), {}, 'a CollectionNotFound', /declares the collection a/],
-    ['when two collections claim one table', [tableFact('a')], request([rule('a'), rule('a2', { table: at('a') })], ['a']), {}, 'a2 MapOverlap', /a declares the table/],
+    ['when two collections claim one table', [tableFact('a')], request([rule('a'), rule('a2', { table: at('a') })], ['a']), {}, 'a MapOverlap', /a2 declares the table public\.a too/],
+    ['when an inheritance child has a rule of its own', inherited, request([rule('a'), kept('a_tax')], ['a']), {}, 'a MapOverlap', /a_tax declares the table public\.a_tax, which has rows in common with public\.a,.*NO INHERIT/],
+    ['when what it inherits from has a rule of its own', inherited, request([kept('a'), rule('a_tax')], ['a_tax']), {}, 'a_tax MapOverlap', /a declares the table public\.a, which has rows in common with public\.a_tax/],
+    ['when a child of a child has a rule of its own', [...inherited, tableFact('a_tax_old', { parents: [at('a_tax')] })], request([rule('a'), kept('a_tax_old')], ['a']), {}, 'a MapOverlap', /public\.a_tax_old/],
+    ['when two tables it shares no name with have a child in common', [tableFact('a'), tableFact('b'), tableFact('both', { parents: [at('a'), at('b')] })], request([rule('a'), kept('b')], ['a']), {}, 'a MapOverlap', /a third of both/],
+    ['when a partition with partitions of its own has a rule of its own', nested, request([rule('p'), kept('p1')], ['p']), {}, 'p MapOverlap', /p1 declares the table public\.p1/],
+    ['when what refers to it is claimed twice and one of the two makes it due', child(), request([rule('a'), kept('b'), rule('b2', { table: at('b') })], ['a']), {}, 'b2 MapOverlap', /b declares/],
   ])('%s', (_name, tables, asked, facts, refusal, message) => {
     const decided = plan(tables, asked, facts);
     expect(decided.refusals).toEqual([refusal]);
@@ -215,6 +230,25 @@ describe('foreign keys of partitions', () => {
     const tables = [tableFact('a'), tableFact('p', { kind: 'PartitionedTable', foreignKeys: [refersTo('a')] }), tableFact('p0', { foreignKeys: [refersTo('a')] })];
     const orphans = new Map([[tableKey(at('p0')), { name: 'p0', parent: at('p') }]]);
     expect(plan(tables, request([rule('a'), rule('p')], ['a']), { orphans })).toMatchObject({ steps: ['1 p DropPartition', '2 a BlockRange'], refusals: [] });
+  });
+});
+
+describe('inheritance children', () => {
+  const tables = [...inherited, tableFact('x')];
+  test('that nobody maps refer under the collection of their parent, whose step comes first', () => {
+    const referring = tables.map((table) => (table.name === 'a_tax' ? { ...table, foreignKeys: [refersTo('x')] } : table));
+    expect(plan(referring, request([rule('a'), rule('x')], ['x']))).toMatchObject({ steps: ['1 a BlockRange', '2 x BlockRange'], refusals: [] });
+  });
+
+  test('do not trouble a purge of other tables, whatever rules they have', () => {
+    expect(plan(tables, request([rule('a'), rule('a_tax'), rule('x')], ['x']))).toMatchObject({ steps: ['1 x BlockRange'], refusals: [] });
+  });
+
+  test('that refer to their parent are refused with the foreign key by which', () => {
+    const referring = tables.map((table) => (table.name === 'a_tax' ? { ...table, foreignKeys: [refersTo('a')] } : table));
+    const decided = plan(referring, request([rule('a')], ['a']));
+    expect(decided.refusals).toEqual(['a CycleNotSupported']);
+    expect(decided.messages).toMatch(/\(public\.a_tax\.to_a\)/);
   });
 });
 
