@@ -5,7 +5,7 @@ import type { BlockRange } from './statements.ts';
 import type { Compiled } from './work.ts';
 
 /** Heap pages read by one look, so that no single snapshot is held for long. */
-export const LOOK_PAGES = 65_536;
+const LOOK_PAGES = 65_536;
 
 /** Heap pages of a table now. */
 export async function pagesOf(connection: Connection, leaf: ResolvedTable): Promise<number> {

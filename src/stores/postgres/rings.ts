@@ -1,8 +1,13 @@
 import type { BatchResult } from '../purging.ts';
 import type { Connection } from './connection.ts';
-import { LOOK_PAGES, pagesOf } from './look.ts';
+import { sqlState } from './errors.ts';
+import { pagesOf } from './look.ts';
 import { ringStarts } from './statements.ts';
+import type { Statement } from './statements.ts';
 import type { Walker } from './walk.ts';
+
+/** Heap pages searched at once. Below each row of a thread are many others, so fewer pages than a plain look reads. */
+const RING_PAGES = 4_096;
 
 /**
  * Deletes rows of a table that refer to each other in a ring and may all go; passes over the table, which begin with rows
@@ -15,11 +20,20 @@ export async function* deleteRings(connection: Connection, walker: Walker, pass:
   const [leaf, ...others] = walker.current().target.leaves;
   if (leaf === undefined || others.length > 0 || !walker.current().target.what.edges.some((edge) => edge.self)) return;
   const pages = await pagesOf(connection, leaf);
-  for (let from = 0; from < pages; from += LOOK_PAGES) {
+  for (let from = 0; from < pages; from += RING_PAGES) {
     signal.throwIfAborted();
     const { target, resolver } = walker.current();
-    const statement = ringStarts(target.what, leaf, { from, to: Math.min(pages, from + LOOK_PAGES) }, resolver);
-    const { rows } = await connection.query<{ at: string }>(statement.text, statement.values);
-    for (const { at } of rows) yield* walker.ring(leaf, at, Number(/^\((\d+),/.exec(at)?.[1] ?? 0), pass);
+    const statement = ringStarts(target.what, leaf, { from, to: Math.min(pages, from + RING_PAGES) }, resolver);
+    for (const at of await placesOf(connection, statement)) yield* walker.ring(leaf, at, Number(/^\((\d+),/.exec(at)?.[1] ?? 0), pass);
+  }
+}
+
+/** None where the search took too long: the rest goes on, and the count tells of what is left. */
+async function placesOf(connection: Connection, { text, values }: Statement): Promise<string[]> {
+  try {
+    return (await connection.query<{ at: string }>(text, values)).rows.map(({ at }) => at);
+  } catch (error) {
+    if (sqlState(error) === '57014') return [];
+    throw error;
   }
 }
