@@ -133,6 +133,16 @@ export function certificateText(certificate: Certificate): string {
   return `${canonicalJson(certificate)}\n`;
 }
 
+/** A certificate out of its file's content; undefined where it is none, e.g. cut off in a crash. Says nothing of the signature. */
+export function readCertificate(text: string): Certificate | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return shapeProblems(value, true).length === 0 ? (value as Certificate) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** `sha256:` digest of the file's content, as a PurgeRun's status names it. */
 export function certificateDigest(text: string): string {
   return `sha256:${hash('sha256', text, 'hex')}`;

@@ -90,7 +90,7 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const live = liveDeclarations(client, config.rootNamespace);
   const { events } = parts;
   const base = { client, events, connections, facts, clock, actor, rootNamespace: config.rootNamespace, audit: evidence.audit, metrics: parts.metrics.domain };
-  const certifier = { client, audit: evidence.audit, key: evidence.key, keep: evidence.keep, anchor: evidence.anchor, bundleDigest: parts.engine.digest, nameClient: evidence.nameClient, version: parts.version, actor, now: () => clock.now() };
+  const certifier = { client, audit: evidence.audit, key: evidence.key, keep: evidence.keep, kept: evidence.kept, anchor: evidence.anchor, bundleDigest: parts.engine.digest, nameClient: evidence.nameClient, version: parts.version, actor, now: () => clock.now() };
   const controller = <T extends KubeObject>(name: string, watched: Source[], cache: Pick<Cache<T>, 'waitFor'>, create: (barrier: WriteBarrier) => Reconcile, how: Partial<Pick<ControllerOptions, 'deadlineMs' | 'concurrency' | 'restMs'>> = {}): Controller => {
     const barrier = createWriteBarrier(cache);
     return createController({ name, sources: watched, reconcile: create(barrier), logger: parts.logger.child({ controller: name }), clock, concurrency: 4, deadlineMs: 120_000, ...how, graceMs: parts.graceMs, abandonMs: parts.abandonMs, metrics: parts.metrics.runtime, barrier });

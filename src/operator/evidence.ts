@@ -25,6 +25,8 @@ export interface Evidence {
   anchored: () => number;
   /** Keeps a certificate beside the chain; resolves when it is on disk. */
   keep: (name: string, text: string) => Promise<void>;
+  /** What is kept under a name; undefined: nothing. */
+  kept: (name: string) => Promise<string | undefined>;
   /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
   nameClient: (key: string) => string;
   /** Anchors the end of the chain, then gives the folder free. */
@@ -106,6 +108,14 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
       async keep(name, text) {
         await writeFile(join(dir, 'certificates', name), text, { mode: 0o600, flush: true });
         await syncFolder(join(dir, 'certificates'));
+      },
+      async kept(name) {
+        try {
+          return await readFile(join(dir, 'certificates', name), 'utf8');
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+          throw error;
+        }
       },
       async close() {
         closed = true;

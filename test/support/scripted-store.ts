@@ -140,6 +140,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
       },
       async recordApprovedRules(_policy, rules) {
         told(`recordApprovedRules ${rules.map((rule) => `${rule.collection} ${rule.cutoff}`).join()}`);
+        script.approved = [...rules];
       },
       async install({ owner, readers }) {
         told(`install for ${readers.join()}`);

@@ -234,6 +234,12 @@ export interface ApprovalStatus {
    * since is when enough people were first seen to have agreed.
    */
   since?: string;
+  /**
+   * by is who had agreed by then.
+   *
+   * Items: A user name.
+   */
+  by?: string[];
 }
 /**
  * progress of the deletion.
@@ -288,6 +294,10 @@ export interface Verification {
    * at is when it looked.
    */
   at?: string;
+  /**
+   * conditions is the digest of the collections, cutoffs and conditions by which rows were counted.
+   */
+  conditions?: string;
   /**
    * position is how far the log of the primary went when its rows were counted. A replica is counted once it shows everything up to there.
    */

@@ -70,16 +70,16 @@ async function end(run: PurgeRun, { store }: RunObservation, decision: Extract<D
 }
 
 /** One stretch of work: what is held is counted before it, and whoever looks sees that it is under way. */
-async function purge(run: PurgeRun, { store, policy, request }: RunObservation, { maxRows, endsAt, pace }: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
-  if (!store || !policy || !request) return { next: requeueAfter(RETRY_AFTER_MS) };
+async function purge(run: PurgeRun, { store, policy, executed }: RunObservation, { maxRows, endsAt, pace }: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
+  if (!store || !policy || !executed) return { next: requeueAfter(RETRY_AFTER_MS) };
   const { client, connections, audit, journal, certifier, actor, owner, tell, now, signal } = context;
   const running = { state: 'Running', reason: 'Running', why: '', approved: true } as const;
   const before = run.status?.progress?.deleted ?? 0;
-  const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, request, connections, signal));
+  const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, executed.request, connections, signal));
   await tell({ ...running, verification: { ...run.status?.verification, heldBefore }, progress: { deleted: before } });
   const stop = await watchForStop(run, store, policy, { client, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen, leaving: context.leaving, endsAt, now });
   const stretch = await purgeStretch(
-    { run, store, request, maxRows, pace },
+    { run, store, executed, maxRows, pace },
     {
       connections,
       audit,
@@ -98,12 +98,12 @@ async function purge(run: PurgeRun, { store, policy, request }: RunObservation, 
   return stepOfStretch(stretch, maxRows);
 }
 
-async function verify(run: PurgeRun, { store, policy, request, normals }: RunObservation, context: ApplyContext): Promise<RunStep> {
-  if (!store || !policy || !request || !normals) {
+async function verify(run: PurgeRun, { store, policy, executed }: RunObservation, context: ApplyContext): Promise<RunStep> {
+  if (!store || !policy || !executed) {
     const why = 'the policy or the store went away before the result was verified';
     return { note: { action: 'purge.failed', why }, report: { state: 'Failed', reason: 'Failed', why: `${why}; what was deleted is in the audit log` }, next: 'over' };
   }
-  const report = await conclude({ run, store, policy, request, normals }, { ...context, nameClient: context.certifier.nameClient });
+  const report = await conclude({ run, store, policy, executed }, { ...context, nameClient: context.certifier.nameClient });
   if (report.state === 'Verifying') return { report, next: requeueAfter(lookAgainAfter(report.verification ?? {}, context.now())) };
   return { report, next: report.state === 'Running' ? requeueAfter(0) : 'over' };
 }

@@ -10,6 +10,15 @@ export function perClient(clients: ReadonlyMap<string, number>, nameClient: (key
 }
 
 /**
+ * What the counts by client leave open. A row is counted under the client it names when it goes, and the batch is chosen
+ * before: an application that renames the client of a row in that moment is followed by the rows, not by the counts.
+ */
+export function countedByClient(clients: ReadonlyMap<string, number>, rules: readonly Pick<CollectionRule, 'client'>[]): string[] {
+  const read = rules.some(({ client }) => client !== undefined && 'field' in client);
+  return clients.size === 0 || !read ? [] : ['clients: a row whose client the application changed while its batch waited may be counted under the one before'];
+}
+
+/**
  * Says of which collections no client's count has a row. A client that only another table knows is asked when rules are
  * applied, not when rows are deleted; whoever reads the counts as all that went of a client would be wrong.
  */

@@ -5,11 +5,10 @@ import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
 import { canonicalJson } from '../../evidence/canonical.ts';
-import { latestCutoff, type NormalRule } from '../../rules/weakening.ts';
 import type { ApprovedRule } from '../../stores/fence.ts';
 import type { StoreWriter } from '../../stores/port.ts';
-import type { PurgeRequest } from '../../stores/purging.ts';
 import { certify, type Certifier } from './certify.ts';
+import type { Executed } from './executed.ts';
 import { openLedger } from './ledger.ts';
 import { objectOf } from './names.ts';
 import { replicasUnproven } from './replica-verdict.ts';
@@ -20,8 +19,7 @@ export interface ConcludedRun {
   run: PurgeRun;
   store: DataStore;
   policy: RetentionPolicy;
-  request: PurgeRequest;
-  normals: ReadonlyMap<string, NormalRule>;
+  executed: Executed;
 }
 
 export interface ConcludeContext {
@@ -40,12 +38,12 @@ export interface ConcludeContext {
  * the certificate. Where the look finds due rows the run goes on with them first. Each part may be done again after a crash without saying anything twice that is not true.
  */
 export async function conclude(concluded: ConcludedRun, context: ConcludeContext): Promise<RunReport> {
-  const { run, store, request } = concluded;
+  const { run, store, executed } = concluded;
   const writer = await context.connections.writer(store, context.signal);
   try {
     const ledger = await openLedger({ run, store }, writer, context);
     const deleted = ledger.deleted();
-    const verdict = await verifyRun(run, store, request, context.connections, { now: context.now, signal: context.signal });
+    const verdict = await verifyRun(run, store, executed, context.connections, { now: context.now, signal: context.signal });
     const { verification, problem } = verdict;
     const progress = { deleted };
     if (verdict.waiting !== undefined) return { state: 'Verifying', reason: 'Verifying', why: verdict.waiting, verification, progress };
@@ -85,15 +83,12 @@ async function goOn({ run }: ConcludedRun, { residual = 0, heldBefore, by, at }:
   return { state: 'Running', reason: 'ResidualRows', why: `${residual} rows came or moved while the run was at work, or refer to each other in a ring; it goes on with them`, verification, progress: { deleted } };
 }
 
-/** Keeps beside the data under which rule it was purged: the next plan is compared with this, whichever object is edited. */
-async function remember({ run, policy, request, normals }: ConcludedRun, writer: StoreWriter, context: ConcludeContext): Promise<void> {
+/**
+ * Keeps beside the data by which rule it was purged: the next plan is compared with this, whichever object is edited. It
+ * is never wider than what people agreed to; where it is narrower, whoever goes back to the wider rule is asked again.
+ */
+async function remember({ run, policy, executed }: ConcludedRun, writer: StoreWriter, context: ConcludeContext): Promise<void> {
   const at = new Date(context.now()).toISOString();
-  const rules = run.spec.plan.steps.flatMap((step): ApprovedRule[] => {
-    const rule = request.rules.find((candidate) => candidate.collection === step.collection);
-    const normal = normals.get(step.collection);
-    const cutoff = rule && latestCutoff(rule);
-    return normal && cutoff ? [{ collection: step.collection, rule: canonicalJson(normal), cutoff: cutoff.localDate, run: run.metadata.uid ?? '', at }] : [];
-  });
+  const rules = executed.steps.map(({ collection, normal, cutoff }): ApprovedRule => ({ collection, rule: canonicalJson(normal), cutoff: cutoff.localDate, run: run.metadata.uid ?? '', at }));
   await writer.recordApprovedRules(policy.metadata.uid ?? '', rules);
 }
-

@@ -8,14 +8,14 @@ import type { Reason } from '../../api/reasons.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
 import { holdsOn, pendingHolds, storeRules, type Declarations, type StoreRules } from '../../rules/store-rules.ts';
-import type { NormalRule } from '../../rules/weakening.ts';
 import type { Client } from '../../runtime/client.ts';
 import { approvedSince, judgeTarget, restoredAfter } from '../../rules/target.ts';
 import type { FenceState } from '../../stores/fence.ts';
 import type { StoreReader } from '../../stores/port.ts';
 import type { PurgeRequest } from '../../stores/purging.ts';
-import { agreeOnNow, onlyDue, purgeRequest } from '../derive.ts';
-import { approvalReasons, widerThanPlanned } from '../plan.ts';
+import { agreeOnNow, purgeRequest } from '../derive.ts';
+import { approvalReasons } from '../plan.ts';
+import { executedOf, type Executed } from './executed.ts';
 import { frozenBy } from './freeze.ts';
 import type { RunInput } from './plan.ts';
 
@@ -24,9 +24,8 @@ export interface RunObservation {
   input: RunInput;
   store?: DataStore;
   policy?: RetentionPolicy;
-  /** The run's scope under today's declarations and the plan's day: never wider than planned, maybe narrower. */
-  request?: PurgeRequest;
-  normals?: ReadonlyMap<string, NormalRule>;
+  /** Absent where the declarations now reach more than the plan does: then nothing may be deleted, counted or said by them. */
+  executed?: Executed;
   rules?: StoreRules;
 }
 
@@ -47,10 +46,14 @@ export interface ObserveRunContext {
 
 export async function observeRun(run: PurgeRun, context: ObserveRunContext): Promise<RunObservation> {
   const namespace = run.metadata.namespace ?? '';
-  const policy = await policyOf(run, context.client);
+  const found = await policyOf(run, context.client);
   const store = await context.client.get<DataStore>(DATA_STORE, { namespace, name: run.spec.store });
   const frozen = await frozenBy(context.client, { rootNamespace: context.rootNamespace, namespace, flag: context.frozen });
   const health = context.audit.healthy();
+  const declarations = found && store && (await context.declarations.read());
+  // The rules come from the declarations. A policy that was changed between the two reads must not stand for them: its
+  // digest is certified, and its generation is what a change is told by while the run is at work.
+  const policy = declarations?.policies.find(({ metadata }) => metadata.uid === found?.metadata.uid) ?? found;
   const base: RunInput = {
     run,
     target: '',
@@ -61,9 +64,8 @@ export async function observeRun(run: PurgeRun, context: ObserveRunContext): Pro
     ...(frozen ? { frozen } : {}),
     ...(health.ok ? {} : { auditProblem: health.reason }),
   };
-  if (!policy || !store) return { input: base, ...(store ? { store } : {}) };
+  if (!policy || !store || !declarations) return { input: base, ...(store ? { store } : {}) };
 
-  const declarations = await context.declarations.read();
   const busy = await otherRun(run, context.client);
   const reader = await context.connections.reader(store, 'observe', context.signal);
   try {
@@ -74,20 +76,18 @@ export async function observeRun(run: PurgeRun, context: ObserveRunContext): Pro
 }
 
 /** Looks again at what the plan says: who answers, what is declared now, what was approved before. */
-async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy, declarations: Declarations, reader: StoreReader, base: RunInput, context: ObserveRunContext): Promise<Pick<RunObservation, 'input' | 'request' | 'normals' | 'rules'>> {
+async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy, declarations: Declarations, reader: StoreReader, base: RunInput, context: ObserveRunContext): Promise<Pick<RunObservation, 'input' | 'executed' | 'rules'>> {
   await agreeOnNow(reader, context.now());
   const [identity, inventory, fence, approved] = await Promise.all([reader.identity(), reader.inventory(), reader.fence(), reader.approvedRules(policy.metadata.uid ?? '')]);
   const { asOf } = run.spec.plan;
   const verdict = judgeTarget(store, identity);
   const rules = storeRules(store, declarations, inventory, asOf);
   const { request, normals } = purgeRequest(rules, policy, asOf);
-  const wider = widerThanPlanned(run.spec.plan, normals);
+  const carried = executedOf(run.spec.plan, request, normals);
   const storeFrozen = fence?.frozen && `frozen in the store by ${fence.frozen.by}: ${fence.frozen.reason}`;
   const forecast = run.spec.forecast.steps.map((step) => ({ ...step, exact: step.exact ?? false }));
   return {
-    // What became due since the plan was made, or was joined to it by a new foreign key, waits for a plan of its own.
-    request: onlyDue(request, new Set(run.spec.plan.steps.map((step) => step.collection))),
-    normals,
+    ...('executed' in carried ? carried : {}),
     rules,
     input: {
       ...base,
@@ -96,7 +96,7 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
       ...('message' in verdict ? { targetProblem: verdict.message } : {}),
       reasons: approvalReasons({ policy, plan: run.spec.plan, forecast, rules: request.rules, normals, approved: approvedSince(store, identity, approved), inventory }),
       ...(verdict.is === 'Restored' || restoredAfter(store, run.metadata.creationTimestamp ?? run.spec.plan.asOf) ? { restored: true } : {}),
-      ...(wider ? { wider } : {}),
+      ...('wider' in carried ? carried : {}),
       ...lostStep(run, rules, request),
       ...(fence && fence.owner !== context.owner ? { foreignOwner: fence.owner } : {}),
       ...(base.frozen || !storeFrozen ? {} : { frozen: storeFrozen }),

@@ -1,4 +1,4 @@
-import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import type { Approval, PurgeRun } from '../../api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { nextStart, owedSlot, windowMillis, type Slot } from '../../rules/schedule.ts';
@@ -62,6 +62,8 @@ export function decide(input: RunInput): Decision {
   if (state === 'Verifying') {
     // Another store has none of the rows either, and its empty tables would prove nothing.
     if (policy && input.target !== run.spec.plan.target) return { next: 'wait', state, reason: 'TargetChanged', why: `the rows were deleted in ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
+    // Rows counted by another rule say nothing of those that were approved, and what is certified is remembered as approved.
+    if (input.wider) return { next: 'end', state: 'Superseded', reason: 'WiderThanApproved', why: `the declarations changed before the result was verified and now reach more, or other, rows than were approved, so that these cannot be counted apart: ${input.wider}; what was deleted is in the audit log, and no certificate is issued` };
     return { next: 'verify' };
   }
   const begun = state === 'Running' || state === 'Paused';
@@ -92,10 +94,15 @@ export function decide(input: RunInput): Decision {
   return { next: 'purge', maxRows: approval.maxRows, endsAt: window.endsAt, pace: policy.spec.purge.pace };
 }
 
-/** Only approvals of exactly this plan count; one person counts once. */
+/** Those of exactly this plan; one of another plan says nothing of this one, wherever it stands. */
+export function validApprovals(run: PurgeRun): Approval[] {
+  return (run.spec.approvals ?? []).filter((approval) => approval.planDigest === run.spec.planDigest);
+}
+
+/** Only valid approvals count; one person counts once. */
 export function judgeApprovals(run: PurgeRun, policy: RetentionPolicy, reasons: readonly ApprovalReason[]): { enough: boolean; why: string; maxRows: number } {
   const limit = run.spec.plan.limits.maxRows;
-  const valid = (run.spec.approvals ?? []).filter((approval) => approval.planDigest === run.spec.planDigest);
+  const valid = validApprovals(run);
   const needsMore = reasons.some((reason) => reason.reason === 'TooManyRows');
   const counting = needsMore ? valid.filter((approval) => approval.maxRows !== undefined) : valid;
   const people = new Set(counting.map((approval) => approval.by));

@@ -1,8 +1,8 @@
 import type { PurgeRun, PurgeRunStatus } from '../../api/generated/purgeRun.ts';
 import { conditionsFor, type Outcome } from '../../runtime/result.ts';
 import { forecastTotal } from '../plan.ts';
+import { validApprovals, type Decision, type RunState } from './plan.ts';
 import type { Progress } from './stretch.ts';
-import type { Decision, RunState } from './plan.ts';
 
 /** What a status is made of; members left out stay as they were. */
 export interface RunReport {
@@ -43,11 +43,15 @@ export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeR
   };
 }
 
-/** When enough people were first seen to have agreed. A plan that has to be asked for again has not been agreed to. */
-function sinceOf(run: PurgeRun, { approved }: RunReport, at: string): { since?: string } {
+/**
+ * When enough people were first seen to have agreed, and who had by then: whoever adds a name later did not let the run
+ * begin. A plan that has to be asked for again has not been agreed to.
+ */
+function sinceOf(run: PurgeRun, { approved }: RunReport, at: string): { since?: string; by?: string[] } {
   if (approved === false) return {};
-  const since = run.status?.approval?.since ?? (approved ? at : undefined);
-  return since === undefined ? {} : { since };
+  const { since, by } = run.status?.approval ?? {};
+  if (since !== undefined) return { since, ...(by ? { by } : {}) };
+  return approved ? { since: at, by: [...new Set(validApprovals(run).map((approval) => approval.by))] } : {};
 }
 
 function progressOf(run: PurgeRun, report: RunReport, startedAt: string | undefined, now: number): NonNullable<PurgeRunStatus['progress']> {

@@ -3,16 +3,18 @@ import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
-import type { Pace, PurgeRequest, PurgeStep, Refusal } from '../../stores/purging.ts';
+import type { Pace, PurgeStep, Refusal } from '../../stores/purging.ts';
 import { StoreError } from '../../stores/errors.ts';
+import type { Executed } from './executed.ts';
 import { openLedger, type Ledger } from './ledger.ts';
 import { objectOf } from './names.ts';
+import { validApprovals } from './plan.ts';
 import type { Stop } from './stop.ts';
 
 export interface StretchWork {
   run: PurgeRun;
   store: DataStore;
-  request: PurgeRequest;
+  executed: Executed;
   maxRows: number;
   pace: Pace;
 }
@@ -61,7 +63,7 @@ export async function purgeStretch(work: StretchWork, context: StretchContext): 
     const earlier = work.run.status?.progress?.deleted ?? 0;
     const identity = await writer.identity();
     if (identity.fingerprint !== work.run.spec.plan.target) return { end: 'Stopped', stop: { reason: 'TargetChanged', why: 'another store answers the enforcing identity than the plan was made for' }, deleted: earlier };
-    const planned = await writer.planPurge({ ...work.request, budgetMs: 0 });
+    const planned = await writer.planPurge({ ...work.executed.request, budgetMs: 0 });
     if (planned.refusals.length > 0) return { end: 'Refused', refusals: planned.refusals, deleted: earlier };
     await context.intended(await intend(work, context));
     ledger = await openLedger(work, writer, context);
@@ -71,7 +73,7 @@ export async function purgeStretch(work: StretchWork, context: StretchContext): 
     const until = context.now() + STRETCH_MS;
     const sweep = (work.run.status?.verification?.residual ?? 0) > 0;
     for (const step of stepsOf(work.run, planned.steps)) {
-      const batches = writer.purge(step, { request: work.request, claim, pace: work.pace, maxRows: Math.max(0, work.maxRows - ledger.deleted()), sweep, signal: context.signal });
+      const batches = writer.purge(step, { request: work.executed.request, claim, pace: work.pace, maxRows: Math.max(0, work.maxRows - ledger.deleted()), sweep, signal: context.signal });
       let reported = 0;
       // The generator deletes nothing until it is asked for the next batch, so every gate is passed before each one.
       const before = await context.stop();
@@ -122,7 +124,8 @@ async function intend(work: StretchWork, context: StretchContext): Promise<numbe
       planDigest: run.spec.planDigest,
       asOf: run.spec.plan.asOf,
       maxRows: work.maxRows,
-      approvals: (run.spec.approvals ?? []).map((approval) => approval.by),
+      approvals: validApprovals(run).map((approval) => approval.by),
+      conditions: work.executed.digest,
       collections: run.spec.plan.steps.map((step) => step.collection),
     },
   });

@@ -1,7 +1,8 @@
 import type { PurgeRun, Verification } from '../../api/generated/purgeRun.ts';
 import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
-import type { PurgeRequest, StepForecast } from '../../stores/purging.ts';
+import type { StepForecast } from '../../stores/purging.ts';
+import type { Executed } from './executed.ts';
 import { compareHeld, fingerprintSame } from './held.ts';
 import { recount, type Recount } from './recount.ts';
 import { leftOver, placeOf, withReplicas } from './replica-verdict.ts';
@@ -28,10 +29,10 @@ export interface VerifyContext {
  * read shows, never what a call returned. Without a verify identity the result stays a claim. Where the store declares
  * replicas, the primary is counted first, then they are, in later calls: a run waits for them without keeping a worker.
  */
-export async function verifyRun(run: PurgeRun, store: DataStore, request: PurgeRequest, connections: StoreConnections, context: VerifyContext): Promise<Verdict> {
-  const earlier = primaryVerdict(run);
-  if (earlier) return verifyReplicas(run, store, request, connections, earlier, context);
-  const verdict = await verifyPrimary(run, store, request, connections, context);
+export async function verifyRun(run: PurgeRun, store: DataStore, executed: Executed, connections: StoreConnections, context: VerifyContext): Promise<Verdict> {
+  const earlier = primaryVerdict(run, executed);
+  if (earlier) return verifyReplicas(run, store, executed, connections, earlier, context);
+  const verdict = await verifyPrimary(run, store, executed, connections, context);
   if (verdict.problem || verdict.verification.position === undefined) return verdict;
   const { replicas } = run.status?.verification ?? {};
   const verification = { ...verdict.verification, counts: verdict.counts.map(({ collection, due, held, floored, indeterminate, blocked }) => ({ collection, due, held, floored, indeterminate, blocked })), ...(leftOver(replicas) ? { replicas } : {}) };
@@ -43,14 +44,14 @@ export function lookAgainAfter({ at }: Verification, now: number): number {
   return at === undefined ? 0 : Math.min(5_000, Math.max(0, now - Date.parse(at)));
 }
 
-async function verifyPrimary(run: PurgeRun, store: DataStore, request: PurgeRequest, connections: StoreConnections, context: VerifyContext): Promise<Verdict> {
+async function verifyPrimary(run: PurgeRun, store: DataStore, executed: Executed, connections: StoreConnections, context: VerifyContext): Promise<Verdict> {
   const independent = store.spec.credentials.verify !== undefined;
   const reader = await connections.reader(store, independent ? 'verify' : 'observe', context.signal);
   try {
-    const left = await recount(run, request, reader);
+    const left = await recount(run, executed.request, reader);
     if (!left.exact) throw new Error('the rows that are left could not be counted exactly');
     const before = run.status?.verification?.heldBefore;
-    const held = before ? compareHeld(before, await fingerprintSame(before, request, reader)) : undefined;
+    const held = before ? compareHeld(before, await fingerprintSame(before, executed.request, reader)) : undefined;
     const problem = problemOf(left, held);
     // After the count, so that a replica which has got there shows whatever was counted here.
     const position = independent && store.spec.endpoint.replicas?.length ? await reader.position() : undefined;
@@ -63,6 +64,7 @@ async function verifyPrimary(run: PurgeRun, store: DataStore, request: PurgeRequ
         ...(held?.unchanged === undefined ? {} : { heldUnchanged: held.unchanged }),
         by: independent ? 'verify' : 'observe',
         at: new Date(context.now()).toISOString(),
+        conditions: executed.digest,
         ...(position === undefined ? {} : { position }),
       },
       ...(problem ? { problem } : {}),
@@ -72,18 +74,21 @@ async function verifyPrimary(run: PurgeRun, store: DataStore, request: PurgeRequ
   }
 }
 
-/** What the primary showed in an earlier look of the same verification, as the status keeps it. */
-function primaryVerdict(run: PurgeRun): Verdict | undefined {
+/**
+ * What the primary showed in an earlier look of the same verification, as the status keeps it. Undefined where it was
+ * counted by other conditions than those of now: the two would be certified as one.
+ */
+function primaryVerdict(run: PurgeRun, { digest }: Executed): Verdict | undefined {
   const verification = run.status?.verification;
-  if (run.status?.state !== 'Verifying' || verification?.position === undefined || !verification.counts) return undefined;
+  if (run.status?.state !== 'Verifying' || verification?.position === undefined || !verification.counts || verification.conditions !== digest) return undefined;
   return { verification, counts: verification.counts.map((rows) => ({ ...rows, exact: true })) };
 }
 
-async function verifyReplicas(run: PurgeRun, store: DataStore, request: PurgeRequest, connections: StoreConnections, primary: Verdict, { now, signal }: VerifyContext): Promise<Verdict> {
+async function verifyReplicas(run: PurgeRun, store: DataStore, executed: Executed, connections: StoreConnections, primary: Verdict, { now, signal }: VerifyContext): Promise<Verdict> {
   const { position = '', at = '', heldBefore } = primary.verification;
   const countedAt = Date.parse(at);
   const before = run.status?.verification?.replicas ?? [];
-  const look = await lookAtReplicas({ run, store, request, position }, countedAt, before.filter(isLost), { connections, now, signal });
+  const look = await lookAtReplicas({ run, store, request: executed.request, position }, countedAt, before.filter(isLost), { connections, now, signal });
   if ('waiting' in look) {
     const names = look.waiting.map((replica) => `${placeOf(replica)} (${replica.reason})`).join(', ');
     const kept = [...before.filter((each) => !look.settled.some(({ place }) => place === each.place)), ...look.settled].toSorted((a, b) => a.place - b.place);

@@ -1,4 +1,4 @@
-import { digestOf } from '../canonical.ts';
+import { predicateDigest } from '../condition.ts';
 import type { CollectionRule } from '../counting.ts';
 import type { Inventory, TableFact } from '../facts.ts';
 import type { PurgeMethod, PurgeRequest, PurgeStep, Refusal } from '../purging.ts';
@@ -83,11 +83,6 @@ export function decidePurge(inventory: Pick<Inventory, 'tables'>, request: Purge
     steps: ordered.map((entry, index) => toStep(entry, index + 1, topology, facts)),
     refusals: refusals.toSorted((a, b) => compareText(`${a.collection} ${a.reason} ${a.message}`, `${b.collection} ${b.reason} ${b.message}`)),
   };
-}
-
-/** Digest of what a step may delete. Holds are left out: they only narrow, and a new one must not void an approval. */
-export function predicateDigest(rule: Pick<CollectionRule, 'table' | 'due' | 'guards'>): string {
-  return digestOf({ table: rule.table, due: rule.due ?? { op: 'false' }, guards: rule.guards.filter((guard) => guard.kind !== 'Hold') });
 }
 
 interface Selected {

@@ -118,6 +118,7 @@ describe('the evidence of an installation', () => {
       const evidence = await open(dir);
       await evidence.keep('run.json', 'first');
       await evidence.keep('run.json', 'again');
+      expect([await evidence.kept('run.json'), await evidence.kept('other.json')]).toEqual(['again', undefined]);
       await evidence.close();
       const path = join(dir, 'certificates', 'run.json');
       expect([existsSync(path) && readFileSync(path, 'utf8'), statSync(path).mode & 0o777]).toEqual(['again', 0o600]);

@@ -21,7 +21,7 @@ import { freePort } from '../../../support/ports.ts';
 import { startPostgres, startReplica } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import { until } from '../../../support/until.ts';
-import { aPlan, aRun } from '../../../unit/retention/run/declared-run.ts';
+import { anExecuted, aPlan, aRun } from '../../../unit/retention/run/declared-run.ts';
 import { openStore, purgeAll, request, rule } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 import { login } from './support.ts';
@@ -91,7 +91,7 @@ async function verified(replicas: readonly { host: string; port: number }[], opt
   const now = (): number => Date.now() + skipped;
   let run: PurgeRun = aRun({ plan: aPlan({ target: identity.fingerprint, steps: [{ ...aPlan().steps[0]!, collection: 'views' }] }) }, { state: 'Verifying' });
   for (let look = 0; ; look += 1) {
-    const verdict = await verifyRun(run, object, wanted, connections, { now, signal: new AbortController().signal });
+    const verdict = await verifyRun(run, object, anExecuted(wanted, run.spec.plan), connections, { now, signal: new AbortController().signal });
     if (verdict.waiting === undefined) return { verdict, waited, took: now() - begun };
     waited.push(verdict.waiting);
     run = JSON.parse(JSON.stringify({ ...run, status: { state: 'Verifying', verification: verdict.verification } })) as PurgeRun;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { PurgeRun } from '../../../../src/api/generated/purgeRun.ts';
+import type { PurgeRun, PurgeRunSpec } from '../../../../src/api/generated/purgeRun.ts';
 import { CONFIG_MAP } from '../../../../src/api/kinds.ts';
 import type { KubeObject } from '../../../../src/api/object.ts';
 import { signCheckpoint } from '../../../../src/evidence/audit/checkpoint.ts';
@@ -7,6 +7,8 @@ import { certificateDigest, type Certificate } from '../../../../src/evidence/ce
 import { conclude } from '../../../../src/retention/run/conclude.ts';
 import type { RunReport } from '../../../../src/retention/run/status.ts';
 import type { NormalRule } from '../../../../src/rules/weakening.ts';
+import { canonicalJson } from '../../../../src/evidence/canonical.ts';
+import { predicateDigest } from '../../../../src/stores/condition.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
 import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import { digest, signer } from '../../../support/certificate.ts';
@@ -15,22 +17,31 @@ import { aPolicy, aPurge, aStore, aTime } from '../../../support/declared.ts';
 import { memoryAudit, silentJournal, type MemoryAudit } from '../../../support/memory-audit.ts';
 import { memoryClient, type MemoryClient } from '../../../support/memory-client.ts';
 import { aForecast, scriptedStore, VIEWS, type ScriptedStore, type StoreScript } from '../../../support/scripted-store.ts';
-import { aPlan, aRun } from './declared-run.ts';
+import { anExecuted, aPlan, aRun } from './declared-run.ts';
 
 const table = { schema: 'public', name: 'views' };
-const [step] = aPlan().steps;
-const plan = aPlan({ target: digest('c'), steps: [{ ...step!, predicateDigest: digest('d') }] });
 const heldBefore = [{ collection: VIEWS, rows: 2, sum: '77', holds: ['h'] }];
 const HELD = { fence: { owner: 'us', marker: 'm', holdsRevision: 1, holds: [{ uid: 'h', name: 'platform-db/matter-1', revision: 1, items: [{ table, predicate: { op: 'true' as const } }] }] } };
 const CONFIG = { namespace: 'platform-db', name: 'general-1-certificate' };
-const request: PurgeRequest = {
-  rules: [{ collection: VIEWS, table, due: { op: 'before', time: aTime('created_at'), cutoff: { instant: '2025-03-01T00:00:00Z', localDate: '2025-03-01', timeZone: 'UTC' } }, guards: [], times: [], acknowledged: [] }],
-  targets: [VIEWS],
-  nonPersonal: [],
-  now: plan.asOf,
-  budgetMs: 60_000,
-};
-const normals = new Map<string, NormalRule>([[VIEWS, { algebra: 1, table: 'public.views', maxima: [], minimums: [] }]]);
+
+/** The rule of `views` that deletes what is older than `period`, which on the day of the plan is `cutoff`. */
+interface Declared {
+  normal: NormalRule;
+  request: PurgeRequest;
+}
+
+function declared(period: string, cutoff: string, client?: { field: string }): Declared {
+  const due = { op: 'before', time: aTime('created_at'), cutoff: { instant: `${cutoff}T00:00:00Z`, localDate: cutoff, timeZone: 'UTC' } } as const;
+  return {
+    normal: { algebra: 1, table: 'public.views', maxima: [{ scope: 'created', period, roundUp: 'None' }], minimums: [] },
+    request: { rules: [{ collection: VIEWS, table, due, guards: [], times: [], acknowledged: [], ...(client ? { client } : {}) }], targets: [VIEWS], nonPersonal: [], now: aPlan().asOf, budgetMs: 60_000 },
+  };
+}
+
+const APPROVED = declared('P12M', '2025-03-01');
+const LONGER = declared('P36M', '2023-03-01');
+const digestIn = ({ request }: Declared): string => predicateDigest(request.rules[0]!);
+const plan = aPlan({ target: digest('c'), steps: [{ ...aPlan().steps[0]!, cutoff: '2025-03-01T00:00:00Z', rule: canonicalJson(APPROVED.normal), predicateDigest: digestIn(APPROVED) }] });
 
 interface Ended {
   report: RunReport;
@@ -48,13 +59,20 @@ interface Circumstances {
   /** Records that other controllers write while the checkpoint is on its way. */
   meanwhile?: number;
   client?: MemoryClient;
+  /** What is kept from before. */
+  kept?: Map<string, string>;
+  /** What is declared by the time the run is verified. */
+  now?: Declared;
+  approvals?: PurgeRunSpec['approvals'];
+  uid?: string;
+  name?: string;
+  at?: number;
 }
 
-async function end({ script = {}, status = { auditFrom: 1 }, verify = true, meanwhile = 0, client = memoryClient() }: Circumstances = {}): Promise<Ended> {
+async function end({ script = {}, status = { auditFrom: 1 }, verify = true, meanwhile = 0, client = memoryClient(), kept = new Map(), now = APPROVED, approvals = [], uid = 'uid-general-1', name = 'general-1', at = NOON.getTime() }: Circumstances = {}): Promise<Ended> {
   const calls: string[] = [];
-  const store = scriptedStore({ journal: [{ run: 'uid-general-1', seq: 1, epoch: 1, collection: VIEWS, table, method: 'BlockRange', deleted: 400, clients: { 'client-a': 300, 'b@example.com': 100 }, at: '2026-03-01T02:00:00Z' }], ...script }, calls);
+  const store = scriptedStore({ journal: [{ run: uid, seq: 1, epoch: 1, collection: VIEWS, table, method: 'BlockRange', deleted: 400, clients: { 'client-a': 300, 'b@example.com': 100 }, at: '2026-03-01T02:00:00Z' }], ...script }, calls);
   const audit = memoryAudit(calls);
-  const kept = new Map<string, string>();
   const write = (): Promise<unknown> => audit.append({ actor: 'x', action: 'hold.enforced', object: { kind: 'LegalHold', name: 'h' }, outcome: 'Done' });
   await write();
   const nameClient = (key: string): string => (key.includes('@') ? `hmac-sha256:${'0'.repeat(64)}` : key);
@@ -62,10 +80,11 @@ async function end({ script = {}, status = { auditFrom: 1 }, verify = true, mean
     client,
     audit,
     key: signer,
-    keep: async (name: string, text: string) => {
+    keep: async (file: string, text: string) => {
       calls.push('keep');
-      kept.set(name, text);
+      kept.set(file, text);
     },
+    kept: async (file: string) => kept.get(file),
     anchor: async () => {
       const checkpoint = signCheckpoint(audit.chainId, audit.head(), signer, NOON);
       for (let each = 0; each < meanwhile; each += 1) await write();
@@ -76,12 +95,14 @@ async function end({ script = {}, status = { auditFrom: 1 }, verify = true, mean
     nameClient,
     version: '0.1.0',
     actor: 'dataward',
-    now: () => NOON.getTime(),
+    now: () => at,
   };
   const credentials = { observe: { secretName: 'o' }, enforce: { secretName: 'e' }, ...(verify ? { verify: { secretName: 'v' } } : {}) };
+  const planned = aRun({ plan, approvals }, status, name);
+  const run = { ...planned, metadata: { ...planned.metadata, uid } };
   const report = await conclude(
-    { run: aRun({ plan }, status), store: aStore({ credentials }), policy: aPolicy('general', { purge: aPurge() }), request, normals },
-    { connections: store.connections, audit, journal: silentJournal, certifier, nameClient, actor: 'dataward', now: () => NOON.getTime(), signal: new AbortController().signal },
+    { run, store: aStore({ credentials }), policy: aPolicy('general', { purge: aPurge() }), executed: anExecuted(now.request, plan, new Map([[VIEWS, now.normal]])) },
+    { connections: store.connections, audit, journal: silentJournal, certifier, nameClient, actor: 'dataward', now: () => at, signal: new AbortController().signal },
   );
   expect(store.open()).toBe(0);
   return { report, audit, store, client, calls, kept };
@@ -93,7 +114,7 @@ describe('a run that is proven', () => {
   test('is recorded, remembered beside the data, certified, kept and published, in this order', async () => {
     const ended = await end();
     expect(ended.report).toMatchObject({ state: 'Succeeded', reason: 'Succeeded', progress: { deleted: 400 }, verification: { level: 'VerifiedLive', residual: 0, by: 'verify' } });
-    expect(ended.calls).toEqual(['audit hold.enforced', 'verify:planPurge', 'audit purge.verified', `enforce:recordApprovedRules ${VIEWS} 2025-03-01`, 'anchor', 'audit certificate.issued', 'keep']);
+    expect(ended.calls).toEqual(['audit hold.enforced', 'verify:planPurge', 'audit purge.verified', `enforce:recordApprovedRules ${VIEWS} 2025-03-01`, 'anchor', 'keep', 'audit certificate.issued']);
     const published = ended.client.read<KubeObject & { data: Record<string, string> }>(CONFIG_MAP, CONFIG)?.data['certificate.json'] ?? '';
     expect([...ended.kept]).toEqual([['platform-db.general-1-certificate.json', published]]);
     expect(`sha256:${ended.report.certificate?.sha256}`).toBe(certificateDigest(published));
@@ -116,13 +137,6 @@ describe('a run that is proven', () => {
     expect(certificateIn(await end({ meanwhile: 3 })).audit).toMatchObject({ lastSeq: 2, checkpoint: { seq: 2 } });
   });
 
-  test('is certified again after a crash under the same name', async () => {
-    const { client } = await end();
-    const again = await end({ client });
-    expect(again.report.certificate?.name).toBe('general-1-certificate');
-    expect(client.read<KubeObject & { data: Record<string, string> }>(CONFIG_MAP, CONFIG)?.data['certificate.json']).toBe([...again.kept.values()][0]);
-  });
-
   test.each<[string, Partial<StoreScript>, boolean | undefined]>([
     ['are as they were', { ...HELD, fingerprint: { rows: 2, sum: '77' } }, true],
     ['were edited', { ...HELD, fingerprint: { rows: 2, sum: '78' } }, false],
@@ -139,6 +153,116 @@ describe('a run that is proven', () => {
 
   test('says nothing of held rows where none were counted before', async () => {
     expect((await end({ script: HELD })).report.verification).not.toHaveProperty('heldUnchanged');
+  });
+});
+
+describe('what is certified and remembered', () => {
+  const approved = (by: string, planDigest: string): { by: string; planDigest: string } => ({ by, planDigest });
+  const own = aRun({ plan }).spec.planDigest;
+
+  test('is the approved rule where nothing changed', async () => {
+    const ended = await end();
+    const certificate = certificateIn(ended);
+    expect([certificate.basis.cutoff, certificate.collections[0]?.cutoff, certificate.collections[0]?.predicateDigest]).toEqual(['2025-03-01T00:00:00.000Z', '2025-03-01T00:00:00.000Z', plan.steps[0]?.predicateDigest]);
+    expect(certificate.notCovered.filter((text) => text.startsWith(VIEWS))).toEqual([]);
+    expect(ended.store.script.approved).toEqual([expect.objectContaining({ collection: VIEWS, rule: canonicalJson(APPROVED.normal), cutoff: '2025-03-01' })]);
+  });
+
+  test('is the longer rule where it was lengthened after the approval, with a word about the rows in between', async () => {
+    const ended = await end({ now: LONGER });
+    const certificate = certificateIn(ended);
+    expect([certificate.basis.cutoff, certificate.collections[0]?.cutoff, certificate.collections[0]?.predicateDigest]).toEqual(['2023-03-01T00:00:00.000Z', '2023-03-01T00:00:00.000Z', digestIn(LONGER)]);
+    expect(certificate.basis.planDigest).toBe(own);
+    expect(certificate.notCovered).toContainEqual(expect.stringMatching(/^platform-db\/web\/views: what only the plan reached \(up to 2025-03-01\) and not the rule that stood at the end \(up to 2023-03-01/));
+    // Whoever goes back to twelve months is asked: this run did not prove that.
+    expect(ended.store.script.approved).toEqual([expect.objectContaining({ rule: canonicalJson(LONGER.normal), cutoff: '2023-03-01' })]);
+    expect(ended.report.verification?.conditions).toBe(anExecuted(LONGER.request, plan, new Map([[VIEWS, LONGER.normal]])).digest);
+  });
+
+  test('names those who approved this plan by the time it could begin, each once, and nobody else', async () => {
+    const approvals = [approved('alice', own), approved('mallory', digest('f')), approved('bob', own), approved('alice', own), approved('late', own)];
+    const since = '2026-03-01T02:00:00.000Z';
+    expect(certificateIn(await end({ approvals, status: { auditFrom: 1, approval: { since, by: ['alice', 'bob'] } } })).basis.approvals).toEqual([{ by: 'alice', at: since }, { by: 'bob', at: since }]);
+    expect(certificateIn(await end({ approvals: [approved('mallory', digest('f'))] })).basis.approvals).toEqual([]);
+  });
+
+  test('says that a renamed client may be counted under its old name, where clients are read from the rows', async () => {
+    const said = expect.stringContaining('whose client the application changed');
+    expect(certificateIn(await end({ now: declared('P12M', '2025-03-01', { field: 'client' }) })).notCovered).toContainEqual(said);
+    expect(certificateIn(await end()).notCovered).not.toContainEqual(said);
+  });
+});
+
+describe('a certificate that is issued again after a crash', () => {
+  const CONFIG_DATA = (client: MemoryClient, name = CONFIG.name): string | undefined => client.read<KubeObject & { data: Record<string, string> }>(CONFIG_MAP, { ...CONFIG, name })?.data['certificate.json'];
+  const digestsOf = ({ audit }: Ended): unknown[] => audit.entries.filter(({ action }) => action === 'certificate.issued').map(({ refs }) => refs?.['digest']);
+
+  test('is the same document, whenever that is, as long as the same is to be said', async () => {
+    const first = await end();
+    const text = [...first.kept.values()][0];
+    const again = await end({ client: first.client, kept: new Map(first.kept), at: NOON.getTime() + 60_000 });
+    expect([...again.kept.values()]).toEqual([text]);
+    expect(digestsOf(again)).toEqual(digestsOf(first));
+    expect([again.report.certificate, CONFIG_DATA(first.client)]).toEqual([first.report.certificate, text]);
+  });
+
+  test('names the one it takes the place of when something else is to be said by now', async () => {
+    const first = await end();
+    const again = await end({ client: first.client, kept: new Map(first.kept), script: { plan: { steps: [], refusals: [], forecast: [aForecast(0, { held: 7 })], walMegabytes: 0 } } });
+    const [before, after] = [certificateIn(first), certificateIn(again)];
+    expect([after.supersedes, after.collections[0]?.held, after.id === before.id]).toEqual([before.id, 7, false]);
+    expect(again.audit.entries.at(-1)?.refs).toMatchObject({ supersedes: before.id });
+    expect(CONFIG_DATA(first.client)).toBe([...again.kept.values()][0]);
+    const third = await end({ client: first.client, kept: new Map(again.kept), script: { plan: { steps: [], refusals: [], forecast: [aForecast(0, { held: 7 })], walMegabytes: 0 } } });
+    expect([...third.kept.values()]).toEqual([...again.kept.values()]);
+  });
+
+  test.each([['cut off', (text: string) => text.slice(0, 100)], ['edited', (text: string) => text.replace('"deleted":400', '"deleted":401')]])('is not what is kept when that was %s', async (_, spoil) => {
+    const first = await end();
+    const [[file, text] = ['', '']] = [...first.kept];
+    const again = await end({ kept: new Map([[file, spoil(text)]]) });
+    expect(certificateIn(again).collections[0]?.deleted).toBe(400);
+    expect(digestsOf(again)).not.toEqual(digestsOf(first));
+  });
+
+  test('leaves alone what somebody else put under its name, in the cluster or on disk', async () => {
+    const OTHER = /^general-1-[0-9a-f]{10}-certificate$/;
+    const foreign = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...CONFIG, uid: 'theirs' }, data: { 'certificate.json': 'theirs' } };
+    const inCluster = await end({ client: memoryClient([[CONFIG_MAP, foreign]]) });
+    expect(inCluster.report.certificate?.name).toMatch(OTHER);
+    expect([CONFIG_DATA(inCluster.client), CONFIG_DATA(inCluster.client, inCluster.report.certificate?.name)]).toEqual(['theirs', [...inCluster.kept.values()][0]]);
+
+    const earlier = await end({ uid: 'uid-of-before' });
+    const again = await end({ client: earlier.client, kept: new Map(earlier.kept) });
+    expect(again.report.certificate?.name).toMatch(OTHER);
+    expect([...again.kept.values()].map((text) => (JSON.parse(text) as Certificate).basis.runUid)).toEqual(['uid-of-before', 'uid-general-1']);
+    expect((JSON.parse([...again.kept.values()][1] ?? '') as Certificate).supersedes).toBeUndefined();
+  });
+
+  test('waits, and says for what, where each name it could have is taken', async () => {
+    const foreign = (name: string): KubeObject => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...CONFIG, name } });
+    const taken = await end({ client: memoryClient([[CONFIG_MAP, foreign(CONFIG.name)]]) });
+    const client = memoryClient([[CONFIG_MAP, foreign(CONFIG.name)], [CONFIG_MAP, foreign(taken.report.certificate?.name ?? '')]]);
+    await expect(end({ client })).rejects.toThrow(/ConfigMaps platform-db\/general-1-certificate and .* belong to somebody else; move one away/);
+  });
+
+  test('passes on that a stranger was faster, and finds another name next time', async () => {
+    const client = memoryClient();
+    client.refuse = (verb, kind, ref) => {
+      if (verb === 'create' && kind.kind === 'ConfigMap' && ref.name === CONFIG.name) client.put(CONFIG_MAP, { apiVersion: 'v1', kind: 'ConfigMap', metadata: CONFIG });
+    };
+    const kept = new Map<string, string>();
+    await expect(end({ client, kept })).rejects.toThrow('AlreadyExists');
+    const again = await end({ client, kept });
+    expect(new Set(kept.values()).size).toBe(1);
+    expect(CONFIG_DATA(client, again.report.certificate?.name)).toBe([...kept.values()][0]);
+  });
+
+  test('has a name of its own although that of its run is as long as names may be', async () => {
+    const names = await Promise.all(['a', 'b'].map(async (last) => (await end({ name: `${'r'.repeat(240)}.${last}` })).report.certificate?.name ?? ''));
+    expect(new Set(names).size).toBe(2);
+    for (const name of names) expect(name).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*-certificate$/);
+    expect(names.every((name) => name.length <= 253)).toBe(true);
   });
 });
 

@@ -1,5 +1,8 @@
 import type { PurgeRun, PurgeRunSpec } from '../../../../src/api/generated/purgeRun.ts';
 import { planDigest } from '../../../../src/retention/plan.ts';
+import { executedOf, type Executed } from '../../../../src/retention/run/executed.ts';
+import type { NormalRule } from '../../../../src/rules/weakening.ts';
+import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 
 type Plan = PurgeRunSpec['plan'];
 
@@ -31,4 +34,11 @@ export function aRun(spec: Partial<PurgeRunSpec> = {}, status?: PurgeRun['status
     },
     ...(status ? { status } : {}),
   };
+}
+
+/** What a plan is carried out by under this request; fails where that is more than was planned. */
+export function anExecuted(request: PurgeRequest, plan: Plan = aPlan(), normals: ReadonlyMap<string, NormalRule> = new Map()): Executed {
+  const carried = executedOf(plan, request, normals);
+  if ('wider' in carried) throw new Error(carried.wider);
+  return carried.executed;
 }

@@ -65,10 +65,10 @@ const declareHold = (generation = 1, status: LegalHold['status'] = standing): ((
 
 describe('looking again at a run', () => {
   test('finds nothing in its way when nothing changed', async () => {
-    const { input, request, run } = await lookAfter();
+    const { input, executed, run } = await lookAfter();
     expect(input).toMatchObject({ target: run.spec.plan.target, pendingHolds: [], now: NOW });
     for (const name of ['frozen', 'auditProblem', 'busy', 'targetProblem', 'wider', 'unresolved', 'undue', 'foreignOwner']) expect(input).not.toHaveProperty(name);
-    expect(request).toMatchObject({ targets: [VIEWS], now: run.spec.plan.asOf });
+    expect(executed?.request).toMatchObject({ targets: [VIEWS], now: run.spec.plan.asOf });
   });
 
   test.each<[string, (stage: Stage) => void]>([
@@ -76,8 +76,8 @@ describe('looking again at a run', () => {
     ['was created again under its name', put({ uid: 'uid-other' })],
     ['is being deleted', put({ deletionTimestamp: '2026-03-01T00:00:00Z' })],
   ])('has no policy when it %s, and does not open the store', async (_, change) => {
-    const { input, policy: found, request, opened } = await lookAfter(change);
-    expect([input.policy, found, request, opened]).toEqual([undefined, undefined, undefined, false]);
+    const { input, policy: found, executed, opened } = await lookAfter(change);
+    expect([input.policy, found, executed, opened]).toEqual([undefined, undefined, undefined, false]);
   });
 
   test('has no store when it is gone', async () => {
@@ -106,8 +106,8 @@ describe('looking again at a run', () => {
 
   describe('after its policy was approved, run and verified before', () => {
     const ask = async (store: object, at: string): Promise<RunObservation> => {
-      const { normals } = await lookAfter();
-      const approved = [{ collection: VIEWS, rule: canonicalJson(normals!.get(VIEWS)!), cutoff: '2025-02-27', run: 'uid-before', at }];
+      const { executed } = await lookAfter();
+      const approved = [{ collection: VIEWS, rule: canonicalJson(executed!.steps[0]!.normal), cutoff: '2025-02-27', run: 'uid-before', at }];
       return lookAfter((stage) => {
         stage.store.script.approved = approved;
         stage.client.put(DATA_STORE, { ...aStore(), status: store } as DataStore);
@@ -160,9 +160,9 @@ describe('looking again at a run', () => {
   });
 
   test('leaves to a plan of its own what became due since', async () => {
-    const { request } = await lookAfter(({ declared }) => void (declared.maps[0] = aMap([{ times }, { name: 'clicks', table: { schema: 'public', name: 'clicks' }, times }], {}, views.metadata)));
-    expect(request?.targets).toEqual([VIEWS]);
-    expect(request?.rules.map((rule) => [rule.collection, rule.due !== undefined])).toEqual([[VIEWS, true], ['platform-db/web/clicks', false]]);
+    const { executed } = await lookAfter(({ declared }) => void (declared.maps[0] = aMap([{ times }, { name: 'clicks', table: { schema: 'public', name: 'clicks' }, times }], {}, views.metadata)));
+    expect(executed?.request.targets).toEqual([VIEWS]);
+    expect(executed?.request.rules.map((rule) => [rule.collection, rule.due !== undefined])).toEqual([[VIEWS, true], ['platform-db/web/clicks', false]]);
   });
 
   test('decides nothing while the clocks differ, and closes the connection', async () => {

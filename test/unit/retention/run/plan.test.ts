@@ -75,9 +75,14 @@ describe('a run', () => {
   });
 
   test('that has deleted all is verified whatever closed since: looking deletes nothing', () => {
-    const verifying = given({ run: aRun({}, { state: 'Verifying' }), frozen: 'x', wider: 'y', now: Date.parse('2026-03-20T12:00:00Z') });
+    const verifying = given({ run: aRun({}, { state: 'Verifying' }), frozen: 'x', now: Date.parse('2026-03-20T12:00:00Z') });
     expect(words(verifying)).toBe('verify');
     expect(words(without(verifying))).toBe('verify');
+  });
+
+  test('is not verified by a rule that reaches more than was approved: its counts prove nothing, and it would be remembered as approved', () => {
+    const verifying = given({ run: aRun({}, { state: 'Verifying' }), wider: 'the maximum went from P25M to P2M' });
+    expect(decide(verifying)).toMatchObject({ next: 'end', state: 'Superseded', reason: 'WiderThanApproved', why: expect.stringMatching(/P25M to P2M; what was deleted is in the audit log, and no certificate is issued$/) });
   });
 
   test('is not verified in another store, whose empty tables prove nothing', () => {

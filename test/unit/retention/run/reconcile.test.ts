@@ -56,7 +56,7 @@ async function stage(): Promise<Stage> {
   const recorded = new Map<string, number>();
   const warnings: string[] = [];
   const putOnRecord: number[] = [];
-  const certifier = { client, audit, key: signer, keep: async () => {}, anchor: async () => signCheckpoint(audit.chainId, audit.head(), signer, NOON), bundleDigest: null, nameClient: (key: string) => key, version: '0.1.0', actor: 'dataward', now: clock.now };
+  const certifier = { client, audit, key: signer, keep: async () => {}, kept: async () => undefined, anchor: async () => signCheckpoint(audit.chainId, audit.head(), signer, NOON), bundleDigest: null, nameClient: (key: string) => key, version: '0.1.0', actor: 'dataward', now: clock.now };
   const reconcile = createPurgeRunReconcile({
     client,
     audit,

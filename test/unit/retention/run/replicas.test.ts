@@ -1,19 +1,20 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import type { PurgeRun, Verification } from '../../../../src/api/generated/purgeRun.ts';
 import { ConnectionError } from '../../../../src/connect/stores.ts';
+import type { Executed } from '../../../../src/retention/run/executed.ts';
 import { REPLICA_WAIT_MS } from '../../../../src/retention/run/replicas.ts';
 import { lookAgainAfter, verifyRun } from '../../../../src/retention/run/verify.ts';
 import type { Verdict } from '../../../../src/retention/run/verify.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
-import type { PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
+import type { PurgePlan } from '../../../../src/stores/purging.ts';
 import { aStore } from '../../../support/declared.ts';
 import { fc, runs } from '../../../support/properties.ts';
 import { aReplica, besideReplicas, type ReplicaScript } from '../../../support/scripted-replicas.ts';
 import { aForecast, scriptedStore, VIEWS, type ScriptedStore } from '../../../support/scripted-store.ts';
-import { aRun } from './declared-run.ts';
+import { anExecuted, aRun } from './declared-run.ts';
 
 const BEGUN = Date.parse('2026-03-01T03:00:00Z');
-const request: PurgeRequest = { rules: [], targets: [VIEWS], nonPersonal: [], now: '2026-03-01T02:00:00Z', budgetMs: 60_000 };
+const executed = anExecuted({ rules: [], targets: [VIEWS], nonPersonal: [], now: '2026-03-01T02:00:00Z', budgetMs: 60_000 });
 const replicas = [{ host: 'a.example', port: 5432 }, { host: 'b.example', port: 5432 }];
 
 interface Looked {
@@ -29,11 +30,12 @@ interface Circumstances {
   /** Called before each look with its number, from 0. */
   meanwhile?: (look: number, store: ScriptedStore) => void;
   declared?: (look: number) => typeof replicas;
+  executed?: (look: number) => Executed;
   signal?: AbortSignal;
 }
 
 /** Looks as the controller does: the status in between is all that is kept, and time passes as it is told to wait. */
-async function look(scripts: readonly ReplicaScript[], { meanwhile, declared = () => replicas.slice(0, scripts.length), signal = new AbortController().signal }: Circumstances = {}): Promise<Looked> {
+async function look(scripts: readonly ReplicaScript[], { meanwhile, declared = () => replicas.slice(0, scripts.length), executed: by = () => executed, signal = new AbortController().signal }: Circumstances = {}): Promise<Looked> {
   const store = scriptedStore();
   const { connections, open } = besideReplicas(store, scripts);
   const waited: string[] = [];
@@ -42,7 +44,7 @@ async function look(scripts: readonly ReplicaScript[], { meanwhile, declared = (
   for (let number = 0; number < 100; number += 1) {
     meanwhile?.(number, store);
     const object = aStore({ endpoint: { host: 'db.example', port: 5432, database: 'analytics', replicas: declared(number) } });
-    const verdict = await verifyRun(run, object, request, connections, { now: () => time, signal });
+    const verdict = await verifyRun(run, object, by(number), connections, { now: () => time, signal });
     expect([store.open(), open()]).toEqual([0, 0]);
     if (verdict.waiting === undefined) return { verdict, waited, took: time - BEGUN, store };
     waited.push(verdict.waiting);
@@ -58,7 +60,7 @@ describe('replicas are counted', () => {
   test('after the primary, each once it has the position read there', async () => {
     const { verdict, store } = await look([aReplica(), aReplica()]);
     expect(store.calls.filter((call) => !call.endsWith('login'))).toEqual(['verify:planPurge', 'replicas[0] has P7', 'replicas[1] has P7', 'replicas[0] has P7', 'replicas[1] has P7', 'replicas[0] counts', 'replicas[1] counts']);
-    expect(verdict.verification).toEqual({ heldBefore: [], heldUnchanged: true, level: 'VerifiedReplicas', residual: 0, by: 'verify', at: expect.stringMatching(/^2026-03-01T03:00:00/), position: 'P7', replicas: [{ place: 0, verified: true, residual: 0 }, { place: 1, verified: true, residual: 0 }] });
+    expect(verdict.verification).toEqual({ heldBefore: [], heldUnchanged: true, level: 'VerifiedReplicas', residual: 0, by: 'verify', at: expect.stringMatching(/^2026-03-01T03:00:00/), conditions: executed.digest, position: 'P7', replicas: [{ place: 0, verified: true, residual: 0 }, { place: 1, verified: true, residual: 0 }] });
     expect(verdict.counts).toEqual([aForecast(0)]);
   });
 
@@ -67,7 +69,7 @@ describe('replicas are counted', () => {
     const store = scriptedStore();
     const { connections } = besideReplicas(store, [aReplica()]);
     const object = aStore({ endpoint: { host: 'db.example', port: 5432, database: 'analytics', replicas: replicas.slice(0, 1) }, credentials: { observe: { secretName: 'o' }, enforce: { secretName: 'e' } } });
-    const verdict = await verifyRun(aRun({}, { state: 'Verifying' }), object, request, connections, { now: () => BEGUN, signal: new AbortController().signal });
+    const verdict = await verifyRun(aRun({}, { state: 'Verifying' }), object, executed, connections, { now: () => BEGUN, signal: new AbortController().signal });
     expect(verdict).toMatchObject({ verification: { level: 'Claimed' } });
     expect(store.calls).toEqual(['observe:planPurge']);
   });
@@ -78,6 +80,13 @@ describe('replicas are counted', () => {
     expect(waited).toHaveLength(4);
     expect(store.calls.filter((call) => call === 'verify:planPurge')).toHaveLength(1);
     expect(store.calls.filter((call) => call.endsWith('counts'))).toHaveLength(1);
+  });
+
+  test('only beside a primary that was counted by the same conditions: a rule that changed meanwhile has it counted again', async () => {
+    const behind = aReplica({ reached: false });
+    const { store, waited } = await look([behind], { meanwhile: (number) => void (behind.reached = number > 3), executed: (number) => (number < 2 ? executed : { ...executed, digest: `sha256:${'e'.repeat(64)}` }) });
+    expect(store.calls.filter((call) => call === 'verify:planPurge')).toHaveLength(2);
+    expect(waited).toHaveLength(4);
   });
 
   test('with nothing of the count of the primary in the status that the status does not know', async () => {
@@ -197,10 +206,10 @@ test('whatever replicas do from look to look, the run ends in time, with one ent
 test('a fault nobody foresaw goes to the log of the operator while there is time, and into the result when it is over', async () => {
   const script = aReplica({ breaks: new TypeError('a fault at 10.1.2.3') });
   await expect(look([script])).rejects.toThrow('a fault at');
-  const status: PurgeRun['status'] = { state: 'Verifying', verification: { level: 'VerifiedLive', residual: 0, at: new Date(BEGUN).toISOString(), position: 'P7', counts: [] } };
+  const status: PurgeRun['status'] = { state: 'Verifying', verification: { level: 'VerifiedLive', residual: 0, at: new Date(BEGUN).toISOString(), position: 'P7', counts: [], conditions: executed.digest } };
   const { connections } = besideReplicas(scriptedStore(), [script]);
   const object = aStore({ endpoint: { host: 'db.example', port: 5432, database: 'analytics', replicas: replicas.slice(0, 1) } });
-  const verdict = await verifyRun(aRun({}, status), object, request, connections, { now: () => BEGUN + REPLICA_WAIT_MS, signal: new AbortController().signal });
+  const verdict = await verifyRun(aRun({}, status), object, executed, connections, { now: () => BEGUN + REPLICA_WAIT_MS, signal: new AbortController().signal });
   expect(verdict.verification).toMatchObject({ level: 'VerifiedLive', replicas: [{ place: 0, verified: false, reason: 'InternalError' }] });
   expect(JSON.stringify(verdict)).not.toContain('10.1.2.3');
 });

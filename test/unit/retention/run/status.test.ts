@@ -58,10 +58,19 @@ describe('the status of a run', () => {
     const frozen = after(asked, { state: 'Waiting', reason: 'Frozen', why: 'x', grade: 'Verified' }, NOW + 10_000);
     expect(frozen.approval).toEqual({ grade: 'Verified' });
     const agreed = after(frozen, { grade: 'Verified', approved: true }, NOW + 60_000);
-    expect(agreed.approval).toEqual({ grade: 'Verified', since: '2026-03-02T03:01:00.000Z' });
+    expect(agreed.approval).toEqual({ grade: 'Verified', since: '2026-03-02T03:01:00.000Z', by: [] });
     expect(after(agreed, { state: 'Paused', reason: 'Frozen', why: 'x', grade: 'Verified' }, NOW + 90_000).approval).toEqual(agreed.approval);
     expect(after(agreed, { grade: 'Verified', approved: true }, NOW + 90_000).approval).toEqual(agreed.approval);
     expect(after(agreed, { state: 'AwaitingApproval', reason: 'AwaitingApproval', why: 'x', grade: 'Verified', approved: false }, NOW + 90_000).approval).toEqual({ grade: 'Verified' });
+  });
+
+  test('keeps who had agreed by then: one who agrees later, or to another plan, did not let it begin', () => {
+    const { planDigest } = aRun().spec;
+    const approvals = [{ by: 'alice', planDigest }, { by: 'mallory', planDigest: 'sha256:other' }];
+    const agreed = runStatus(aRun({ approvals }), report({ grade: 'Verified', approved: true }), NOW);
+    expect(agreed.approval).toEqual({ grade: 'Verified', since: '2026-03-02T03:00:00.000Z', by: ['alice'] });
+    const later = runStatus(aRun({ approvals: [...approvals, { by: 'bob', planDigest }] }, agreed), report({ grade: 'Verified', approved: true }), NOW + 1_000);
+    expect(later.approval).toEqual(agreed.approval);
   });
 
   test('cuts a long explanation to what the schema takes', () => {

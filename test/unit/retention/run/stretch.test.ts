@@ -6,15 +6,14 @@ import type { AuditRecord } from '../../../../src/evidence/audit/record.ts';
 import { purgeStretch, stepsOf, type StretchContext, type Progress, type Stretch } from '../../../../src/retention/run/stretch.ts';
 import type { Stop } from '../../../../src/retention/run/stop.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
-import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import { NOON, readLines, withFolder } from '../../../support/chain.ts';
 import { aPurge, aStore } from '../../../support/declared.ts';
 import { memoryAudit, silentJournal, type MemoryAudit } from '../../../support/memory-audit.ts';
 import { aStep, scriptedStore, VIEWS, type ScriptedStore, type StoreScript } from '../../../support/scripted-store.ts';
-import { aPlan, aRun } from './declared-run.ts';
+import { anExecuted, aPlan, aRun } from './declared-run.ts';
 
-const request: PurgeRequest = { rules: [], targets: [VIEWS], nonPersonal: [], now: '2026-03-01T02:00:00Z', budgetMs: 60_000 };
-const work = { run: aRun(), store: aStore(), request, maxRows: 100, pace: aPurge().pace };
+const executed = anExecuted({ rules: [], targets: [VIEWS], nonPersonal: [], now: '2026-03-01T02:00:00Z', budgetMs: 60_000 });
+const work = { run: aRun(), store: aStore(), executed, maxRows: 100, pace: aPurge().pace };
 const paused: Stop = { reason: 'Frozen', why: 'by alice' };
 
 interface Stage {
