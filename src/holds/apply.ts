@@ -4,10 +4,11 @@ import { failureOf } from '../connect/failures.ts';
 import type { StoreFacts } from '../connect/facts.ts';
 import { ensureFence } from '../connect/install.ts';
 import type { StoreConnections } from '../connect/stores.ts';
-import { tableKey, type MappedCollection } from '../rules/collections.ts';
+import type { MappedCollection } from '../rules/collections.ts';
 import { leftStanding, resolveHold } from '../rules/holds.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
 import type { StoreHold } from '../stores/fence.ts';
+import { tableKey, tableName } from '../stores/predicate.ts';
 import type { TableAddress } from '../stores/predicate.ts';
 import type { StoreWriter } from '../stores/port.ts';
 import { blocksFor, type HoldSubjects } from './observe.ts';
@@ -56,7 +57,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
       revision: hold.metadata.generation ?? 0,
       items: resolved.items,
     });
-    const standing = written.items.filter((item) => inventory.tables.some((table) => tableKey({ table }) === tableKey(item)));
+    const standing = written.items.filter((item) => inventory.tables.some((table) => tableKey(table) === tableKey(item.table)));
     const misread = await writer.misread(standing);
     const name = (table: TableAddress): string => nameOf(table, rules.resolved.collections);
     return {
@@ -86,8 +87,8 @@ function figuresOf(hold: LegalHold, before: HeldStore | undefined): Pick<HeldSto
 
 /** A table by the collections that stand for it, as their owners know it; by its own name where there is none. */
 function nameOf(table: TableAddress, collections: readonly MappedCollection[]): string {
-  const names = collections.filter((each) => tableKey(each) === tableKey({ table })).map((each) => each.id);
-  return names.length > 0 ? names.join(', ') : tableKey({ table });
+  const names = collections.filter((each) => tableKey(each.table) === tableKey(table)).map((each) => each.id);
+  return names.length > 0 ? names.join(', ') : tableName(table);
 }
 
 /** A hold does not wait for the first look at a new store. One that another installation owns takes holds all the same: they only protect. */

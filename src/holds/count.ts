@@ -2,9 +2,10 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { HeldStore } from '../api/generated/legalHold.ts';
 import { countAt } from '../connect/counting-reader.ts';
 import type { StoreConnections } from '../connect/stores.ts';
-import { groupBy, tableKey } from '../rules/collections.ts';
+import { groupBy } from '../rules/collections.ts';
 import { anyOf } from '../rules/rows.ts';
 import type { StoreHold } from '../stores/fence.ts';
+import { tableKey } from '../stores/predicate.ts';
 import type { StoreReader } from '../stores/port.ts';
 
 /** Wall time one store gets: other holds wait for the worker meanwhile, and this is a figure for people. Milliseconds. */
@@ -35,7 +36,7 @@ async function count(items: StoreHold['items'], reader: StoreReader): Promise<Pi
   let rows = 0;
   let exact = true;
   // A row that two items keep is one row.
-  const tables = [...groupBy(items, tableKey).values()];
+  const tables = [...groupBy(items, ({ table }) => tableKey(table)).values()];
   for (const [index, [first, ...more]] of tables.entries()) {
     if (!first) continue;
     const predicate = anyOf([first, ...more].map((item) => item.predicate));

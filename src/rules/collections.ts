@@ -46,8 +46,6 @@ export function tablesOf(pattern: TableAddress, inventory: Inventory): TableFact
 export const addressOf = (table: TableFact): TableAddress => ({ schema: table.schema, name: table.name });
 export const mapId = (map: DataMap): string => `${map.metadata.namespace}/${map.metadata.name}`;
 
-export const tableKey = (collection: { table: TableAddress }): string => `${collection.table.schema}.${collection.table.name}`;
-
 export function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {

@@ -1,7 +1,7 @@
 import type { CollectionRule } from '../stores/counting.ts';
 import type { Inventory } from '../stores/facts.ts';
+import { tableKey } from '../stores/predicate.ts';
 import type { TableAddress } from '../stores/predicate.ts';
-import { tableKey } from './collections.ts';
 
 /**
  * Splits collections into the smallest groups between which no foreign key or declared reference leads, also not through
@@ -24,7 +24,7 @@ export function components(rules: readonly CollectionRule[], inventory: Pick<Inv
   }
   const groups = new Map<string, Set<string>>();
   for (const rule of rules) {
-    const group = joined.find(tableKey({ table: rule.table }));
+    const group = joined.find(tableKey(rule.table));
     groups.set(group, (groups.get(group) ?? new Set()).add(rule.collection));
   }
   return [...groups.values()].map((group) => [...group].toSorted(compare)).toSorted((a, b) => compare(a[0] ?? '', b[0] ?? ''));
@@ -54,7 +54,7 @@ class DisjointTables {
   }
 
   join(one: TableAddress, other: TableAddress): void {
-    const [a, b] = [this.find(tableKey({ table: one })), this.find(tableKey({ table: other }))];
+    const [a, b] = [this.find(tableKey(one)), this.find(tableKey(other))];
     if (a !== b) this.#above.set(a, b);
   }
 }

@@ -1,7 +1,8 @@
 import type { Collection, DataMap } from '../api/generated/dataMap.ts';
 import type { Coverage, UnclassifiedTable } from '../api/generated/dataStore.ts';
 import type { Inventory, TableFact } from '../stores/facts.ts';
-import { tableKey, type MappedCollection } from './collections.ts';
+import { tableKey, tableName } from '../stores/predicate.ts';
+import type { MappedCollection } from './collections.ts';
 import { exemptions, type Exemptions } from './exemptions.ts';
 import type { ResolvedMaps } from './resolve-maps.ts';
 
@@ -13,15 +14,15 @@ const WORST = 50;
  * nobody described, is unclassified: a second copy nobody enumerated is how data outlives its period.
  */
 export function coverage(inventory: Inventory, resolved: ResolvedMaps, maps: readonly DataMap[]): Coverage {
-  const claimed = new Map(resolved.collections.map((collection) => [tableKey(collection), collection]));
+  const claimed = new Map(resolved.collections.map((collection) => [tableKey(collection.table), collection]));
   const statements = maps.map((map) => ({ map: `${map.metadata.namespace}/${map.metadata.name}`, ...exemptions(map, inventory) }));
   const findings: UnclassifiedTable[] = [];
   let mapped = 0;
   let declaredFree = 0;
   const tables = inventory.tables.filter((table) => table.kind !== 'Partition');
   for (const table of tables) {
-    const key = tableKey({ table });
-    const collection = claimed.get(key);
+    const key = tableName(table);
+    const collection = claimed.get(tableKey(table));
     const open = collection && openColumns(table, collection, maps);
     if (collection && !open) mapped += 1;
     else if (open) findings.push({ table: key, why: open });
@@ -92,7 +93,7 @@ function columnList(columns: readonly string[]): string {
 function detachedReason(table: TableFact, tables: readonly TableFact[]): string | undefined {
   if (table.kind !== 'Table' || table.parents.length > 0) return undefined;
   const parent = tables.find((candidate) => candidate.kind === 'PartitionedTable' && shapeOf(candidate) === shapeOf(table));
-  return parent && `no map names it; it has the columns of ${tableKey({ table: parent })} and looks like a partition that was detached, so no rule reaches its rows; attach it, describe it or drop it`;
+  return parent && `no map names it; it has the columns of ${tableName(parent)} and looks like a partition that was detached, so no rule reaches its rows; attach it, describe it or drop it`;
 }
 
 const shapeOf = ({ columns }: TableFact): string => JSON.stringify(columns.map(({ name, type }) => [name, type]).toSorted());

@@ -1,6 +1,7 @@
 import type { Maximum, Minimum, RetentionPolicy } from '../api/generated/retentionPolicy.ts';
+import { tableKey } from '../stores/predicate.ts';
 import type { Predicate, TimeField } from '../stores/predicate.ts';
-import { groupBy, tableKey, type MappedCollection } from './collections.ts';
+import { groupBy, type MappedCollection } from './collections.ts';
 import { cutoff, dueSince, type RoundUp } from './cutoff.ts';
 import type { Period } from './period.ts';
 import { referenceText } from './references.ts';
@@ -65,11 +66,11 @@ export interface EffectiveCollection {
 export function effectiveRules(collections: readonly MappedCollection[], policies: readonly RetentionPolicy[], now: string): EffectiveCollection[] {
   const sorted = policies.toSorted((a, b) => policyKey(refOf(a)).localeCompare(policyKey(refOf(b))));
   const links = referencesByTarget(collections);
-  return collections.map((collection) => effectiveFor(collection, sorted, links.get(tableKey(collection)) ?? [], now));
+  return collections.map((collection) => effectiveFor(collection, sorted, links.get(tableKey(collection.table)) ?? [], now));
 }
 
 function referencesByTarget(collections: readonly MappedCollection[]): Map<string, string[]> {
-  const links = collections.flatMap((from) => (from.references ?? []).map((reference) => ({ to: tableKey(reference), text: referenceText(from.table, reference) })));
+  const links = collections.flatMap((from) => (from.references ?? []).map((reference) => ({ to: tableKey(reference.table), text: referenceText(from.table, reference) })));
   return new Map([...groupBy(links, ({ to }) => to)].map(([to, group]) => [to, [...new Set(group.map(({ text }) => text))].toSorted()]));
 }
 

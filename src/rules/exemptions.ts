@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { DataMap, NonPersonalTable, PinnedTable } from '../api/generated/dataMap.ts';
 import type { Inventory, TableFact } from '../stores/facts.ts';
-import { tableKey, tablesOf } from './collections.ts';
+import { tableName } from '../stores/predicate.ts';
+import { tablesOf } from './collections.ts';
 
 /** What a status has room for: names of columns are most of it. */
 const MOST_TABLES = 500;
@@ -11,7 +12,7 @@ const MOST_COLUMNS = 10_000;
 export interface Exemptions {
   /** For the status of the map, by table: what later looks are compared with. */
   pinned: PinnedTable[];
-  /** Tables (`schema.name`) whose statement lapsed, with the columns they got since. */
+  /** Tables (`tableName`) whose statement lapsed, with the columns they got since. */
   lapsed: ReadonlyMap<string, string[]>;
   /** Tables there is no room to watch: nobody would see them grow, so the statement does not hold for them. */
   unwatched: ReadonlySet<string>;
@@ -56,7 +57,7 @@ function statements(map: DataMap, inventory: Inventory, before: ReadonlyMap<stri
     const statement = statementOf(entry);
     made.add(statement);
     for (const table of tablesOf(entry.table, inventory)) {
-      const key = tableKey({ table });
+      const key = tableName(table);
       if (wanted.has(key)) continue;
       const old = before.get(key);
       wanted.set(key, { table, pin: old?.statement === statement ? old : { table: key, statement, columns: namesOf(table) } });

@@ -2,8 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { Temporal } from 'temporal-polyfill';
 import type { HoldBlock } from '../api/generated/legalHold.ts';
 import type { StoreHold } from '../stores/fence.ts';
+import { tableKey, tableName } from '../stores/predicate.ts';
 import type { Cutoff, Predicate, TableAddress } from '../stores/predicate.ts';
-import { groupBy, tableKey, type MappedCollection } from './collections.ts';
+import { groupBy, type MappedCollection } from './collections.ts';
 import { allOf, anyOf } from './rows.ts';
 import { coversCollection } from './select.ts';
 
@@ -34,11 +35,11 @@ export function resolveHold(blocks: readonly { block: HoldBlock; subjects?: Subj
       parts.push({ table: collection.table, predicate: allOf(predicates) });
     }
   }
-  const items = [...groupBy(parts, tableKey).values()].map((group) => ({
+  const items = [...groupBy(parts, ({ table }) => tableKey(table)).values()].map((group) => ({
     table: (group[0] as (typeof parts)[number]).table,
     predicate: anyOf(group.map((part) => part.predicate)),
   }));
-  return { items: items.toSorted((a, b) => tableKey(a).localeCompare(tableKey(b))), widened };
+  return { items: items.toSorted((a, b) => tableName(a.table).localeCompare(tableName(b.table))), widened };
 }
 
 /**
@@ -47,9 +48,9 @@ export function resolveHold(blocks: readonly { block: HoldBlock; subjects?: Subj
  * are while blocks are added; what cannot be compared counts as more.
  */
 export function leftStanding(standing: StoreHold['items'], now: StoreHold['items']): TableAddress[] {
-  const meant = new Map(now.map((item) => [tableKey(item), item.predicate]));
-  const wider = standing.filter((item) => !isWithin(item.predicate, meant.get(tableKey(item))));
-  return [...groupBy(wider, tableKey).values()].flatMap(([first]) => (first ? [first.table] : []));
+  const meant = new Map(now.map((item) => [tableKey(item.table), item.predicate]));
+  const wider = standing.filter((item) => !isWithin(item.predicate, meant.get(tableKey(item.table))));
+  return [...groupBy(wider, ({ table }) => tableKey(table)).values()].flatMap(([first]) => (first ? [first.table] : []));
 }
 
 function isWithin(predicate: Predicate, all: Predicate | undefined): boolean {

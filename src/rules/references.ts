@@ -1,6 +1,7 @@
 import type { Collection } from '../api/generated/dataMap.ts';
 import type { DeclaredReference } from '../stores/counting.ts';
 import type { TableFact } from '../stores/facts.ts';
+import { tableName } from '../stores/predicate.ts';
 
 export interface ResolvedReferences {
   references: DeclaredReference[];
@@ -39,5 +40,5 @@ export function resolveReferences(spec: Pick<Collection, 'references'>, table: T
 
 /** A link as a text to compare and to show, seen from the table it leads to. */
 export function referenceText(from: { schema: string; name: string }, { field, toField }: DeclaredReference): string {
-  return `${from.schema}.${from.name}.${field} to ${toField}`;
+  return `${tableName(from)}.${field} to ${toField}`;
 }

@@ -1,5 +1,6 @@
 import type { Collection, DataMap, TimeEvent } from '../api/generated/dataMap.ts';
 import type { Inventory, TableFact } from '../stores/facts.ts';
+import { tableName } from '../stores/predicate.ts';
 import type { FieldPath, TableAddress, TimeField } from '../stores/predicate.ts';
 import { addressOf, mapId, tablesOf, type ClientKey, type MappedCollection, type MapProblem, type SubjectKey } from './collections.ts';
 import { resolveReferences } from './references.ts';
@@ -27,7 +28,7 @@ class CollectionResolver {
 
   get #id(): string {
     const plain = `${mapId(this.#map)}/${this.#spec.name}`;
-    return /\*/.test(this.#spec.table.name + this.#spec.table.schema) ? `${plain}#${this.#table.schema}.${this.#table.name}` : plain;
+    return /\*/.test(this.#spec.table.name + this.#spec.table.schema) ? `${plain}#${tableName(this.#table)}` : plain;
   }
 
   resolve(): MappedCollection {

@@ -1,7 +1,8 @@
 import type { DataMap } from '../api/generated/dataMap.ts';
 import type { Inventory } from '../stores/facts.ts';
+import { tableName } from '../stores/predicate.ts';
 import type { TableAddress } from '../stores/predicate.ts';
-import { addressOf, groupBy, mapId, tableKey, tablesOf, type MappedCollection, type MapProblem } from './collections.ts';
+import { addressOf, groupBy, mapId, tablesOf, type MappedCollection, type MapProblem } from './collections.ts';
 import { resolveCollection } from './resolve-collection.ts';
 
 export interface ResolvedMaps {
@@ -56,7 +57,7 @@ function nonPersonalOf(map: DataMap, inventory: Inventory): TableAddress[] {
 }
 
 function markOverlaps(collections: MappedCollection[]): MapProblem[] {
-  const byTable = groupBy(collections, tableKey);
+  const byTable = groupBy(collections, ({ table }) => tableName(table));
   const problems: MapProblem[] = [];
   for (const [table, claims] of byTable) {
     if (claims.length < 2) continue;

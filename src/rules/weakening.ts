@@ -1,4 +1,5 @@
 import type { CollectionRule } from '../stores/counting.ts';
+import { tableName } from '../stores/predicate.ts';
 import type { Cutoff } from '../stores/predicate.ts';
 import { daysBetween, type RoundUp } from './cutoff.ts';
 import type { AppliedRule, EffectiveCollection } from './effective.ts';
@@ -26,7 +27,7 @@ interface NormalPeriod {
 export function normalRule(effective: EffectiveCollection, policyUid: string): NormalRule {
   return {
     algebra: 1,
-    table: `${effective.collection.table.schema}.${effective.collection.table.name}`,
+    table: tableName(effective.collection.table),
     maxima: normalPeriods(effective.maxima.filter((rule) => rule.policy.uid === policyUid), effective, effective.ownRuleClients),
     minimums: normalPeriods(effective.minimums, effective, []),
     ...(effective.referredBy.length > 0 ? { referredBy: effective.referredBy } : {}),

@@ -43,6 +43,16 @@ export interface TableAddress {
   name: string;
 }
 
+/** Key of an address for maps and sets. Names may contain dots, so `schema.name` would mean several tables. */
+export function tableKey({ schema, name }: TableAddress): string {
+  return JSON.stringify([schema, name]);
+}
+
+/** An address for people: `schema.name`, where a part with a dot or a quote in it stands in quotes, as in SQL. */
+export function tableName({ schema, name }: TableAddress): string {
+  return [schema, name].map((part) => (/[."]/.test(part) ? `"${part.replaceAll('"', '""')}"` : part)).join('.');
+}
+
 const TIME_TYPES = ['TimestampTZ', 'Timestamp', 'Date', 'EpochSeconds', 'EpochMillis'] as const;
 export type TimeType = (typeof TIME_TYPES)[number];
 

@@ -1,6 +1,9 @@
 import type { DeclaredReference } from '../counting.ts';
 import type { ForeignKeyFact, Inventory, TableFact } from '../facts.ts';
+import { tableKey, tableName } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
+
+export { tableKey, tableName };
 
 /** A foreign key into a table, or a link declared in its place, with partitions folded into the table they belong to. */
 export interface Edge {
@@ -40,16 +43,6 @@ export interface Topology {
   leaves(address: TableAddress): TableFact[];
   /** Foreign keys into an address or any part of it. By constraint name. */
   edgesInto(address: TableAddress): Edge[];
-}
-
-/** Key of an address for maps; names may contain dots. */
-export function tableKey({ schema, name }: TableAddress): string {
-  return JSON.stringify([schema, name]);
-}
-
-/** Address for messages. */
-export function tableName({ schema, name }: TableAddress): string {
-  return `${schema}.${name}`;
 }
 
 /** @param declared links that count like foreign keys; left out where only tables and their parts matter. */

@@ -19,6 +19,7 @@ describe('collections that belong together', () => {
     ['what a time is read from, without a key', [rule('items', { times: via('orders') }), rule('orders')], [table('items'), table('orders')], [['c/items', 'c/orders']]],
     ['what a guard looks into', [rule('items', { guards: [{ kind: 'Minimum', policy: 'p', predicate: { op: 'isNull', field: via('orders')[0]!.path } }] as never }), rule('orders')], [table('items'), table('orders')], [['c/items', 'c/orders']]],
     ['what a map says refers, without a key', [rule('a', { references: [{ field: 'b_id', table: { schema: 'public', name: 'b' }, toField: 'id' }] }), rule('b')], [table('a'), table('b')], [['c/a', 'c/b']]],
+    ['not two whose names with their schemas read the same', [{ ...rule('a'), table: { schema: 'public', name: 'x.y' } }, { ...rule('b'), table: { schema: 'public.x', name: 'y' } }], [aTable('x.y', []), aTable('y', [], { schema: 'public.x' })], [['c/a'], ['c/b']]],
     ['two collections of one table', [rule('a'), { ...rule('b'), table: { schema: 'public', name: 'a' } }], [table('a')], [['c/a', 'c/b']]],
     ['a table that refers to itself and one the store has not', [rule('tree'), rule('gone')], [table('tree', 'tree')], [['c/gone'], ['c/tree']]],
   ])('%s', (_, rules, tables, groups) => {

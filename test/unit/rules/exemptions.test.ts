@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { DataMap, NonPersonalTable } from '../../../src/api/generated/dataMap.ts';
+import { coverage } from '../../../src/rules/coverage.ts';
 import { exemptions, type Exemptions } from '../../../src/rules/exemptions.ts';
+import { resolveMaps } from '../../../src/rules/resolve-maps.ts';
 import type { TableFact } from '../../../src/stores/facts.ts';
 import { aMap, anInventory, aTable } from '../../support/declared.ts';
 import { fc } from '../../support/properties.ts';
@@ -41,6 +43,13 @@ describe('a statement that a table holds no personal data', () => {
     ['counts before a later one about the same table', [[saying(statement('tool'), statement('*')), tool('id')], [saying(statement('tool'), statement('*', { reviewAt: '2028-01-01' })), tool('id', 'e_mail')]], lapsed('e_mail')],
   ])('%s', (_, steps, expected) => {
     expect(said(looks(...steps))).toEqual(expected);
+  });
+
+  test('about one table is not about another whose name with its schema reads the same', () => {
+    const map = saying(statement('c', { table: { schema: 'a.b', name: 'c' } }));
+    const tables = [aTable('b.c', ['id', 'e_mail'], { schema: 'a' }), aTable('c', ['id'], { schema: 'a.b' })];
+    expect(said(looks([map, tables]))).toEqual({ lapsed: {}, standing: ['"a.b".c'], unwatched: [] });
+    expect(coverage(anInventory(tables), resolveMaps([map], anInventory(tables)), [map])).toMatchObject({ nonPersonal: 1, unclassified: 1, worst: [{ table: 'a."b.c"' }] });
   });
 
   test('is kept with the columns, by table, and nothing else', () => {

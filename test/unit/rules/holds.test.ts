@@ -93,6 +93,14 @@ describe('a hold', () => {
     expect(items.map((item) => [item.table.name, item.predicate.op])).toEqual([['orders', 'oneOf'], ['views', 'or']]);
   });
 
+  test('keeps tables apart whose names with their schemas read the same', () => {
+    const [one, other] = [{ schema: 'a.b', name: 'c' }, { schema: 'a', name: 'b.c' }];
+    const { items } = resolve([{ block: {} }], aCollection({ id: 'x', table: one }), aCollection({ id: 'y', table: other }));
+    expect(items.map(({ table: { schema, name } }) => ({ schema, name }))).toEqual([one, other]);
+    const [first, second] = items.map(({ table }) => ({ table, predicate: { op: 'true' } as const }));
+    expect(leftStanding([first!, second!], [first!])).toEqual([other]);
+  });
+
   test('never holds less for another block, nor for words a table cannot express', () => {
     const block = fc.constantFrom<Given>({ block: {} }, { block: { clients: { keys: ['a'] } } }, { block: { between: spring } }, { block: {}, subjects: { visitor: ['v1'] } }, { block: { clients: { keys: ['b'] }, between: { ...spring, event: 'Closed' } } });
     fc.assert(

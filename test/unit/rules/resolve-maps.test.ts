@@ -197,3 +197,10 @@ test('a table that two maps claim is a problem of both, and the order of the map
   expect(resolved.problems[0]?.message).toBe('collection hits: table public.views is also claimed by platform-db/web/views; nothing is deleted there until one of them lets go');
   expect(resolveMaps(maps.toReversed(), anInventory([views]))).toEqual(resolved);
 });
+
+test('tables whose names with their schemas read the same are two, with names that tell them apart', () => {
+  const tables = [aTable('b.c', ['id'], { schema: 'a' }), aTable('c', ['id'], { schema: 'a.b' })];
+  const resolved = resolve([{ name: 'all', table: at('*', '*') }], tables);
+  expect(problems(resolved)).toEqual([]);
+  expect(resolved.collections.map(({ id }) => id)).toEqual(['platform-db/web/all#a."b.c"', 'platform-db/web/all#"a.b".c']);
+});
