@@ -11,12 +11,13 @@ import type { Certifier } from './certify.ts';
 import { conclude } from './conclude.ts';
 import { fingerprintHeld } from './held.ts';
 import { hasBegun, recordRest } from './ledger.ts';
-import type { RunObservation } from './observe.ts';
-import type { Decision } from './plan.ts';
+import { otherRun, type RunObservation } from './observe.ts';
+import { waitForOther, type Decision } from './plan.ts';
 import { reportOf, type RunReport } from './status.ts';
 import { stepOfDecision, stepOfStretch, type RunStep } from './step.ts';
 import { watchForStop } from './stop.ts';
 import { purgeStretch } from './stretch.ts';
+import type { Turns } from './turns.ts';
 import { lookAgainAfter } from './verify.ts';
 
 /** What carrying a run out needs, whichever run it is. */
@@ -39,6 +40,7 @@ export interface RunWork {
 }
 
 export interface ApplyContext extends RunWork {
+  turns: Turns;
   /** Writes into the status of the run while work is under way. */
   tell: (report: RunReport) => Promise<void>;
   now: () => number;
@@ -69,8 +71,21 @@ async function end(run: PurgeRun, { store }: RunObservation, decision: Extract<D
   return { ...step, report: { ...reportOf(decision), ...(deleted === undefined ? {} : { progress: { deleted } }) } };
 }
 
-/** One stretch of work: what is held is counted before it, and whoever looks sees that it is under way. */
-async function purge(run: PurgeRun, { store, policy, executed }: RunObservation, { maxRows, endsAt, pace }: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
+/** One stretch of work, if it is this run's turn. Whoever begins says so within its turn, so the next one sees it. */
+async function purge(run: PurgeRun, observation: RunObservation, decision: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
+  const turn = context.turns.take(run.spec.plan.target, run.metadata.name);
+  if ('atWork' in turn) return stepOfDecision(waitForOther(run, turn.atWork));
+  try {
+    // Another may have begun, and paused or gone on to be verified, since this run was looked at.
+    const other = await otherRun(run, context.client);
+    return other === undefined ? await work(run, observation, decision, context) : stepOfDecision(waitForOther(run, other));
+  } finally {
+    turn.end();
+  }
+}
+
+/** What is held is counted before the first row goes, and whoever looks sees that work is under way. */
+async function work(run: PurgeRun, { store, policy, executed }: RunObservation, { maxRows, endsAt, pace }: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
   if (!store || !policy || !executed) return { next: requeueAfter(RETRY_AFTER_MS) };
   const { client, connections, audit, journal, certifier, actor, owner, tell, now, signal } = context;
   const running = { state: 'Running', reason: 'Running', why: '', approved: true } as const;

@@ -143,7 +143,7 @@ export function policyRef(run: PurgeRun): ObjectRef | undefined {
 }
 
 /** Runs in one store go one after the other: two of them would meet in the same tables and lie about each other's counts. */
-async function otherRun(run: PurgeRun, client: Client): Promise<string | undefined> {
+export async function otherRun(run: PurgeRun, client: Client): Promise<string | undefined> {
   const runs = await client.list<PurgeRun>(PURGE_RUN, { namespace: run.metadata.namespace ?? '' });
   return runs.find((other) => other.metadata.uid !== run.metadata.uid && other.spec.store === run.spec.store && goesFirst(other, run))?.metadata.name;
 }

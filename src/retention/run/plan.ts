@@ -87,11 +87,17 @@ export function decide(input: RunInput): Decision {
   if (!approval.enough) return { next: 'wait', state: begun ? 'Paused' : 'AwaitingApproval', reason: 'AwaitingApproval', why: approval.why, recheckMs: SOON, approved: false };
   if (input.pendingHolds.length > 0) return { next: 'wait', state: hold, reason: 'HoldPending', why: `LegalHold ${input.pendingHolds.join(', ')} does not stand in the store yet`, recheckMs: 2_000, approved: true };
   if (input.auditProblem) return { next: 'wait', state: hold, reason: 'AuditUnavailable', why: input.auditProblem, recheckMs: SOON, approved: true };
-  if (input.busy) return { next: 'wait', state: hold, reason: 'WaitingForOtherRun', why: `PurgeRun ${input.busy} works in the same store`, recheckMs: 5_000, approved: true };
+  if (input.busy) return waitForOther(run, input.busy);
 
   const window = openWindow(policy, input.now);
   if (!window.open) return { next: 'wait', state: hold, reason: 'WaitingForWindow', why: `the next window opens at ${new Date(window.opensAt).toISOString()}`, recheckMs: Math.max(1_000, window.opensAt - input.now), approved: true };
   return { next: 'purge', maxRows: approval.maxRows, endsAt: window.endsAt, pace: policy.spec.purge.pace };
+}
+
+/** @param other name of the run that is at work in the store */
+export function waitForOther(run: PurgeRun, other: string): Extract<Decision, { next: 'wait' }> {
+  const begun = run.status?.state === 'Running' || run.status?.state === 'Paused';
+  return { next: 'wait', state: begun ? 'Paused' : 'Waiting', reason: 'WaitingForOtherRun', why: `PurgeRun ${other} works in the same store`, recheckMs: 5_000, approved: true };
 }
 
 /** Those of exactly this plan; one of another plan says nothing of this one, wherever it stands. */

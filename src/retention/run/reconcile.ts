@@ -15,6 +15,7 @@ import { letGo, noteRun, writeReport, type ReportContext } from './report.ts';
 import type { RunReport } from './status.ts';
 import { stepOfFailure, type RunStep } from './step.ts';
 import { trimJournal } from './trim.ts';
+import { createTurns } from './turns.ts';
 import { withdraw } from './withdraw.ts';
 
 export interface PurgeRunContext extends RunWork, ReportContext {
@@ -28,6 +29,7 @@ export interface PurgeRunContext extends RunWork, ReportContext {
 /** Carries a planned purge out: waits for people and gates, deletes, has it verified, certifies. */
 export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
   const now = (): number => context.clock.now();
+  const turns = createTurns();
   const ended = (run: PurgeRun): boolean => FINAL_STATES.includes(run.status?.state ?? 'Waiting');
 
   return async (ref, { signal }) => {
@@ -41,7 +43,7 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
     try {
       const observation = await observeRun(run, { ...context, now, signal });
       const decision = decide(observation.input);
-      const step = await carryOut(run, observation, decision, { ...context, tell, now, signal });
+      const step = await carryOut(run, observation, decision, { ...context, turns, tell, now, signal });
       const result = await settle(run, step, tell);
       if (step.next === 'over' && decision.next === 'verify' && observation.store) await trim(observation.store, signal);
       return result;

@@ -32,6 +32,10 @@ interface Stage {
   change(changes: { metadata?: Partial<PurgeRun['metadata']>; spec?: Partial<PurgeRun['spec']>; status?: PurgeRun['status'] }): void;
   approve(): void;
   look(): Promise<Result>;
+  /** Puts a second run of the store beside the first one, approved as that is. */
+  second(status?: PurgeRun['status']): PurgeRun['metadata'];
+  /** Looks at both in the same moment. */
+  lookAtBoth(second: PurgeRun['metadata']): Promise<unknown>;
   /** Last row of each run that the audit log has. */
   recorded: Map<string, number>;
   warnings: string[];
@@ -94,6 +98,17 @@ async function stage(): Promise<Stage> {
       const result = await reconcile(ref, { signal: new AbortController().signal });
       expect(store.open()).toBe(0);
       return result;
+    },
+    second: (status) => {
+      const { status: _status, ...copy } = run();
+      const metadata = { ...copy.metadata, name: `${name}-second`, uid: 'uid-second' };
+      client.put<PurgeRun>(PURGE_RUN, { ...copy, metadata, ...(status ? { status } : {}) });
+      return metadata;
+    },
+    lookAtBoth: async ({ name: other }) => {
+      const { signal } = new AbortController();
+      await Promise.all([reconcile(ref, { signal }), reconcile({ ...ref, name: other }, { signal })]);
+      expect(store.open()).toBe(0);
     },
     actions: () => audit.entries.map((entry) => entry.action),
   };
@@ -348,6 +363,47 @@ describe('a run', () => {
     expect([...ended(one), batches(one)]).toEqual(['Failed', true, [], []]);
     expect(one.run().status).toMatchObject({ progress: { deleted: 40 }, why: expect.stringContaining('up to number 3'), conditions: expect.arrayContaining([expect.objectContaining({ type: 'Ready', reason: 'Rewound' })]) });
     expect(one.actions().at(-1)).toBe('purge.failed');
+  });
+
+  test('and another of its store begin one after the other, although both were looked at in the same moment and nobody was at work', async () => {
+    const one = await stage();
+    one.approve();
+    const second = one.second();
+    one.store.script.batches = [40];
+    await one.lookAtBoth(second);
+    const statuses = [one.run(), one.client.read<PurgeRun>(PURGE_RUN, { namespace: 'platform-db', name: second.name })].map((run) => run?.status);
+    expect(statuses.map((status) => status?.state).toSorted()).toEqual(['Verifying', 'Waiting']);
+    expect(statuses.find((status) => status?.state === 'Waiting')).toMatchObject({ why: expect.stringMatching(/^PurgeRun .* works in the same store$/) });
+    expect(one.actions()).toEqual(['purge.intent']);
+    await one.lookAtBoth(second);
+    await one.lookAtBoth(second);
+    expect(one.actions().filter((action) => action === 'certificate.issued')).toHaveLength(1);
+    expect(one.actions().filter((action) => action === 'purge.intent')).toHaveLength(2);
+  });
+
+  test.each(['Running', 'Verifying'] as const)('does not begin when another of its store is %s by the time it would, though it was not when this one was looked at', async (state) => {
+    const one = await stage();
+    one.approve();
+    one.store.script.batches = [40];
+    const { reader } = one.store.connections;
+    one.store.connections.reader = (...how) => {
+      one.second({ state, startedAt: '2026-03-01T01:59:00.000Z' });
+      return reader(...how);
+    };
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 5_000 });
+    expect(one.run().status).toMatchObject({ state: 'Waiting', why: expect.stringContaining('-second works in the same store') });
+    expect([batches(one), one.actions()]).toEqual([[], []]);
+  });
+
+  test('lets the next one begin although its own stretch broke off', async () => {
+    const one = await stage();
+    one.approve();
+    const second = one.second();
+    one.store.script.batches = [new StoreError('LimitReached', 'too many'), 40];
+    await one.look();
+    expect(one.run().status?.state).toBe('Failed');
+    await one.lookAtBoth(second);
+    expect(batches(one)).toEqual(['batch 40']);
   });
 
   test('deletes nothing while the audit log cannot write', async () => {
