@@ -19,22 +19,26 @@ export function dataMapFindings(map: DataMap): SemanticFinding[] {
       findings.push(...sourceFindings(collections, time, `${path}.times[${at}]`));
     });
     const table = `${collection.table.schema}.${collection.table.name}`;
-    const other = tables.get(table);
+    const key = keyOf(collection.table);
+    const other = tables.get(key);
     if (other !== undefined) {
       const message = `${table} is described by the collection ${other} already; destruction would stop, so remove one`;
       findings.push({ path: `${path}.table`, message });
     }
-    tables.set(table, other ?? collection.name);
+    tables.set(key, other ?? collection.name);
   });
   map.spec.nonPersonal?.forEach((entry, index) => {
     const table = `${entry.table.schema}.${entry.table.name}`;
-    const other = tables.get(table);
+    const other = tables.get(keyOf(entry.table));
     if (other === undefined) return;
     const message = `${table} is described by the collection ${other}; it cannot hold no personal data, so remove one`;
     findings.push({ path: `spec.nonPersonal[${index}].table`, message });
   });
   return findings;
 }
+
+/** Names may contain dots, so that two tables can read the same. */
+const keyOf = ({ schema, name }: { schema: string; name: string }): string => JSON.stringify([schema, name]);
 
 type Collections = DataMap['spec']['collections'];
 type TimeEvent = NonNullable<Collections[number]['times']>[number];

@@ -107,6 +107,11 @@ describe('semanticFindings', () => {
     expect(findingsOf(kind, name, patch)).toEqual([[path, expect.stringContaining(message)]]);
   });
 
+  test('two tables whose names with their schemas read the same are two', () => {
+    const collections = [{ ...collection, table: { schema: 'a', name: 'b.c' } }, { ...collection, name: 'b', table: { schema: 'a.b', name: 'c' } }];
+    expect(findingsOf(DATA_MAP, 'tenants', { spec: { collections } })).toEqual([]);
+  });
+
   test('a kind of somebody else has no findings', () => {
     expect(semanticFindings({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' } })).toEqual([]);
   });
