@@ -52,8 +52,7 @@ export interface RunInput {
 const SOON = 30_000;
 
 /**
- * The gates in their order: finished, policy gone, frozen, suspended, target, owner, restored, wider, mode, approval, holds,
- * audit, other run, window. Pure; the first gate that is closed decides and names itself.
+ * The gates in their order, which docs/architecture.md lists. Pure; the first gate that is closed decides and names itself.
  */
 export function decide(input: RunInput): Decision {
   const { run, policy } = input;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Approval } from '../../../../src/api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../../../../src/api/generated/retentionPolicy.ts';
@@ -49,6 +50,13 @@ describe('a run', () => {
 
   test.each(gates)('is stopped by %s', (_, closed, expected) => {
     expect(words(given(closed))).toBe(expected);
+  });
+
+  test('finds its gates in the documentation, in this order', () => {
+    const section = readFileSync('docs/architecture.md', 'utf8').split('\n## ').find((text) => text.startsWith('Gates')) ?? '';
+    const written = [...section.matchAll(/^\| \d+ \| .* \| (end|wait)s \| `(\w+)`/gm)].map(([, next, reason]) => `${next} ${reason}`);
+    const asked = [words(without(given())), ...gates.map(([, , expected]) => expected)].map((decision) => decision.split(' ').filter((_, place) => place !== 1).join(' '));
+    expect(written).toEqual(asked);
   });
 
   test('is stopped by the first closed gate, whatever is closed behind it', () => {
