@@ -26,14 +26,14 @@ const INGRESS_PORTS = [80, 443];
 const BELOW_WILDCARD = 'dataward';
 const GATEWAY_GROUP = 'gateway.networking.k8s.io';
 
-/** The entry points of one namespace, each once, by name. Pure. */
+/** The entry points of one namespace, each once, in an order that does not hang on that of the objects. Pure. */
 export function entryPoints(objects: { ingresses: readonly Ingress[]; routes: readonly HttpRoute[]; gateways: readonly Gateway[] }): EntryPoint[] {
-  const found = new Map<string, EntryPoint>();
-  for (const point of [...objects.ingresses.flatMap(ofIngress), ...objects.routes.flatMap((route) => ofRoute(route, objects.gateways))]) {
-    if (!found.has(point.name)) found.set(point.name, point);
-  }
-  return [...found.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const all = [...objects.ingresses.flatMap(ofIngress), ...objects.routes.flatMap((route) => ofRoute(route, objects.gateways))];
+  const sorted = all.toSorted((a, b) => (a.name === b.name ? compare(a.path, b.path) : compare(a.name, b.name)));
+  return sorted.filter(({ name }, index) => name !== sorted[index - 1]?.name);
 }
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** The Gateways a route names as parents, `namespace/name`. */
 export function parentsOf(route: HttpRoute): { namespace: string; name: string }[] {

@@ -56,6 +56,12 @@ describe('of a route and its Gateways', () => {
     ['two routes of one host are one entry point', [route(['a.example']), route(['a.example'], {}, 's')], [gateway([https])], [['Gateway infra/public a.example', 'a.example', true, '/', '192.0.2.9:443']]],
   ])('%s', (_, routes, gateways, want) => expect(short({ routes, gateways })).toEqual(want));
 
+  test('of two routes of one host the same path is asked for, whichever comes first', () => {
+    const at = (path: string): HttpRoute => ({ ...route(['a.example'], {}, path), spec: { ...route(['a.example']).spec, rules: [{ matches: [{ path: { type: 'PathPrefix', value: path } }] }] } });
+    const asked = (...routes: HttpRoute[]): string[] => entryPoints({ ingresses: [], routes, gateways: [gateway([https])] }).map(({ path }) => path);
+    expect([asked(at('/b'), at('/a')), asked(at('/a'), at('/b'))]).toEqual([['/a'], ['/a']]);
+  });
+
   test('whether two names meet, and where, is the same whoever of route and listener has which', () => {
     const label = fc.constantFrom('a', 'b');
     const host = fc.tuple(fc.boolean(), fc.array(label, { minLength: 1, maxLength: 3 })).map(([wildcard, labels]) => `${wildcard ? '*.' : ''}${labels.join('.')}.example`);

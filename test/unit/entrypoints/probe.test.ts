@@ -69,6 +69,17 @@ describe('with TLS', () => {
     expect(seen).toEqual({ method: 'GET', url: '/app', headers: { host: HOST, 'user-agent': 'dataward/test', accept: '*/*', connection: 'close' } });
   });
 
+  test.each([
+    ['the host', HOST, HOST],
+    ['nothing where the host is an address, which has no name', '127.0.0.1', false],
+  ])('the handshake names %s', async (_, host, named) => {
+    let seen: unknown;
+    const server = createSecure({ cert: certificate.certPem, key: certificate.keyPem }, ok);
+    server.on('secureConnection', (socket) => (seen = socket.servername));
+    await ask(await listen(server), { host });
+    expect(seen).toBe(named);
+  });
+
   test('a version of long ago is none', async () => {
     expect(await ask(await secure(ok, { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }))).toEqual({ port: 'neither' });
   });

@@ -29,6 +29,7 @@ test('what is kept says of entry points all that the whole objects say', () => {
   expect(entryPoints(small)).toEqual(entryPoints({ ingresses: [ingress], routes: [route], gateways: [gateway] }));
   expect(entryPoints(small).map(({ name }) => name)).toEqual(['Gateway infra/public b.example', 'Ingress shop/web a.example', 'Ingress shop/web any host']);
   expect(small.routes.map(parentsOf)).toEqual([parentsOf(route)]);
+  expect(small.gateways[0]?.spec?.listeners?.map(({ allowedRoutes }) => allowedRoutes)).toEqual([undefined, { namespaces: { from: 'Same' } }]);
 });
 
 test.each<[string, KubeObject]>([...small.ingresses, ...small.routes, ...small.gateways].map((object) => [object.kind, object]))('of a %s no label, annotation, backend or certificate is kept', (_, object) => {

@@ -95,8 +95,8 @@ describe('an object that changes', () => {
   });
 
   test('by going leaves nothing behind', async () => {
-    const { points, said } = await again(1_000, (objects) => void objects.pop());
-    expect([points(), said.changes]).toEqual([[], 2]);
+    const { points, said, result } = await again(1_000, (objects) => void objects.pop());
+    expect([points(), said.changes, result]).toEqual([[], 2, { kind: 'requeueAfter', ms: 600_000 }]);
   });
 });
 
@@ -108,12 +108,26 @@ test.each<[string, string, boolean, string[]]>([
   ['the pod itself, in IPv6', '::1', false, []],
   ['the loopback of a person\'s machine', '127.0.0.1', true, ['127.0.0.1', '127.0.0.1']],
   ['all addresses at once', '0.0.0.0', true, []],
+  ['a group of machines', '224.0.0.1', true, []],
+  ['a neighbour on the link', 'fe80::1', true, []],
   ['a private network, where load balancers are', '10.0.0.8', false, ['10.0.0.8', '10.0.0.8']],
 ])('an address is asked only where entry points are: %s', async (_, address, loopback, asked) => {
   const { questions, points, look } = world([ingress(['a.example'], [address])], { loopback });
   await look();
   expect(questions.map((question) => question.address)).toEqual(asked);
   if (asked.length === 0) expect(points()).toEqual([{ name: 'Ingress shop/web a.example', tls: true }]);
+});
+
+test('an address nobody may ask leaves open what the others said', async () => {
+  const { points, look } = world([ingress(['a.example'], ['192.0.2.1', '169.254.169.254'])]);
+  await look();
+  expect(points()).toEqual([{ name: 'Ingress shop/web a.example', tls: true }]);
+});
+
+test('of many addresses four are asked', async () => {
+  const { questions, look } = world([ingress(['a.example'], [1, 2, 3, 4, 5].map((last) => `192.0.2.${last}`))]);
+  await look();
+  expect(new Set(questions.map(({ address }) => address))).toEqual(new Set(['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4']));
 });
 
 test('a load balancer that has a name only is looked up first, and what that gives is looked at too', async () => {
