@@ -73,7 +73,7 @@ async function end(run: PurgeRun, { store }: RunObservation, decision: Extract<D
 
 /** One stretch of work, if it is this run's turn. Whoever begins says so within its turn, so the next one sees it. */
 async function purge(run: PurgeRun, observation: RunObservation, decision: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
-  const turn = context.turns.take(run.spec.plan.target, run.metadata.name);
+  const turn = context.turns.take(run.spec.plan.target, run.metadata);
   if ('atWork' in turn) return stepOfDecision(waitForOther(run, turn.atWork));
   try {
     // Another may have begun, and paused or gone on to be verified, since this run was looked at.

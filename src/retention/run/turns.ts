@@ -5,21 +5,34 @@
  */
 export interface Turns {
   /**
+   * A run whose own work hangs may take its turn again: its next claim in the store ends what hangs. Another may not,
+   * because its claim would not.
+   *
    * @param target fingerprint of the database, which two DataStores may share
-   * @param run name of the run, for those that have to wait
    * @returns `end`, to be called when the work is over, or the name of the run at work
    */
-  take(target: string, run: string): { end: () => void } | { atWork: string };
+  take(target: string, run: Worker): { end: () => void } | { atWork: string };
+}
+
+/** A run, by its object. */
+interface Worker {
+  readonly uid?: string;
+  readonly name: string;
 }
 
 export function createTurns(): Turns {
-  const working = new Map<string, string>();
+  const working = new Map<string, Worker>();
   return {
-    take(target, run) {
-      const atWork = working.get(target);
-      if (atWork !== undefined) return { atWork };
-      working.set(target, run);
-      return { end: () => void working.delete(target) };
+    take(target, { uid = '', name }) {
+      const standing = working.get(target);
+      if (standing && standing.uid !== uid) return { atWork: standing.name };
+      const own: Worker = { uid, name };
+      working.set(target, own);
+      return {
+        end() {
+          if (working.get(target) === own) working.delete(target);
+        },
+      };
     },
   };
 }
