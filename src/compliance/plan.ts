@@ -6,9 +6,10 @@ import type { Readings } from '../connect/readings.ts';
 import type { CollectionInput, HoldInput, ParamsInput, PolicyInput } from '../policy/input.ts';
 import { policyKey, type EffectiveCollection } from '../rules/effective.ts';
 import { inertBecause } from '../rules/ruleset.ts';
+import type { StoreRules } from '../rules/store-rules.ts';
 import { factsInput, type FactsEvidence } from './facts.ts';
 import { instant, seconds } from './instants.ts';
-import { governedBy, purgeInput } from './purges.ts';
+import { governedBy, purgeInput, speaksInVain } from './purges.ts';
 
 /** Everything a judgement of one store rests on. */
 export interface Evidence extends FactsEvidence {
@@ -32,11 +33,25 @@ export function policyInput(evidence: Evidence): PolicyInput {
       residency: { country: store.spec.residency.country, ...(store.spec.residency.region ? { region: store.spec.residency.region } : {}) },
     },
     facts: factsInput(evidence),
-    ...(rules ? { collections: rules.effective.map(collectionInput) } : {}),
+    ...(rules ? { collections: [...rules.effective.map(collectionInput), ...unresolvedCollections(rules)] } : {}),
     holds: evidence.holds.map((hold) => holdInput(hold, store, readings)),
-    purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs, rules && governedBy(policy, rules), readings?.counts)),
+    purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs, rules && governedBy(policy, rules), countsFor(policy, readings))),
     params: evidence.params,
   };
+}
+
+function countsFor(policy: RetentionPolicy, { counts, rules }: Partial<Readings> = {}): Readings['counts'] {
+  return rules && (speaksInVain(policy, rules) || unresolvedCollections(rules).length > 0) ? undefined : counts;
+}
+
+/** Collections that are declared and that nothing in the store is: left out, they would fail nothing, and the others would pass for all. */
+function unresolvedCollections({ maps, effective }: StoreRules): CollectionInput[] {
+  const resolved = new Set(effective.map(({ collection }) => JSON.stringify([collection.map.namespace, collection.map.name, collection.name])));
+  return maps.flatMap(({ metadata: { namespace = '', name }, spec }) =>
+    (spec.collections ?? [])
+      .filter((collection) => !resolved.has(JSON.stringify([namespace, name, collection.name])))
+      .map((collection) => ({ name: `${namespace}/${name}/${collection.name}`, categories: [...new Set([...collection.categories, ...(collection.fields ?? []).flatMap((field) => field.categories ?? [])])].toSorted() })),
+  );
 }
 
 function collectionInput(each: EffectiveCollection): CollectionInput {

@@ -15,10 +15,16 @@ export function governedBy(policy: RetentionPolicy, { effective }: StoreRules): 
   return new Set(effective.filter(({ maxima }) => maxima.some((rule) => rule.policy.uid === policy.metadata.uid)).map(({ collection }) => collection.id));
 }
 
+/** Whether the policy speaks of a collection that lacks the start event or a column it needs: a count of its due rows is 0 then, and says nothing. */
+export function speaksInVain(policy: RetentionPolicy, { effective }: StoreRules): boolean {
+  return effective.some((each) => [...each.withoutStartEvent, ...each.withoutColumn].some(({ uid }) => uid === policy.metadata.uid));
+}
+
 /**
  * How far purging by one policy is proven in one store. Pure.
  *
  * @param governed collections the policy has the deciding maximum of; absent: not known
+ * @param counts absent: not known, or not to be believed
  */
 export function purgeInput(policy: RetentionPolicy, store: DataStore, runs: readonly PurgeRun[], governed: ReadonlySet<string> | undefined, counts: Readings['counts']): PurgeInput {
   const purge = policy.spec.purge;

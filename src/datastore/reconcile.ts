@@ -55,7 +55,7 @@ export function createDataStoreReconcile(context: DataStoreContext): Reconcile {
     });
     context.readings.put(uid, observation);
     const now = context.clock.now();
-    const stored = await updateStatus<DataStore>(context.client, DATA_STORE, ref, (current) => dataStoreStatus(current, observation, now), { uid, barrier: context.barrier, signal });
+    const stored = await updateStatus<DataStore>(context.client, DATA_STORE, ref, (current) => dataStoreStatus(current, observation, now), { uid, barrier: context.barrier, timeToleranceMs: tolerance(store), signal });
     announce(context.events, store.status?.conditions, stored, 'Observe');
     if (stored) recordStore(context.metrics, stored, observation, now);
     return nextLook(store, observation, now);
@@ -65,6 +65,11 @@ export function createDataStoreReconcile(context: DataStoreContext): Reconcile {
     context.metrics.forgetStore(namespace, name);
     context.metrics.forgetResource('DataStore', namespace, name);
   }
+}
+
+/** Times in the status may lag behind by no more than a look: facts that are read often are valid for a short time only. */
+function tolerance({ spec: { observation } }: DataStore): number {
+  return Math.min(300, observation.transportSeconds, observation.inventorySeconds) * 1000;
 }
 
 function nextLook(store: DataStore, observation: Observation, now: number): ReturnType<typeof requeueAt> {

@@ -3,10 +3,12 @@ import type { CollectionRetention, DataStore, DataStoreStatus, FactGroup, StoreR
 import type { Condition } from '../api/object.ts';
 import { RETRY_AFTER_MS, type Failure } from '../connect/failures.ts';
 import { COUNTS_VALID_MS, validUntil } from '../connect/readings.ts';
+import type { MapProblem } from '../rules/collections.ts';
 import { coverage } from '../rules/coverage.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
 import { oldestDueSince, policyKey } from '../rules/effective.ts';
 import { inertBecause } from '../rules/ruleset.ts';
+import type { StoreRules } from '../rules/store-rules.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { CollectionCount } from '../stores/counting.ts';
 import type { SessionFacts, StoreIdentity, TransportFacts } from '../stores/facts.ts';
@@ -41,31 +43,50 @@ export function transportStatus(facts: TransportFacts, sessions: SessionFacts | 
   };
 }
 
-/** Totals over all collections, and the worst of them by rows overdue. */
-export function retentionStatus(counts: readonly CollectionCount[], effective: readonly EffectiveCollection[]): StoreRetention {
+/**
+ * Totals over all collections, and the worst of them by rows overdue. No totals where a collection is declared whose rule
+ * nobody can apply, because a table, a column or a start event is not there: what is left would look like nothing to do.
+ */
+export function retentionStatus(counts: readonly CollectionCount[], { effective, resolved }: Pick<StoreRules, 'effective' | 'resolved'>): StoreRetention {
   const byId = new Map(effective.map((each) => [each.collection.id, each]));
-  const rows = counts.map((count) => collectionStatus(count, byId.get(count.collection)));
+  const lost = lostCollections(effective, resolved.problems);
+  const rows = [...counts.map((count) => collectionStatus(count, byId.get(count.collection))), ...lost];
   const notable = rows.filter((row) => (row.due ?? 0) + (row.held ?? 0) + (row.blockedByMinimum ?? 0) + (row.blockedByReference ?? 0) + (row.indeterminate ?? 0) > 0 || row.why !== undefined);
   notable.sort((a, b) => (b.due ?? 0) - (a.due ?? 0) || a.collection.localeCompare(b.collection));
   const oldest = rows.flatMap((row) => row.oldestDue ?? []).toSorted()[0];
   const total = (pick: (count: CollectionCount) => number): number => counts.reduce((sum, count) => sum + pick(count), 0);
-  return {
+  const totals = {
     due: total((count) => count.due),
     held: total((count) => count.held),
     blockedByMinimum: total((count) => count.floored),
     blockedByReference: total((count) => count.blocked),
     blockedForever: total((count) => count.blockedForever),
     indeterminate: total((count) => count.indeterminate),
+  };
+  return {
+    ...(lost.length > 0 || effective.some(lacksStartEvent) ? {} : totals),
     ...(oldest ? { oldestDue: oldest } : {}),
     worst: notable.slice(0, WORST),
     truncated: Math.max(0, notable.length - WORST),
   };
 }
 
+/** Declared, and not in the store: each with what its map is told. */
+function lostCollections(effective: readonly EffectiveCollection[], problems: readonly MapProblem[]): CollectionRetention[] {
+  const known = new Set(effective.map((each) => each.collection.id));
+  const lost = new Map(problems.filter(({ collection }) => !known.has(collection)).map(({ collection, message }) => [collection, message]));
+  return [...lost].map(([collection, why]) => ({ collection, why }));
+}
+
+/** A policy speaks of its rows, and by nothing that is there. */
+function lacksStartEvent({ withoutStartEvent, withoutColumn }: EffectiveCollection): boolean {
+  return withoutStartEvent.length + withoutColumn.length > 0;
+}
+
 function collectionStatus(count: CollectionCount, effective: EffectiveCollection | undefined): CollectionRetention {
   const policy = effective?.maxima[0]?.policy;
   const since = oldestDueSince(effective, count.oldestDue);
-  const why = [effective && inertBecause(effective), effective?.conflict, unreadableBecause(count), count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare' : undefined, blockedBecause(count)].find((text) => text !== undefined);
+  const why = [effective && inertBecause(effective), effective?.conflict, unreadableBecause(count), count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare, or whose column is not there' : undefined, effective?.withoutColumn.length ? 'a policy speaks of a column it does not have' : undefined, blockedBecause(count)].find((text) => text !== undefined);
   return {
     collection: count.collection,
     ...(policy ? { policy: policyKey(policy) } : {}),
@@ -119,7 +140,7 @@ export function dataStoreStatus(store: DataStore, observation: Observation, now:
     ...(identity && accepted ? { identity: identityStatus(identity, store.status?.identity) } : {}),
     ...(transport ? { transport: transportStatus(transport.facts, transport.sessions) } : {}),
     ...(inventory && rules ? { coverage: coverage(inventory.inventory, rules.resolved, rules.maps) } : {}),
-    ...(counts && rules ? { retention: retentionStatus(counts.counts, rules.effective) } : {}),
+    ...(counts && rules ? { retention: retentionStatus(counts.counts, rules) } : {}),
     facts,
   };
 }

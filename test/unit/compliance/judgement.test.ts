@@ -126,6 +126,23 @@ describe('what is known is said', () => {
 
   const counted = (...due: [string, number, boolean?][]): Readings['counts'] => ({ at: Date.parse('2026-03-04T01:30:00Z'), rules: 'r', counts: due.map(([name, rows, exact = true]) => ({ collection: `platform-db/web/${name}`, due: rows, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0, exact })) });
 
+  test('of collections that are declared and not there: their names, and nothing to pass by', () => {
+    const lost = storeRules(aStore(), { maps: [two], policies: [general], holds: [], namespaces: new Map(), rootNamespace: 'x' }, anInventory([aTable('views', ['id', 'viewed_at'])]), ISO);
+    expect(collections(lost).map(({ name, hasMaximum, categories }) => [name, hasMaximum, categories])).toEqual([
+      ['platform-db/web/views', true, expect.anything()],
+      ['platform-db/web/orders', undefined, two.spec.collections?.[1]?.categories],
+    ]);
+  });
+
+  test.each<[string, ReturnType<typeof anInventory>]>([
+    ['a column was renamed', anInventory([aTable('views', ['id', 'seen_at']), aTable('orders', ['id', 'viewed_at'])])],
+    ['a table was renamed', anInventory([aTable('orders', ['id', 'viewed_at'])])],
+  ])('of purges: a count of no due rows proves nothing where %s', (_name, inventoryNow) => {
+    const lost = storeRules(aStore(), { maps: [two], policies: [general], holds: [], namespaces: new Map(), rootNamespace: 'x' }, inventoryNow, ISO);
+    const [found] = input({ readings: { generation: 1, rules: lost, counts: counted(['views', 0], ['orders', 0])! }, policies: [general], runs: [] }).purges ?? [];
+    expect(found?.nothingDueAt).toBeUndefined();
+  });
+
   test.each<[string, Readings['counts'], boolean]>([
     ['every collection was counted and none has a due row', counted(['views', 0], ['orders', 0]), true],
     ['one has a due row', counted(['views', 0], ['orders', 1]), false],

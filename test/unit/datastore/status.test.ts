@@ -3,7 +3,8 @@ import { getCondition } from '../../../src/api/conditions.ts';
 import type { DataStore, DataStoreStatus } from '../../../src/api/generated/dataStore.ts';
 import type { Observation } from '../../../src/datastore/observe.ts';
 import { dataStoreStatus, retentionStatus, transportStatus } from '../../../src/datastore/status.ts';
-import { effectiveRules } from '../../../src/rules/effective.ts';
+import type { MapProblem } from '../../../src/rules/collections.ts';
+import { effectiveRules, type EffectiveCollection } from '../../../src/rules/effective.ts';
 import { storeRules } from '../../../src/rules/store-rules.ts';
 import type { CollectionCount } from '../../../src/stores/counting.ts';
 import type { SessionFacts, TransportFacts } from '../../../src/stores/facts.ts';
@@ -32,18 +33,30 @@ describe('what the wire showed', () => {
   });
 });
 
+const rulesOf = (effective: EffectiveCollection[], problems: MapProblem[] = []): Parameters<typeof retentionStatus>[1] => ({ effective, resolved: { collections: [], nonPersonal: [], problems } as unknown as Parameters<typeof retentionStatus>[1]['resolved'] });
+
 describe('the counts', () => {
   const effective = effectiveRules([aCollection({ id: 'a' }), aCollection({ id: 'b' })], [aPolicy('general', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z');
 
   test('add up, the worst first, each with the policy that decides and since when it is due', () => {
-    const status = retentionStatus([count('a', { due: 1, oldestDue: '2024-06-01T12:00:00Z' }), count('b', { due: 5, held: 2, floored: 3, blocked: 7, blockedForever: 1, indeterminate: 4 })], effective);
+    const status = retentionStatus([count('a', { due: 1, oldestDue: '2024-06-01T12:00:00Z' }), count('b', { due: 5, held: 2, floored: 3, blocked: 7, blockedForever: 1, indeterminate: 4 })], rulesOf(effective));
     expect(status).toMatchObject({ due: 6, held: 2, blockedByMinimum: 3, blockedByReference: 7, blockedForever: 1, indeterminate: 4, oldestDue: '2025-06-02T00:00:00Z', truncated: 0 });
     expect(status.worst?.map((row) => [row.collection, row.policy, row.oldestDue])).toEqual([['b', 'platform-db/general', undefined], ['a', 'platform-db/general', '2025-06-02T00:00:00Z']]);
   });
 
+  test.each<[string, EffectiveCollection[], MapProblem[], unknown]>([
+    ['a collection whose table is not there', effective, [{ reason: 'MissingTable', collection: 'c', message: 'table c is not there' }], { collection: 'c', why: 'table c is not there' }],
+    ['a collection whose start event has no column any more', effectiveRules([aCollection({ id: 'a', times: {} })], [aPolicy('general', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z'), [], { collection: 'a', why: expect.stringContaining('start event') }],
+    ['a collection without a column the policy names', effectiveRules([aCollection({ id: 'a', columns: ['id'] })], [aPolicy('general', { maximum: aMaximum('P1Y'), rows: { where: [{ field: 'status', operator: 'In', values: ['x'] }] } })], '2026-03-02T12:00:00Z'), [], { collection: 'a', why: expect.stringContaining('column') }],
+  ])('have no totals where nobody can say what is due: %s', (_, rules, problems, told) => {
+    const status = retentionStatus([count('a')], rulesOf(rules, problems));
+    expect(Object.keys(status)).toEqual(['worst', 'truncated']);
+    expect(status.worst).toContainEqual(expect.objectContaining(told as object));
+  });
+
   test('of a collection with nothing to say are not listed; fifty are, the rest is counted', () => {
-    expect(retentionStatus([count('a')], effective)).toMatchObject({ due: 0, worst: [], truncated: 0 });
-    const many = retentionStatus(Array.from({ length: 60 }, (_, index) => count(`c${index}`, { due: 1 })), []);
+    expect(retentionStatus([count('a')], rulesOf(effective))).toMatchObject({ due: 0, worst: [], truncated: 0 });
+    const many = retentionStatus(Array.from({ length: 60 }, (_, index) => count(`c${index}`, { due: 1 })), rulesOf([]));
     expect([many.worst?.length, many.truncated, many.due]).toEqual([50, 10, 60]);
   });
 
@@ -57,7 +70,7 @@ describe('the counts', () => {
     ['two maps claim the table', [[aCollection({ problems: [{ reason: 'MapOverlap', collection: '', message: '' }] })], [aPolicy('a', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z'], {}, /two maps claim its table/],
   ];
   test.each(why)('say why: %s', (_, rules, changes, words) => {
-    expect(retentionStatus([count('platform-db/web/views', changes)], effectiveRules(...rules)).worst?.[0]?.why).toMatch(words);
+    expect(retentionStatus([count('platform-db/web/views', changes)], rulesOf(effectiveRules(...rules))).worst?.[0]?.why).toMatch(words);
   });
 });
 

@@ -19,6 +19,7 @@
 #     KEPT_WITHOUT_LIMIT: {outcome: Fail, message: "{count} rows of {collection} are over their maximum and stay for ever, because rows that refer to them have no maximum"}
 #     NOTHING_DECLARED: {outcome: Unknown, message: "no data map declares personal data here, and it is not proven that there is none"}
 #     RULE_UNKNOWN: {outcome: Unknown, message: "it is not known of {collection}: {missing}"}
+#     NOT_COUNTABLE: {outcome: Unknown, message: "no rule can say which rows of {collection} are due: a column or start event it needs is not declared, or not there"}
 #     COUNT_UNAVAILABLE: {outcome: Unknown, message: "due rows of {collection} were not counted exactly"}
 #   refs:
 #     gdpr: ["5(1)(e)", "17(1)(a)", "28(3)(a)"]
@@ -45,14 +46,22 @@ found contains outcome.not_applicable("NO_LIMIT", {}) if {
 	count(declared.personal) > 0
 	every collection in declared.personal {
 		collection.hasMaximum == false
+		collection.startEventResolved == true
 	}
 }
 
 found contains outcome.unknown(outcome.collection(collection.name), "RULE_UNKNOWN", args) if {
 	some collection in declared.personal
-	missing := fact.absent(collection, ["hasMaximum"])
+	missing := fact.absent(collection, ["hasMaximum", "startEventResolved"])
 	count(missing) > 0
 	args := {"collection": collection.name, "missing": missing}
+}
+
+found contains outcome.unknown(outcome.collection(collection.name), "NOT_COUNTABLE", {"collection": collection.name}) if {
+	some collection in declared.personal
+
+	# A column that was renamed away makes no row due any more: a clean 0 would be what is left of the rule.
+	collection.startEventResolved == false
 }
 
 found contains outcome.fail(outcome.collection(counted.name), "OVER_RETAINED", args) if {
@@ -98,7 +107,10 @@ limited := {collection.name: true |
 	collection.hasMaximum == true
 }
 
-known_limit(collection) if is_boolean(collection.hasMaximum)
+known_limit(collection) if {
+	is_boolean(collection.hasMaximum)
+	collection.startEventResolved == true
+}
 
 over_retained(counted) if {
 	counted.due > 0
