@@ -43,7 +43,7 @@ export const REASONS = {
   MissingTable: 'A map names a table the store does not have.',
   MissingColumn: 'A map names a column its table does not have.',
   UnresolvedReference: 'A reference of a map leads nowhere.',
-  MapOverlap: 'Two maps describe one table: protections add up, destruction stops.',
+  MapOverlap: 'Two collections describe one table, or a table and one that inherits from it: protections add up, destruction stops.',
   Accepted: 'The store accepts the map.',
   NotAllowed: 'The store does not accept maps of this namespace or about this schema.',
 
@@ -131,7 +131,7 @@ export const REFUSALS = {
   CycleNotSupported: { meaning: 'Collections refer to each other in a circle, so none can go first.', next: 'Give one of them no maximum, or drop one of the foreign keys or declared references.' },
   ForeignKeyWithoutIndex: { meaning: 'No index leads with the columns of a foreign key, or of a reference a data map declares, so each deleted row would read a whole table.', next: 'Create the index the message spells out; CONCURRENTLY disturbs nobody.' },
   ForeignTable: { meaning: 'The rows lie in another server.', next: 'Declare that server as a DataStore and map the table there.' },
-  MapOverlap: { meaning: 'Two collections declare one table, so it is unclear which rule deletes.', next: 'Remove one of the two.' },
+  MapOverlap: { meaning: 'Two collections declare the same rows, by one table or by a table and one that inherits from it, so it is unclear which rule deletes.', next: 'Remove one of the two.' },
   MissingTable: { meaning: 'The store has no table of that name.', next: 'Correct the data map; after a rename, wait for the next inventory.' },
   ReferenceNotUsable: { meaning: 'A data map declares a reference from or to a column that is missing, or between columns that cannot be compared.', next: 'Correct or remove the reference in the data map.' },
   ReplicaIdentity: { meaning: 'The table is published for DELETE and has no replica identity, so every DELETE fails.', next: 'Give it a primary key or REPLICA IDENTITY FULL.' },

@@ -1,7 +1,9 @@
 import type { DataMap } from '../api/generated/dataMap.ts';
 import type { Inventory, TableFact } from '../stores/facts.ts';
 import type { DeclaredReference } from '../stores/counting.ts';
+import { tableKey } from '../stores/predicate.ts';
 import type { FieldPath, TableAddress, TimeField } from '../stores/predicate.ts';
+import { ancestorsOf, isPartition } from './inheritance.ts';
 import { matchesPattern, type SelectableCollection } from './select.ts';
 
 /** A declared collection, resolved against what the store really holds. */
@@ -40,7 +42,15 @@ export interface MapProblem {
 
 /** Tables a pattern means. Partitions are implied by their parent and never named on their own. */
 export function tablesOf(pattern: TableAddress, inventory: Inventory): TableFact[] {
-  return inventory.tables.filter((table) => table.kind !== 'Partition' && matchesPattern(pattern.schema, table.schema) && matchesPattern(pattern.name, table.name));
+  return inventory.tables.filter((table) => !isPartition(table) && matchesPattern(pattern.schema, table.schema) && matchesPattern(pattern.name, table.name));
+}
+
+/** Tables a pattern means as collections: what inherits from one of them is implied too, or its rows would be in two. */
+export function collectionTables(pattern: TableAddress, inventory: Inventory): TableFact[] {
+  const tables = tablesOf(pattern, inventory);
+  const ancestors = ancestorsOf(inventory);
+  const meant = new Set(tables.map(tableKey));
+  return tables.filter((table) => ![...(ancestors.get(tableKey(table)) ?? [])].some((key) => meant.has(key)));
 }
 
 export const addressOf = (table: TableFact): TableAddress => ({ schema: table.schema, name: table.name });

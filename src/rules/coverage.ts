@@ -4,6 +4,7 @@ import type { Inventory, TableFact } from '../stores/facts.ts';
 import { tableKey, tableName } from '../stores/predicate.ts';
 import type { MappedCollection } from './collections.ts';
 import { exemptions, type Exemptions } from './exemptions.ts';
+import { ancestorsOf, isPartition } from './inheritance.ts';
 import type { ResolvedMaps } from './resolve-maps.ts';
 
 /** Status lists show the worst and count the rest: no object grows with the data. */
@@ -19,14 +20,17 @@ export function coverage(inventory: Inventory, resolved: ResolvedMaps, maps: rea
   const findings: UnclassifiedTable[] = [];
   let mapped = 0;
   let declaredFree = 0;
-  const tables = inventory.tables.filter((table) => table.kind !== 'Partition');
+  const ancestors = ancestorsOf(inventory);
+  const tables = inventory.tables.filter((table) => !isPartition(table));
   for (const table of tables) {
     const key = tableName(table);
-    const collection = claimed.get(tableKey(table));
-    const open = collection && openColumns(table, collection, maps);
+    const free = statements.some(({ standing }) => standing.has(key));
+    const own = claimed.get(tableKey(table));
+    const collection = own ?? (free ? undefined : inheritedClaim(table, claimed, ancestors));
+    const open = collection && openColumns(own ? table : addedTo(collection, table), collection, maps);
     if (collection && !open) mapped += 1;
     else if (open) findings.push({ table: key, why: open });
-    else if (statements.some(({ standing }) => standing.has(key))) declaredFree += 1;
+    else if (free) declaredFree += 1;
     else findings.push({ table: key, why: lapsedReason(key, statements) ?? detachedReason(table, tables) ?? unmappedReason(table) });
   }
   findings.sort((a, b) => Number(b.why.includes('looks like')) - Number(a.why.includes('looks like')) || a.table.localeCompare(b.table));
@@ -40,6 +44,14 @@ export function coverage(inventory: Inventory, resolved: ResolvedMaps, maps: rea
     otherDatabases: inventory.otherDatabases.slice(0, WORST),
   };
 }
+
+/** The collection of a table that one inherits from, and of which its rows are a part. */
+function inheritedClaim(table: TableFact, claimed: ReadonlyMap<string, MappedCollection>, ancestors: ReturnType<typeof ancestorsOf>): MappedCollection | undefined {
+  return [...(ancestors.get(tableKey(table)) ?? [])].map((key) => claimed.get(key)).find((collection) => collection !== undefined);
+}
+
+/** An inheritance child with the columns it has beyond those of what it inherits from, where they are judged; keys are not inherited, and what is said of theirs is. */
+const addedTo = ({ columns }: MappedCollection, child: TableFact): TableFact => ({ ...child, columns: child.columns.filter(({ name }) => !columns.includes(name)) });
 
 /** What of a mapped table nobody has said; undefined where all is. */
 function openColumns(table: TableFact, collection: MappedCollection, maps: readonly DataMap[]): string | undefined {

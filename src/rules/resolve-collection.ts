@@ -2,7 +2,7 @@ import type { Collection, DataMap, TimeEvent } from '../api/generated/dataMap.ts
 import type { Inventory, TableFact } from '../stores/facts.ts';
 import { tableName } from '../stores/predicate.ts';
 import type { FieldPath, TableAddress, TimeField } from '../stores/predicate.ts';
-import { addressOf, mapId, tablesOf, type ClientKey, type MappedCollection, type MapProblem, type SubjectKey } from './collections.ts';
+import { addressOf, collectionTables, mapId, type ClientKey, type MappedCollection, type MapProblem, type SubjectKey } from './collections.ts';
 import { resolveReferences } from './references.ts';
 import { matchesPattern } from './select.ts';
 
@@ -68,7 +68,7 @@ class CollectionResolver {
   #references(): Pick<MappedCollection, 'references'> {
     const { references, problems } = resolveReferences(this.#spec, this.#table, (name) => {
       const target = this.#map.spec.collections?.find((candidate) => candidate.name === name);
-      return target && tablesOf(target.table, this.#inventory);
+      return target && collectionTables(target.table, this.#inventory);
     });
     for (const { reason, message } of problems) this.#problem(reason, message);
     return references.length > 0 ? { references } : {};
@@ -121,7 +121,7 @@ class CollectionResolver {
     const target = declared
       ? this.#map.spec.collections?.find((candidate) => candidate.name === declared.to)
       : this.#map.spec.collections?.find((candidate) => key && matchesPattern(candidate.table.schema, key.references.schema) && matchesPattern(candidate.table.name, key.references.name));
-    const targetTable = target && this.#referencedTable(tablesOf(target.table, this.#inventory), table, key?.references);
+    const targetTable = target && this.#referencedTable(collectionTables(target.table, this.#inventory), table, key?.references);
     if (!target || !targetTable || toField === undefined) {
       this.#problem('UnresolvedReference', `${where} goes through ${field}, but neither spec.collections[].references nor a foreign key says which table of this map it refers to; add a reference to a collection that means one table`);
       return undefined;

@@ -59,6 +59,21 @@ describe('coverage', () => {
     expect(why(views, detached)).toEqual([expect.not.stringContaining('detached')]);
   });
 
+  test('takes what inherits from a described table as a part of it, whose own columns need their words too', () => {
+    const parents = [{ schema: 'public', name: 'views' }];
+    const child = { ...aTable('views_eu', []), columns: views.columns, parents };
+    expect(cover([aMap([described], strict)], [views, child])).toMatchObject({ tables: 2, mapped: 2, unclassified: 0 });
+    const more = { ...child, columns: [...child.columns, { name: 'e_mail', type: 'text', notNull: false }] };
+    expect(cover([aMap([described], strict)], [views, more])).toMatchObject({ mapped: 1, worst: [{ table: 'public.views_eu', why: 'nobody has described column e_mail' }] });
+    const nonPersonal = [{ table: { schema: 'public', name: 'views_eu' }, reason: 'x', by: 'y', reviewAt: '2027-01-01' }];
+    expect(cover([aMap([described], { ...strict, nonPersonal })], [views, more])).toMatchObject({ mapped: 1, nonPersonal: 1, unclassified: 0 });
+  });
+
+  test('counts a partition with partitions of its own as one', () => {
+    const part = { ...views, name: 'views_2026', kind: 'PartitionedTable' as const, parents: [{ schema: 'public', name: 'views' }] };
+    expect(cover([aMap([described], strict)], [{ ...views, kind: 'PartitionedTable' }, part])).toMatchObject({ tables: 1, mapped: 1, unclassified: 0 });
+  });
+
   test('takes the word of who declares a table free of personal data, but not for a table that is also mapped', () => {
     const nonPersonal = [{ table: { schema: 'public', name: '*' }, reason: 'x', by: 'y', reviewAt: '2027-01-01' }];
     expect(cover([aMap([described], { ...strict, nonPersonal })], [views, aTable('migrations', ['id'])])).toMatchObject({ tables: 2, mapped: 1, nonPersonal: 1, unclassified: 0 });

@@ -204,3 +204,37 @@ test('tables whose names with their schemas read the same are two, with names th
   expect(problems(resolved)).toEqual([]);
   expect(resolved.collections.map(({ id }) => id)).toEqual(['platform-db/web/all#a."b.c"', 'platform-db/web/all#"a.b".c']);
 });
+
+describe('an inheritance child', () => {
+  const base = aTable('ev', ['id']);
+  const child = aTable('ev_tax', ['id'], { parents: [at('public', 'ev')] });
+  const grandchild = aTable('ev_tax_old', ['id'], { parents: [at('public', 'ev_tax')] });
+  const both = aTable('both', ['id'], { parents: [at('public', 'ev'), at('public', 'views')] });
+  const of = (name: string, table = name): Partial<Collection> => ({ name, table: at('public', table) });
+  const claimed = (collections: Partial<Collection>[], tables: TableFact[]): string[][] => resolve(collections, tables).collections.map(({ name, problems: found }) => [name, ...found.map(({ reason }) => reason)]);
+
+  test.each<[string, Partial<Collection>[], TableFact[], string[][]]>([
+    ['is a part of what it inherits from under one pattern', [of('all', 'ev*')], [base, child, grandchild], [['all']]],
+    ['is so across a table the pattern does not mean', [of('all', 'ev*')], [base, aTable('mid', ['id'], { parents: [at('public', 'ev')] }), aTable('ev_2', ['id'], { parents: [at('public', 'mid')] })], [['all']]],
+    ['is a table of its own for a map that describes it alone', [of('tax', 'ev_tax')], [base, child], [['tax']]],
+    ['overlaps with a collection of its parent', [of('ev'), of('tax', 'ev_tax')], [base, child], [['ev', 'MapOverlap'], ['tax', 'MapOverlap']]],
+    ['overlaps with its grandparent, and not with a stranger', [of('ev'), of('old', 'ev_tax_old'), of('views')], [base, child, grandchild, views], [['ev', 'MapOverlap'], ['old', 'MapOverlap'], ['views']]],
+    ['of two tables makes them overlap, though nobody describes it', [of('ev'), of('views')], [base, views, both], [['ev', 'MapOverlap'], ['views', 'MapOverlap']]],
+    ['does not overlap with its sister', [of('a', 'ev_tax'), of('b', 'ev_b')], [base, child, aTable('ev_b', ['id'], { parents: [at('public', 'ev')] })], [['a'], ['b']]],
+  ])('%s', (_, collections, tables, expected) => {
+    expect(claimed(collections, tables)).toEqual(expected);
+  });
+
+  test('that overlaps is named with what to do, on both sides', () => {
+    expect(problems(resolve([of('ev'), of('tax', 'ev_tax')], [base, child]))).toEqual([
+      'MapOverlap collection ev: table public.ev has rows in common with public.ev_tax of platform-db/web/tax by inheritance; nothing is deleted in any of them until one collection describes those rows, or the inheritance ends',
+      'MapOverlap collection tax: table public.ev_tax has rows in common with public.ev of platform-db/web/ev by inheritance; nothing is deleted in any of them until one collection describes those rows, or the inheritance ends',
+    ]);
+  });
+});
+
+test('a partition with partitions of its own is implied like any other', () => {
+  const tables = [aTable('p', ['id'], { kind: 'PartitionedTable' }), aTable('p_2026', ['id'], { kind: 'PartitionedTable', parents: [at('public', 'p')] }), aTable('p_2026_01', ['id'], { kind: 'Partition', parents: [at('public', 'p_2026')] })];
+  expect(resolve([{ name: 'p', table: at('public', 'p*') }], tables).collections.map(({ table }) => table.name)).toEqual(['p']);
+  expect(problems(resolve([{ name: 'p', table: at('public', 'p_2026') }], tables))).toEqual([expect.stringContaining('MissingTable')]);
+});
