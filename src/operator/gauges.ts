@@ -1,3 +1,4 @@
+import type { LegalHold } from '../api/generated/legalHold.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import { latestRuns } from '../rules/latest-runs.ts';
 import { isReleased } from '../rules/succession.ts';
@@ -22,7 +23,7 @@ export function refreshGauges(metrics: DomainMetrics, caches: Pick<Caches, 'runs
     // One that two people released and that waits for its successor is still in force.
     if (isReleased(hold) && hold.status?.state !== 'Active') continue;
     const labels = { resource_namespace: hold.metadata.namespace ?? '' };
-    metrics.holdsActive.inc(labels);
+    metrics.holdsActive.inc(labels, isInForceSomewhere(hold) ? 1 : 0);
     metrics.holdsReviewOverdue.inc(labels, Date.parse(hold.spec.reviewAt) <= now ? 1 : 0);
   }
 
@@ -40,6 +41,11 @@ export function refreshGauges(metrics: DomainMetrics, caches: Pick<Caches, 'runs
   }
   metrics.purgeBlocked.replace(blocked);
   metrics.planPending.replace(pending);
+}
+
+/** One that stands in no store yet keeps no row, whatever it says. */
+function isInForceSomewhere({ status }: LegalHold): boolean {
+  return status?.state === 'Active' || (status?.stores ?? []).some(({ enforcedSince }) => enforcedSince !== undefined);
 }
 
 /**
@@ -62,9 +68,9 @@ function refreshLastRuns(metrics: DomainMetrics, runs: readonly PurgeRun[]): voi
   metrics.purgeLastSuccess.replace(all.filter(({ succeededAt }) => Number.isFinite(succeededAt)).map(({ labels, succeededAt }) => [labels, succeededAt / 1000]));
 }
 
-/** Runs that wait, by their store. Gathered once: to look through all runs for each store would stall a large installation. */
+/** Runs that have not ended, by their store. Gathered once: to look through all runs for each store would stall a large installation. */
 function openByStore(runs: readonly PurgeRun[]): Map<string, PurgeRun[]> {
-  const open = runs.filter((run) => WAITING.includes(run.status?.state ?? ''));
+  const open = runs.filter((run) => OPEN.includes(run.status?.state ?? ''));
   const stores = new Map<string, PurgeRun[]>();
   for (const run of open) {
     const key = `${run.metadata.namespace}/${run.spec.store}`;
@@ -73,10 +79,12 @@ function openByStore(runs: readonly PurgeRun[]): Map<string, PurgeRun[]> {
   return stores;
 }
 
-const WAITING: readonly string[] = ['Waiting', 'Paused', 'AwaitingApproval'];
+const OPEN: readonly string[] = ['Waiting', 'Paused', 'AwaitingApproval', 'Running', 'Verifying'];
+/** A run that waits for people has a gauge of its own; one with another of these is at work. */
+const NOT_BLOCKED: readonly string[] = ['AwaitingApproval', 'Running', 'Verifying', 'ResidualRows'];
 
-/** Reasons of runs that wait for something else than people. */
+/** Reasons of runs that wait for something else than people. One that is at work waits too: for a login that was taken away. */
 function blockedBy(runs: readonly PurgeRun[]): string[] {
-  const held = runs.filter((run) => run.status?.state === 'Waiting' || run.status?.state === 'Paused');
-  return [...new Set(held.flatMap((run) => run.status?.conditions?.find((condition) => condition.type === 'Ready')?.reason ?? []))];
+  const reasons = runs.flatMap((run) => (run.status?.state === 'AwaitingApproval' ? [] : (run.status?.conditions?.find((condition) => condition.type === 'Ready')?.reason ?? [])));
+  return [...new Set(reasons)].filter((reason) => !NOT_BLOCKED.includes(reason));
 }

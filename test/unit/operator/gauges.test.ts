@@ -7,7 +7,7 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 
 const NOW = Date.parse('2026-03-01T00:10:00Z');
 const store = { metadata: { namespace: 'db', name: 'analytics' } } as DataStore;
-const hold = (reviewAt: string, released = false): LegalHold => ({ metadata: { namespace: 'db', name: reviewAt }, spec: { reviewAt, ...(released ? { release: { request: { by: 'a', reason: 'r' }, approval: { by: 'b' } } } : {}) } }) as LegalHold;
+const hold = (reviewAt: string, released = false): LegalHold => ({ metadata: { namespace: 'db', name: reviewAt }, spec: { reviewAt, ...(released ? { release: { request: { by: 'a', reason: 'r' }, approval: { by: 'b' } } } : {}) }, status: { state: released ? 'Released' : 'Active' } }) as LegalHold;
 const run = (state: string, reason: string): PurgeRun =>
   ({ metadata: { namespace: 'db', name: state, creationTimestamp: '2026-03-01T00:00:00Z' }, spec: { store: 'analytics', plan: { steps: [{ collection: 'shop/web/views' }] } }, status: { state, conditions: [{ type: 'Ready', status: 'Unknown', reason, message: '', lastTransitionTime: '' }] } }) as PurgeRun;
 
@@ -29,6 +29,26 @@ describe('gauges over all objects', () => {
   test('count a hold that is released and waits for its successor as in force', async () => {
     const waiting = { ...hold('2026-02-01', true), status: { state: 'Active' } } as LegalHold;
     expect(await shown([], [waiting])).toEqual(['dataward_legal_holds_active{resource_namespace="db"} 1', 'dataward_legal_holds_review_overdue{resource_namespace="db"} 1']);
+  });
+
+  test('count no hold as in force that stands in no store yet, and one that stands in some', async () => {
+    const pending = { ...hold('2026-09-01'), status: { state: 'Pending', stores: [{ namespace: 'db', name: 'analytics' }] } } as LegalHold;
+    const some = { ...pending, status: { state: 'Pending', stores: [{ namespace: 'db', name: 'analytics', enforcedSince: '2026-01-01T00:00:00Z' }] } } as LegalHold;
+    expect(await shown([], [pending])).toContain('dataward_legal_holds_active{resource_namespace="db"} 0');
+    expect(await shown([], [pending, some])).toContain('dataward_legal_holds_active{resource_namespace="db"} 1');
+  });
+
+  test.each<[string, string, string | undefined]>([
+    ['Running', 'PermissionMissing', 'PermissionMissing'],
+    ['Verifying', 'Unreachable', 'Unreachable'],
+    ['Running', 'Throttled', 'Throttled'],
+    ['Running', 'Running', undefined],
+    ['Verifying', 'Verifying', undefined],
+    ['Running', 'ResidualRows', undefined],
+    ['Succeeded', 'Succeeded', undefined],
+  ])('name what a run at work waits for: %s, %s', async (state, reason, blocked) => {
+    const lines = (await shown([run(state, reason)], [])).filter((line) => line.startsWith('dataward_purge_blocked'));
+    expect(lines).toEqual(blocked === undefined ? [] : [`dataward_purge_blocked{resource_namespace="db",name="analytics",reason="${blocked}"} 1`]);
   });
 
   test('name what a run waits for, and how long a plan has waited for a person', async () => {
