@@ -60,6 +60,8 @@ export const POLICY_UID_LABEL = 'dataward.io/policy-uid';
 
 /** On a hold that was created again in the root namespace: `namespace/name` it was declared under. */
 export const MOVED_FROM_ANNOTATION = 'dataward.io/moved-from';
+/** On such a hold: the uids it had before, by which stores know it; separated by spaces, oldest first. */
+export const MOVED_UIDS_ANNOTATION = 'dataward.io/moved-uids';
 
 /** Keeps an object until what protects data has been settled; removed by the operator only. */
 export const FINALIZER = 'dataward.io/protect';

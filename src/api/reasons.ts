@@ -111,6 +111,8 @@ export const REASONS = {
   PredecessorNotFound: 'spec.supersedes names no hold of this namespace, so nothing is released by it.',
   SupersedesCircle: 'Holds take the place of each other or of themselves, so none lets another go.',
   HoldWidened: 'The hold keeps more than its words mean now: a collection cannot express a part of them, the store cannot read a value, or what they meant before stands too.',
+  NothingHeld: 'No block of the hold matches a collection of a store it reaches, so it keeps no row; as a successor it lets no hold go.',
+  BlockHoldsNothing: 'A block of the hold matches no collection of a store it reaches, so nothing is kept by that block.',
   SubjectsUnreadable: 'The Secret with the subjects is missing or changed, so the whole block is held.',
   ReviewOverdue: 'spec.reviewAt is past; the hold stays in force.',
   MovedToRootNamespace: 'A hold was deleted without a release, alone or with its namespace; it was created again in the root namespace.',

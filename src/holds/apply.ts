@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { HeldStore, LegalHold } from '../api/generated/legalHold.ts';
 import { failureOf } from '../connect/failures.ts';
@@ -7,10 +8,12 @@ import type { StoreConnections } from '../connect/stores.ts';
 import type { MappedCollection } from '../rules/collections.ts';
 import { leftStanding, resolveHold } from '../rules/holds.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
-import type { StoreHold } from '../stores/fence.ts';
+import type { HoldList } from '../rules/succession.ts';
+import type { FenceState, StoreHold } from '../stores/fence.ts';
 import { tableKey, tableName } from '../stores/predicate.ts';
 import type { TableAddress } from '../stores/predicate.ts';
 import type { StoreWriter } from '../stores/port.ts';
+import { formerUids, orphanedUids } from './copies.ts';
 import { blocksFor, type HoldSubjects } from './observe.ts';
 
 export interface HoldContext {
@@ -29,6 +32,8 @@ export interface StoreOutcome {
   items: StoreHold['items'];
   /** Where it had to be wider than its words. */
   widened: string[];
+  /** Blocks that reach it, by their places in `spec.scope`, and whether each keeps something there; true where that is not known. */
+  blocks: { index: number; keeps: boolean }[];
   failed: boolean;
 }
 
@@ -40,23 +45,30 @@ export interface StoreOutcome {
 export async function enforce(hold: LegalHold, store: DataStore, declarations: Declarations, subjects: HoldSubjects, context: HoldContext): Promise<StoreOutcome> {
   const address = { namespace: store.metadata.namespace ?? '', name: store.metadata.name };
   const before = hold.status?.stores?.find((each) => each.namespace === address.namespace && each.name === address.name);
+  const blocks = blocksFor(hold, store, declarations, subjects);
+  const unresolved = blocks.map(({ index }) => ({ index, keeps: true }));
   if (!store.spec.credentials.enforce) {
-    return { store: { ...address, message: 'the store names no enforce identity, so dataward deletes nothing here and the hold has nothing to stop' }, items: [], widened: [], failed: false };
+    return { store: { ...address, message: 'the store names no enforce identity, so dataward deletes nothing here and the hold has nothing to stop' }, items: [], widened: [], blocks: unresolved, failed: false };
   }
   let writer: StoreWriter | undefined;
   try {
     writer = await context.connections.writer(store, context.signal);
-    await installWhereMissing(store, writer, context);
+    const fence = await fenceOf(store, writer, context);
     const inventory = await writer.inventory();
     context.facts.remember(store, inventory);
     const rules = storeRules(store, declarations, inventory, new Date(context.now()).toISOString());
-    const resolved = resolveHold(blocksFor(hold, store, declarations, subjects), rules.resolved.collections);
+    const resolved = resolveHold(blocks, rules.resolved.collections);
+    const former = formerUids(hold, declarations.rootNamespace);
+    const earlier = fence.holds.filter(({ uid }) => former.includes(uid));
     const written = await writer.putHold({
       uid: hold.metadata.uid ?? '',
       name: `${hold.metadata.namespace}/${hold.metadata.name}`,
       revision: hold.metadata.generation ?? 0,
-      items: resolved.items,
+      // What stands under its former uids too: its maps may have gone with the namespace, and then nothing of it is found anew.
+      items: [...resolved.items, ...earlier.flatMap(({ items }) => items)],
     });
+    const orphaned = orphanedUids(hold, declarations);
+    for (const { uid } of earlier) if (orphaned.includes(uid)) await writer.releaseHold(uid);
     const standing = written.items.filter((item) => inventory.tables.some((table) => tableKey(table) === tableKey(item.table)));
     const misread = await writer.misread(standing);
     const name = (table: TableAddress): string => nameOf(table, rules.resolved.collections);
@@ -68,11 +80,12 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
         ...misread.map(({ table, because }) => `${name(table)}: ${because}, so all of its rows are held; correct the data map, or put a hold in its place (spec.supersedes)`),
         ...leftStanding(standing, resolved.items).map((table) => `${name(table)}: what it meant there at another time stands too, until it is released or another hold takes its place (spec.supersedes)`),
       ],
+      blocks: blocks.map(({ index }, at) => ({ index, keeps: resolved.matched.includes(at) })),
       failed: false,
     };
   } catch (error) {
     // A hold that stood before still stands: only its newer words are missing, and until then nothing is purged.
-    return { store: { ...address, ...(before?.enforcedSince ? { enforcedSince: before.enforcedSince } : {}), message: failureOf(error).message.slice(0, 1024) }, items: [], widened: [], failed: true };
+    return { store: { ...address, ...(before?.enforcedSince ? { enforcedSince: before.enforcedSince } : {}), message: failureOf(error).message.slice(0, 1024) }, items: [], widened: [], blocks: unresolved, failed: true };
   } finally {
     await writer?.close();
   }
@@ -92,16 +105,38 @@ function nameOf(table: TableAddress, collections: readonly MappedCollection[]): 
 }
 
 /** A hold does not wait for the first look at a new store. One that another installation owns takes holds all the same: they only protect. */
-async function installWhereMissing(store: DataStore, writer: StoreWriter, context: HoldContext): Promise<void> {
-  if ((await writer.fence()) === undefined) await ensureFence(store, writer, context.connections, context.owner);
+async function fenceOf(store: DataStore, writer: StoreWriter, context: HoldContext): Promise<FenceState> {
+  return (await writer.fence()) ?? ensureFence(store, writer, context.connections, context.owner);
 }
 
-/** Ends a released hold in a store. */
-export async function release(hold: LegalHold, store: DataStore, context: HoldContext): Promise<void> {
+/** Ends a released hold in a store, with what still stands there under former uids that have no object to end them by. */
+export async function release(hold: LegalHold, store: DataStore, list: HoldList, context: HoldContext): Promise<void> {
   if (!store.spec.credentials.enforce) return;
   const writer = await context.connections.writer(store, context.signal);
   try {
+    for (const uid of [hold.metadata.uid ?? '', ...orphanedUids(hold, list)]) await writer.releaseHold(uid);
+  } finally {
+    await writer.close();
+  }
+}
+
+/**
+ * Takes a hold out of a store for its copy, once everything that stands there of the one stands of the other too. The
+ * store itself is asked: what the copy means now may be less, and no status knows the items.
+ *
+ * @returns false when a row would be free; then nothing is changed
+ */
+export async function handOver(hold: LegalHold, copy: LegalHold, store: DataStore, context: HoldContext): Promise<boolean> {
+  if (!store.spec.credentials.enforce) return true;
+  const writer = await context.connections.writer(store, context.signal);
+  try {
+    const standing = new Map((await writer.fence())?.holds.map((each) => [each.uid, each.items]));
+    const items = standing.get(hold.metadata.uid ?? '');
+    if (!items) return true;
+    const carried = standing.get(copy.metadata.uid ?? '');
+    if (!carried || !items.every((item) => carried.some((other) => isDeepStrictEqual(other, item)))) return false;
     await writer.releaseHold(hold.metadata.uid ?? '');
+    return true;
   } finally {
     await writer.close();
   }

@@ -61,9 +61,9 @@ function identifiersOf(secret: SecretObject): Record<string, string[]> | undefin
   return named.length > 0 ? Object.fromEntries(named) : undefined;
 }
 
-/** The blocks of a hold that reach a store, with their subjects. */
-export function blocksFor(hold: LegalHold, store: DataStore, declarations: Declarations, subjects: HoldSubjects): { block: HoldBlock; subjects?: SubjectIdentifiers }[] {
+/** The blocks of a hold that reach a store, with their places in `spec.scope` and their subjects. */
+export function blocksFor(hold: LegalHold, store: DataStore, declarations: Declarations, subjects: HoldSubjects): { index: number; block: HoldBlock; subjects?: SubjectIdentifiers }[] {
   return hold.spec.scope
-    .filter((block) => covers(hold, block.stores, store, declarations))
-    .map((block) => (block.subjects ? { block, subjects: subjects.bySecret.get(block.subjects.secretName) ?? 'Unreadable' } : { block }));
+    .map((block, index) => ({ index, block, ...(block.subjects ? { subjects: subjects.bySecret.get(block.subjects.secretName) ?? ('Unreadable' as const) } : {}) }))
+    .filter(({ block }) => covers(hold, block.stores, store, declarations));
 }

@@ -2,6 +2,7 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { HeldStore, LegalHold } from '../api/generated/legalHold.ts';
 import { owedSlot } from '../rules/schedule.ts';
 import { covers, type Declarations } from '../rules/store-rules.ts';
+import { formerUids } from './copies.ts';
 
 /**
  * Whether the rows a hold keeps in a store are to be counted: once for its words, then when the store's counts are made
@@ -28,9 +29,13 @@ export function mayStandIn(hold: LegalHold, stores: readonly DataStore[], declar
   return (hold.status?.truncated ?? 0) > 0 ? stores : reached(hold, stores, declarations);
 }
 
-/** Stores a hold selects now, and those it stood in before: relabelling a store lifts nothing. */
+/**
+ * Stores a hold selects now, and those it stood in before, also as the object it was created again for: relabelling a
+ * store lifts nothing.
+ */
 export function reached(hold: LegalHold, stores: readonly DataStore[], declarations: Declarations): DataStore[] {
-  const before = hold.status?.stores ?? [];
+  const former = formerUids(hold, declarations.rootNamespace);
+  const before = [hold, ...declarations.holds.filter(({ metadata }) => former.includes(metadata.uid ?? ''))].flatMap(({ status }) => status?.stores ?? []);
   return stores.filter(
     (store) =>
       hold.spec.scope.some((block) => covers(hold, block.stores, store, declarations)) ||

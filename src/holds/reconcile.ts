@@ -7,7 +7,7 @@ import type { StoreConnections } from '../connect/stores.ts';
 import type { DeclarationSource } from '../connect/declarations.ts';
 import type { AuditLog } from '../evidence/audit/log.ts';
 import type { Declarations } from '../rules/store-rules.ts';
-import { isReleased } from '../rules/succession.ts';
+import { hasEnded, isReleased, type HoldList } from '../rules/succession.ts';
 import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -17,7 +17,7 @@ import { done, requeueAfter } from '../runtime/result.ts';
 import type { EventRecorder } from '../runtime/events.ts';
 import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
-import { enforce, release, type HoldContext, type StoreOutcome } from './apply.ts';
+import { enforce, handOver, release, type HoldContext, type StoreOutcome } from './apply.ts';
 import { countHeld } from './count.ts';
 import { readSubjects } from './observe.ts';
 import { countDue, mayStandIn, reached } from './plan.ts';
@@ -67,7 +67,7 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     const work: HoldContext = { connections: context.connections, facts: context.facts, owner: context.owner, now: () => context.clock.now(), signal };
     const standsIn = (of: LegalHold): readonly DataStore[] => mayStandIn(of, stores, declarations);
     const ending = endingOf(hold, standsIn(hold), declarations);
-    if (ending.ends) return letGo(hold, standsIn(hold), ending, work);
+    if (ending.ends) return letGo(hold, standsIn(hold), ending, declarations, work);
 
     const subjects = await readSubjects(context.client, hold);
     const targets = reached(hold, stores, declarations);
@@ -107,41 +107,40 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     }
   }
 
+  /** The words are those that were acted on: what was written meanwhile must not be said to stand. */
   async function save(hold: LegalHold, statusOf: (current: LegalHold) => LegalHoldStatus, action: string, signal?: AbortSignal): Promise<void> {
     const { namespace = '', name, uid } = hold.metadata;
-    const stored = await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace, name }, statusOf, { uid, barrier: context.barrier, ...(signal ? { signal } : {}) });
+    const stored = await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace, name }, (current) => statusOf({ ...hold, ...(current.status ? { status: current.status } : {}) }), { uid, barrier: context.barrier, ...(signal ? { signal } : {}) });
     announce(context.events, hold.status?.conditions, stored, action);
   }
 
-  /** The object goes, the protection stays: the successor is in force first, then the old entry is taken out. */
+  /** The object goes, the protection stays: a copy is in force first, with all that stands, then the old entry is taken out. */
   async function leave(hold: LegalHold, signal: AbortSignal): ReturnType<Reconcile> {
     const waited = context.clock.now() - Date.parse(hold.metadata.deletionTimestamp ?? '');
     const work: HoldContext = { connections: context.connections, facts: context.facts, owner: context.owner, now: () => context.clock.now(), signal };
     const declarations = await context.declarations.read();
     const stores = mayStandIn(hold, await context.client.list<DataStore>(DATA_STORE), declarations);
     const ending = endingOf(hold, stores, declarations);
-    if (!ending.ends) {
-      const successor = await survive(hold, context);
-      // A successor that two people have released meanwhile speaks for this one too.
-      const settled = successor?.status?.state === 'Active' || successor?.status?.state === 'Released';
-      // A store that cannot be reached must not keep a namespace from going for ever; its entry then simply stays.
-      if (!settled && waited < LEAVE_WITHIN_MS) return requeueAfter(2_000);
-      if (settled) await releaseEverywhere(stores, hold, work);
-    } else {
+    // A store that cannot be reached must not keep a namespace from going for ever: its entry stays, for the copy to take over.
+    const late = waited >= LEAVE_WITHIN_MS;
+    const copy = ending.ends ? undefined : await survive(hold, declarations, context);
+    try {
       // Released and deleted in one go: without this its entries would stay in the stores, and no object could lift them.
-      try {
-        await letGo(hold, stores, ending, work);
-      } catch (error) {
-        if (waited < LEAVE_WITHIN_MS) throw error;
-      }
+      if (ending.ends) await letGo(hold, stores, ending, declarations, work);
+      // A copy that two people have released meanwhile speaks for this one too.
+      else if (copy && hasEnded(copy)) await releaseEverywhere(stores, hold, declarations, work);
+      // One that nobody has looked at does not know yet where it has to take over.
+      else if (!copy?.status?.stores || (!(await handedOver(hold, copy, stores, late, work)) && !late)) return requeueAfter(2_000);
+    } catch (error) {
+      if (!late) throw error;
     }
     await removeFinalizer(context.client, LEGAL_HOLD, hold, FINALIZER);
     return done();
   }
 
-  async function letGo(hold: LegalHold, stores: readonly DataStore[], ending: Ending, work: HoldContext): ReturnType<Reconcile> {
+  async function letGo(hold: LegalHold, stores: readonly DataStore[], ending: Ending, list: HoldList, work: HoldContext): ReturnType<Reconcile> {
     if (hold.status?.state === 'Released') return done();
-    await releaseEverywhere(stores, hold, work);
+    await releaseEverywhere(stores, hold, list, work);
     await note(hold, 'hold.released', { requestedBy: hold.spec.release?.request.by ?? '', approvedBy: hold.spec.release?.approval?.by ?? '', ...(ending.successors.length > 0 ? { successors: ending.successors.join(' ') } : {}) });
     const now = context.clock.now();
     await save(hold, (current) => releasedStatus(current, now, ending), 'Release');
@@ -154,9 +153,23 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
   }
 }
 
+/** Whether a hold has left each store for its copy; one that is not in force everywhere is waited for, until it is late. */
+async function handedOver(hold: LegalHold, copy: LegalHold, stores: readonly DataStore[], late: boolean, work: HoldContext): Promise<boolean> {
+  const inForce = copy.status?.state === 'Active' && copy.status.observedGeneration === copy.metadata.generation;
+  if (!inForce && !late) return false;
+  const handed = await everywhere(stores, (store) => handOver(hold, copy, store, work));
+  return handed.every(Boolean);
+}
+
+async function releaseEverywhere(stores: readonly DataStore[], hold: LegalHold, list: HoldList, work: HoldContext): Promise<void> {
+  await everywhere(stores, (store) => release(hold, store, list, work));
+}
+
 /** A store that cannot be reached does not keep the hold in the others; it is tried again, because its failure is thrown. */
-async function releaseEverywhere(stores: readonly DataStore[], hold: LegalHold, work: HoldContext): Promise<void> {
-  const results = await Promise.allSettled(stores.map((store) => release(hold, store, work)));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
+async function everywhere<Result>(stores: readonly DataStore[], ask: (store: DataStore) => Promise<Result>): Promise<Result[]> {
+  const results = await Promise.allSettled(stores.map(ask));
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
 }

@@ -1,6 +1,7 @@
 import { setCondition, type ConditionUpdate } from '../api/conditions.ts';
 import type { HeldStore, LegalHold, LegalHoldStatus } from '../api/generated/legalHold.ts';
 import type { Condition } from '../api/object.ts';
+import type { Reason } from '../api/reasons.ts';
 import { unreadConditions, type Failure } from '../connect/failures.ts';
 import { conditionsFor, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { StoreOutcome } from './apply.ts';
@@ -55,16 +56,34 @@ function conditions(hold: LegalHold, outcomes: readonly StoreOutcome[], subjects
   const outcome: Outcome = complete
     ? { kind: 'ready', ...standing(hold, outcomes.length, now) }
     : { kind: 'error', error: new WaitingError('HoldPending', `${failed?.store.namespace}/${failed?.store.name}: ${failed?.store.message ?? 'not committed'}`, 5_000) };
-  let list = conditionsFor(outcome, { generation, now, ...(hold.status?.conditions ? { conditions: hold.status.conditions } : {}) });
+  const list = conditionsFor(outcome, { generation, now, ...(hold.status?.conditions ? { conditions: hold.status.conditions } : {}) });
+  return setCondition(list, { type: 'AsWritten', observedGeneration: generation, ...asWritten(hold, outcomes, subjects) }, now);
+}
+
+/** Whether the hold covers what it says. More errs by keeping; of less only people can know whether it was meant. */
+function asWritten(hold: LegalHold, outcomes: readonly StoreOutcome[], subjects: HoldSubjects): Pick<ConditionUpdate, 'status' | 'message'> & { reason: Reason } {
+  const idle = hold.spec.scope.flatMap((_, index) => idleBlock(index, outcomes));
+  const nothing = `${idle.slice(0, 3).join('; ')}${idle.length > 3 ? `; and ${idle.length - 3} more` : ''}. A block cannot be changed: have the DataMap accepted that it speaks of, or add a block with the right names`;
+  const more = idle.length > 0 ? `. Besides, ${nothing}` : '';
+  if (subjects.unreadable.length > 0) {
+    const secrets = subjects.unreadable.map((name) => `${hold.metadata.namespace}/${name}`).join(', ');
+    return { status: 'False', reason: 'SubjectsUnreadable', message: `The hold covers more than it says: Secret ${secrets} (spec.scope[].subjects) is missing, names nobody or was changed, so the whole block is held; put it there as it was${more}` };
+  }
   const widened = outcomes.flatMap((each) => each.widened);
-  const exact = subjects.unreadable.length === 0 && widened.length === 0;
-  const why = subjects.unreadable.length > 0 ? `Secret ${subjects.unreadable.map((name) => `${hold.metadata.namespace}/${name}`).join(', ')} (spec.scope[].subjects) is missing, names nobody or was changed, so the whole block is held; put it there as it was` : `${widened.slice(0, 3).join('; ')}${widened.length > 3 ? `; and ${widened.length - 3} more` : ''}`;
-  list = setCondition(
-    list,
-    { type: 'AsWritten', status: exact ? 'True' : 'False', observedGeneration: generation, reason: exact ? 'Resolved' : subjects.unreadable.length > 0 ? 'SubjectsUnreadable' : 'HoldWidened', message: exact ? 'The hold covers exactly what it says.' : `The hold covers more than it says: ${why}` },
-    now,
-  );
-  return list;
+  if (widened.length > 0) return { status: 'False', reason: 'HoldWidened', message: `The hold covers more than it says: ${widened.slice(0, 3).join('; ')}${widened.length > 3 ? `; and ${widened.length - 3} more` : ''}${more}` };
+  if (idle.length > 0 && idle.length === hold.spec.scope.length) return { status: 'False', reason: 'NothingHeld', message: `The hold keeps no row: ${nothing}` };
+  if (idle.length > 0) return { status: 'False', reason: 'BlockHoldsNothing', message: `The hold covers less than it says: ${nothing}` };
+  if (outcomes.some((outcome) => outcome.failed)) return { status: 'Unknown', reason: 'HoldPending', message: 'Not known before the hold is committed in every store it reaches; the condition Ready says what keeps it.' };
+  return { status: 'True', reason: 'Resolved', message: 'The hold covers exactly what it says.' };
+}
+
+/** Why a block keeps nothing in any store; nothing where it does, or may. */
+function idleBlock(index: number, outcomes: readonly StoreOutcome[]): string[] {
+  const reached = outcomes.filter(({ blocks }) => blocks.some((block) => block.index === index));
+  if (reached.some(({ blocks }) => blocks.some((block) => block.index === index && block.keeps))) return [];
+  if (reached.length === 0) return [`spec.scope[${index}] reaches no DataStore`];
+  const stores = reached.map(({ store }) => `${store.namespace}/${store.name}`);
+  return [`spec.scope[${index}] matches no collection of DataStore ${stores.slice(0, 3).join(', ')}${stores.length > 3 ? ` and ${stores.length - 3} more` : ''}`];
 }
 
 /** A hold nobody has looked at since its date stays in force, and says so. */

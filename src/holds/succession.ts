@@ -1,4 +1,4 @@
-import type { ConditionUpdate } from '../api/conditions.ts';
+import { getCondition, type ConditionUpdate } from '../api/conditions.ts';
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { LegalHold } from '../api/generated/legalHold.ts';
 import type { Reason } from '../api/reasons.ts';
@@ -42,6 +42,7 @@ export function endingOf(hold: LegalHold, stores: readonly DataStore[], declarat
 function notStanding(successor: LegalHold, stores: readonly DataStore[], declarations: Declarations): string | undefined {
   const { status, metadata } = successor;
   if (status?.state !== 'Active' || status.observedGeneration !== metadata.generation) return 'is not in force in every store it reaches; its condition Ready says why';
+  if (getCondition(status.conditions, 'AsWritten')?.reason === ('NothingHeld' satisfies Reason)) return 'keeps no row anywhere; its condition AsWritten says why';
   for (const store of stores) {
     // Where dataward may not delete no hold is committed, and none has anything to stop.
     if (!store.spec.credentials.enforce) continue;

@@ -15,6 +15,8 @@ export interface ResolvedHold {
   items: StoreHold['items'];
   /** Where the hold is wider than its words because a collection cannot express them. */
   widened: { collection: string; because: string }[];
+  /** Places, among the blocks given, of those that keep something here: they match a collection that may have such rows. */
+  matched: number[];
 }
 
 /**
@@ -28,18 +30,20 @@ export interface ResolvedHold {
 export function resolveHold(blocks: readonly { block: HoldBlock; subjects?: SubjectIdentifiers }[], collections: readonly MappedCollection[]): ResolvedHold {
   const widened: ResolvedHold['widened'] = [];
   const parts: { table: TableAddress; predicate: Predicate }[] = [];
-  for (const { block, subjects } of blocks) {
+  const matched = new Set<number>();
+  for (const [index, { block, subjects }] of blocks.entries()) {
     for (const collection of collections) {
       if (!coversCollection(block.collections, collection, 'Protecting')) continue;
       const predicates = [clientPart(block, collection, widened), subjectPart(subjects, collection, widened), betweenPart(block, collection, widened)];
       parts.push({ table: collection.table, predicate: allOf(predicates) });
+      if (!predicates.some(({ op }) => op === 'false')) matched.add(index);
     }
   }
   const items = [...groupBy(parts, ({ table }) => tableKey(table)).values()].map((group) => ({
     table: (group[0] as (typeof parts)[number]).table,
     predicate: anyOf(group.map((part) => part.predicate)),
   }));
-  return { items: items.toSorted((a, b) => tableName(a.table).localeCompare(tableName(b.table))), widened };
+  return { items: items.toSorted((a, b) => tableName(a.table).localeCompare(tableName(b.table))), widened, matched: [...matched] };
 }
 
 /**

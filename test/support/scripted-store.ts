@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { DataStore } from '../../src/api/generated/dataStore.ts';
 import type { StoreConnections } from '../../src/connect/stores.ts';
 import type { Inventory, StoreIdentity } from '../../src/stores/facts.ts';
@@ -149,10 +150,14 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
       },
       async putHold(hold: StoreHold) {
         told(`putHold ${hold.uid} ${hold.items.map((item) => `${item.table.name} ${item.predicate.op}`).join()}`);
-        return { holdsRevision: 1, since: '2026-03-01T00:00:00Z', items: [...script.standing, ...hold.items] };
+        const earlier = script.fence?.holds.find(({ uid }) => uid === hold.uid)?.items ?? [];
+        const items = [...earlier, ...hold.items].filter((item, index, all) => index === all.findIndex((other) => isDeepStrictEqual(other, item)));
+        if (script.fence) script.fence = { ...script.fence, holds: [...script.fence.holds.filter(({ uid }) => uid !== hold.uid), { ...hold, items }] };
+        return { holdsRevision: 1, since: '2026-03-01T00:00:00Z', items: [...script.standing, ...items] };
       },
       async releaseHold(uid) {
         told(`releaseHold ${uid}`);
+        if (script.fence) script.fence = { ...script.fence, holds: script.fence.holds.filter((hold) => hold.uid !== uid) };
       },
       async close() {
         opened -= 1;

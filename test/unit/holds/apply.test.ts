@@ -30,7 +30,7 @@ const unreachable = { writer: () => Promise.reject(new StoreError('Unreachable',
 describe('a hold in a store', () => {
   test('is committed as tables and predicates, and the reading it rests on is kept', async () => {
     const { outcome, store, remembered } = await enforced(aHold([{}]));
-    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z', otherDeleters: ['pg_cron job 1'] }, items: [{ table: { schema: 'public', name: 'views' }, predicate: { op: 'true' } }], widened: [], failed: false });
+    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z', otherDeleters: ['pg_cron job 1'] }, items: [{ table: { schema: 'public', name: 'views' }, predicate: { op: 'true' } }], widened: [], blocks: [{ index: 0, keeps: true }], failed: false });
     expect(store.calls).toEqual(['enforce:putHold uid-matter-1 views true']);
     expect(remembered).toBe(1);
   });
@@ -63,7 +63,7 @@ describe('a hold in a store', () => {
 
   test.each([[undefined], ['2026-01-05T00:00:00Z']])('that stood since %s says so and why it failed when the store cannot be reached', async (since) => {
     const { outcome } = await enforced(before(since), { connections: unreachable });
-    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', ...(since ? { enforcedSince: since } : {}), message: 'db.example:5432 does not answer' }, items: [], widened: [], failed: true });
+    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', ...(since ? { enforcedSince: since } : {}), message: 'db.example:5432 does not answer' }, items: [], widened: [], blocks: [{ index: 0, keeps: true }], failed: true });
   });
 
   test('fails in words that carry no data when something unforeseen happens', async () => {
@@ -102,13 +102,13 @@ describe('the end of a hold in a store', () => {
 
   test('takes its entry out', async () => {
     const store = scriptedStore();
-    await release(aHold([{}]), aStore(), context(store));
+    await release(aHold([{}]), aStore(), declared, context(store));
     expect([store.calls, store.open()]).toEqual([['enforce:releaseHold uid-matter-1'], 0]);
   });
 
   test('asks nothing of a store where no identity may delete', async () => {
     const store = scriptedStore();
-    await release(aHold([{}]), aStore({ credentials: { observe: { secretName: 'o' } } }), context(store));
+    await release(aHold([{}]), aStore({ credentials: { observe: { secretName: 'o' } } }), declared, context(store));
     expect(store.calls).toEqual([]);
   });
 });

@@ -10,7 +10,7 @@ import { aHold, aStore } from '../../support/declared.ts';
 const NOW = Date.parse('2026-03-02T12:00:00Z');
 const hold = aHold([{}], {}, { generation: 4 });
 const nobody: HoldSubjects = { bySecret: new Map(), pins: [], unreadable: [] };
-const outcome = (name: string, changes: Partial<StoreOutcome> = {}): StoreOutcome => ({ store: { namespace: 'platform-db', name, enforcedSince: '2026-03-01T00:00:00Z' }, items: [], widened: [], failed: false, ...changes });
+const outcome = (name: string, changes: Partial<StoreOutcome> = {}): StoreOutcome => ({ store: { namespace: 'platform-db', name, enforcedSince: '2026-03-01T00:00:00Z' }, items: [], widened: [], blocks: [{ index: 0, keeps: true }], failed: false, ...changes });
 const failed = outcome('b', { store: { namespace: 'platform-db', name: 'b', message: 'no answer' }, failed: true });
 const of = (status: LegalHoldStatus, type: string): string => `${getCondition(status.conditions, type)?.status} ${getCondition(status.conditions, type)?.reason}`;
 
@@ -37,6 +37,23 @@ describe('the status of a hold', () => {
     const blind = holdStatus(hold, [outcome('a', { widened: ['views: x'] })], { ...nobody, unreadable: ['people'] }, NOW);
     expect(of(blind, 'AsWritten')).toBe('False SubjectsUnreadable');
     expect(getCondition(blind.conditions, 'AsWritten')?.message).toMatch(/Secret [^ ]+\/people \(spec.scope\[\].subjects\) is missing, names nobody or was changed, .*put it there as it was/);
+  });
+
+  const idle = (index: number) => ({ index, keeps: false });
+  const [keeping] = outcome('a').blocks;
+  const none = aHold([{}, {}], {}, { generation: 4 });
+  test.each<[string, StoreOutcome[], string, RegExp]>([
+    ['whose blocks match no collection keeps no row', [outcome('a', { blocks: [idle(0), idle(1)] }), outcome('b', { blocks: [idle(1)] })], 'False NothingHeld', /^The hold keeps no row: spec\.scope\[0\] matches no collection of DataStore platform-db\/a; spec\.scope\[1\] matches no collection of DataStore platform-db\/a, platform-db\/b\. .*add a block with the right names$/],
+    ['that reaches no store keeps no row', [], 'False NothingHeld', /spec\.scope\[0\] reaches no DataStore; spec\.scope\[1\] reaches no DataStore\./],
+    ['of which one block matches nothing keeps less than it says', [outcome('a', { blocks: [keeping!, idle(1)] })], 'False BlockHoldsNothing', /covers less than it says: spec\.scope\[1\] matches no collection of DataStore platform-db\/a\./],
+    ['of which each block matches somewhere is as written', [outcome('a', { blocks: [keeping!, idle(1)] }), outcome('b', { blocks: [idle(0), { index: 1, keeps: true }] })], 'True Resolved', /./],
+    ['that is wider in one block and idle in another says both', [outcome('a', { blocks: [keeping!, idle(1)], widened: ['views: x'] })], 'False HoldWidened', /more than it says: views: x\. Besides, spec\.scope\[1\] matches no collection/],
+    ['that does not stand in each store is not known to be as written', [outcome('a', { blocks: [keeping!, keeping!] }), { ...failed, blocks: [{ index: 1, keeps: true }] }], 'Unknown HoldPending', /Ready says/],
+    ['whose other store was not asked is not said to keep nothing', [outcome('a', { blocks: [keeping!, idle(1)] }), { ...failed, blocks: [{ index: 1, keeps: true }] }], 'Unknown HoldPending', /./],
+  ])('%s', (_, outcomes, expected, message) => {
+    const status = holdStatus(none, outcomes, nobody, NOW);
+    expect(of(status, 'AsWritten')).toBe(expected);
+    expect(getCondition(status.conditions, 'AsWritten')?.message).toMatch(message);
   });
 
   test('takes up what was counted in one store, and a figure that could not be had takes the old one away', () => {
@@ -85,6 +102,6 @@ describe('the persons of a hold', () => {
   test('go with the blocks that reach a store; a Secret nobody read is unreadable', () => {
     const declared = { maps: [], policies: [], holds: [], namespaces: new Map(), rootNamespace: 'x' };
     const two = aHold([{ stores: { names: ['other'] } }, { subjects: { secretName: 'people' } }, {}]);
-    expect(blocksFor(two, aStore(), declared, nobody)).toEqual([{ block: two.spec.scope[1], subjects: 'Unreadable' }, { block: two.spec.scope[2] }]);
+    expect(blocksFor(two, aStore(), declared, nobody)).toEqual([{ index: 1, block: two.spec.scope[1], subjects: 'Unreadable' }, { index: 2, block: two.spec.scope[2] }]);
   });
 });

@@ -1,19 +1,23 @@
 import { describe, expect, test } from '@jest/globals';
-import type { LegalHold } from '../../../src/api/generated/legalHold.ts';
+import type { DataMap } from '../../../src/api/generated/dataMap.ts';
+import type { HoldBlock, LegalHold } from '../../../src/api/generated/legalHold.ts';
 import { DATA_STORE, LEGAL_HOLD } from '../../../src/api/kinds.ts';
 import type { StoreFacts } from '../../../src/connect/facts.ts';
 import type { DeclarationSource } from '../../../src/connect/declarations.ts';
+import { newCopy } from '../../../src/holds/copies.ts';
 import { createLegalHoldReconcile } from '../../../src/holds/reconcile.ts';
 import { ApiError } from '../../../src/runtime/client.ts';
 import type { Result } from '../../../src/runtime/result.ts';
 import { StoreError } from '../../../src/stores/errors.ts';
+import type { StoreHold } from '../../../src/stores/fence.ts';
 import { aHold, aMap, anInventory, aStore, aTable } from '../../support/declared.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { memoryAudit, type MemoryAudit } from '../../support/memory-audit.ts';
-import { memoryClient, type MemoryClient } from '../../support/memory-client.ts';
+import { apiError, memoryClient, type MemoryClient } from '../../support/memory-client.ts';
 import { scriptedStore, type ScriptedStore } from '../../support/scripted-store.ts';
 
 const ROOT = 'dataward-system';
+const views = { table: { schema: 'public', name: 'views' }, predicate: { op: 'true' as const } };
 const FINALIZERS = ['dataward.io/protect'];
 const ref = { namespace: 'platform-db', name: 'matter-1' };
 const successorRef = { namespace: ROOT, name: 'matter-1-uid-matt' };
@@ -28,6 +32,9 @@ interface Stage {
   store: ScriptedStore;
   clock: FakeClock;
   actions(): string[];
+  /** What changed the holds in the store. */
+  holdCalls(): string[];
+  standing(): { uid: string; items: StoreHold['items'] }[];
   /** Reasons of the events and what they are about, oldest first. */
   told: string[];
   /** Why the declarations cannot be read. */
@@ -36,15 +43,17 @@ interface Stage {
   hold(which?: typeof ref): LegalHold | undefined;
 }
 
-function stage(hold: LegalHold, options: { unreachable?: boolean; stores?: string[] } = {}): Stage {
+function stage(hold: LegalHold, options: { unreachable?: boolean; stores?: string[]; maps?: DataMap[] } = {}): Stage {
   const names = options.stores ?? ['analytics'];
   const client = memoryClient([[LEGAL_HOLD, hold], ...names.map((name) => [DATA_STORE, aStore({}, { name, uid: `uid-${name}` })] as const)]);
   const audit = memoryAudit();
   const told: string[] = [];
-  const store = scriptedStore({ inventory: anInventory([aTable('views', ['id'])]) });
+  // What the status says stands there does.
+  const holds = hold.status?.stores ? [{ uid: hold.metadata.uid ?? '', name: 'platform-db/matter-1', revision: 1, items: [views] }] : [];
+  const store = scriptedStore({ inventory: anInventory([aTable('views', ['id'])]), fence: { owner: 'us', marker: 'm', holdsRevision: 1, holds } });
   const clock = createFakeClock();
   const unreadable: Stage['unreadable'] = {};
-  const declarations: DeclarationSource = { read: async () => unreadable.error ? Promise.reject(unreadable.error) : ({ maps: [aMap([{}])], policies: [], holds: [], namespaces: new Map([['platform-db', { 'kubernetes.io/metadata.name': 'platform-db' }]]), rootNamespace: ROOT }) };
+  const declarations: DeclarationSource = { read: async () => unreadable.error ? Promise.reject(unreadable.error) : ({ maps: options.maps ?? [aMap([{}])], policies: [], holds: await client.list<LegalHold>(LEGAL_HOLD), namespaces: new Map([['platform-db', { 'kubernetes.io/metadata.name': 'platform-db' }]]), rootNamespace: ROOT }) };
   const reconcile = createLegalHoldReconcile({
     client,
     audit,
@@ -65,6 +74,8 @@ function stage(hold: LegalHold, options: { unreachable?: boolean; stores?: strin
     clock,
     told,
     unreadable,
+    holdCalls: () => store.calls.filter((call) => call.includes('Hold')),
+    standing: () => (store.script.fence?.holds ?? []).map(({ uid, items }) => ({ uid, items })),
     actions: () => audit.entries.map((entry) => entry.action),
     look: (which = ref) => reconcile(which, { signal: new AbortController().signal }),
     hold: (which = ref) => client.read<LegalHold>(LEGAL_HOLD, which),
@@ -139,6 +150,24 @@ describe('a hold', () => {
     expect(await many.look()).toEqual({ kind: 'requeueAfter', ms: 60_000 });
   });
 
+  test('is not said to stand with words that were added while it was brought into force', async () => {
+    const one = stage(aHold([{}]));
+    const { writer } = one.store.connections;
+    one.store.connections.writer = (store, signal) => {
+      one.client.put(LEGAL_HOLD, { ...one.hold()!, metadata: { ...one.hold()!.metadata, generation: 2 } });
+      return writer(store, signal);
+    };
+    await one.look();
+    expect(one.hold()).toMatchObject({ metadata: { generation: 2 }, status: { observedGeneration: 1, revision: 1 } });
+  });
+
+  test('that finds no collection is in force, says that it keeps no row, and an event says so', async () => {
+    const one = stage(aHold([{ collections: { names: ['veiws'] } }]));
+    await one.look();
+    expect(one.hold()?.status).toMatchObject({ state: 'Active', conditions: expect.arrayContaining([expect.objectContaining({ type: 'AsWritten', status: 'False', reason: 'NothingHeld' })]) });
+    expect(one.told).toContain('NothingHeld platform-db/matter-1');
+  });
+
   test('stays in a store it no longer selects', async () => {
     const one = stage(aHold([{ stores: { names: ['other'] } }], {}, {}, { stores: [standing] }));
     await one.look();
@@ -195,46 +224,150 @@ describe('a hold', () => {
 });
 
 describe('a hold whose object is deleted', () => {
-  test('is there again in the root namespace, for the same stores, before the old object may go', async () => {
+  test('is there again in the root namespace, with the same words, before the old object may go', async () => {
     const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
     expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 2_000 });
     expect(one.hold(successorRef)).toMatchObject({
-      metadata: { annotations: { 'dataward.io/moved-from': 'platform-db/matter-1' } },
+      metadata: { annotations: { 'dataward.io/moved-from': 'platform-db/matter-1', 'dataward.io/moved-uids': 'uid-matter-1' } },
       spec: { matter: '2026-014', scope: aHold([{}]).spec.scope, namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'platform-db' } } },
     });
     expect(one.hold()?.metadata.finalizers).toEqual(FINALIZERS);
     expect(one.store.calls).toEqual([]);
   });
 
-  test('goes, and leaves the stores, once its successor stands; the move is recorded once', async () => {
+  test('goes, and leaves the stores, once its copy stands; the move is recorded once', async () => {
     const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
     await one.look();
     await one.look(successorRef);
     expect(one.hold(successorRef)?.status?.state).toBe('Active');
     expect(await one.look()).toEqual({ kind: 'done' });
-    expect(one.store.calls.filter((call) => /Hold/.test(call))).toEqual(['enforce:putHold uid-matter-1-uid-matt views true', 'enforce:releaseHold uid-matter-1']);
+    expect(one.holdCalls()).toEqual(['enforce:putHold uid-matter-1-uid-matt views true,views true', 'enforce:releaseHold uid-matter-1']);
     expect(one.hold()?.metadata.finalizers).toEqual([]);
     expect(one.actions()).toEqual(['hold.moved', 'hold.enforced']);
     expect(one.told.filter((event) => event.startsWith('Moved'))).toEqual([`MovedToRootNamespace ${ROOT}/${successorRef.name}`]);
   });
 
-  test('leaves the stores too when two people released its successor meanwhile', async () => {
+  test.each<[string, Partial<HoldBlock>, { maps?: DataMap[] }]>([
+    ['when its store was relabelled', { stores: { matchLabels: { court: 'yes' } } }, {}],
+    ['when the maps went with the namespace', {}, { maps: [] }],
+    ['when its collection has another name', { collections: { names: ['visits'] } }, {}],
+  ])('%s stands in its store all the same, as its copy, which knows the store and says what it keeps', async (_, block, options) => {
+    const one = stage(aHold([block], {}, leaving, { state: 'Active', stores: [standing] }), options);
+    await one.look();
+    await one.look(successorRef);
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(one.holdCalls()).toEqual(['enforce:putHold uid-matter-1-uid-matt views true', 'enforce:releaseHold uid-matter-1']);
+    expect(one.standing()).toEqual([{ uid: successorRef.name.replace('matter', 'uid-matter'), items: [views] }]);
+    expect(one.hold(successorRef)?.status).toMatchObject({ stores: [{ name: 'analytics', enforcedSince: expect.any(String) }], conditions: expect.arrayContaining([expect.objectContaining({ type: 'AsWritten', reason: 'HoldWidened', message: expect.stringMatching(/views: what it meant there at another time stands too/) })]) });
+    one.client.take(LEGAL_HOLD, ref);
+    one.client.put(LEGAL_HOLD, { ...one.hold(successorRef)!, spec: { ...one.hold(successorRef)!.spec, ...byTwo } });
+    await one.look(successorRef);
+    expect([one.standing(), one.hold(successorRef)?.status?.state]).toEqual([[], 'Released']);
+  });
+
+  test('stays in a store as long as less stands there of its copy, whatever the status of that says', async () => {
     const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
     await one.look();
-    one.client.put(LEGAL_HOLD, { ...one.hold(successorRef)!, spec: { ...one.hold(successorRef)!.spec, ...byTwo } });
+    await one.look(successorRef);
+    const { fence } = one.store.script;
+    one.store.script.fence = { ...fence!, holds: fence!.holds.map((hold) => (hold.uid === 'uid-matter-1' ? { ...hold, items: [views, { ...views, table: { schema: 'public', name: 'clicks' } }] } : hold)) };
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 2_000 });
+    one.store.script.fence = { ...fence!, holds: fence!.holds.filter((hold) => hold.uid === 'uid-matter-1') };
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 2_000 });
+    expect([one.holdCalls().filter((call) => call.includes('releaseHold')), one.hold()?.metadata.finalizers]).toEqual([[], FINALIZERS]);
+  });
+
+  test.each<[string, (copy: LegalHold) => LegalHold]>([
+    ['has other words', (copy) => ({ ...copy, spec: { ...copy.spec, scope: aHold([{ stores: { names: ['nowhere'] } }]).spec.scope } })],
+    ['reaches other namespaces', (copy) => ({ ...copy, spec: { ...copy.spec, namespaceSelector: { matchLabels: { team: 'web' } } } })],
+    ['is about another matter', (copy) => ({ ...copy, spec: { ...copy.spec, matter: '2026-015' } })],
+    ['was not created for it', ({ metadata: { annotations: _annotations, ...metadata }, ...copy }) => ({ ...copy, metadata })],
+    ['was created for a hold of its name that is long gone', (copy) => ({ ...copy, metadata: { ...copy.metadata, annotations: { ...copy.metadata.annotations, 'dataward.io/moved-uids': 'uid-of-before' } } })],
+    ['was released by two people before', (copy) => ({ ...copy, metadata: { ...copy.metadata, creationTimestamp: '2025-12-31T23:59:59Z' }, spec: { ...copy.spec, ...byTwo }, status: { state: 'Released' } })],
+  ])('does not take a hold under the name of its copy for it that %s: it gets another one, which is recorded', async (_, change) => {
+    const hold = aHold([{}], {}, leaving, { state: 'Active', stores: [standing] });
+    const one = stage(hold);
+    one.client.put(LEGAL_HOLD, change({ ...newCopy(hold, { holds: [], rootNamespace: ROOT }), status: { state: 'Active', observedGeneration: 1, stores: [standing] } }));
+    await one.look();
+    const second = { ...successorRef, name: `${successorRef.name}-2` };
+    expect([one.actions(), one.audit.entries[0]?.refs]).toEqual([['hold.moved'], { successor: second.name }]);
+    await one.look(second);
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(one.standing()).toEqual([{ uid: `uid-${second.name}`, items: [views] }]);
+  });
+
+  test('takes for its copy one that people have widened since, and makes no other', async () => {
+    const hold = aHold([{}], {}, leaving, { state: 'Active', stores: [standing] });
+    const one = stage(hold);
+    const copy = newCopy(hold, { holds: [], rootNamespace: ROOT });
+    one.client.put(LEGAL_HOLD, { ...copy, spec: { ...copy.spec, reviewAt: '2030-01-01', namespaceSelector: { all: {} }, scope: aHold([{ stores: { names: ['more'] } }, {}]).spec.scope } });
+    await one.look();
+    await one.look(successorRef);
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(one.actions()).toEqual(['hold.enforced']);
+  });
+
+  test('stays while somebody takes the name of its copy at this moment, however late it is', async () => {
+    const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
+    await one.clock.advance(600_000);
+    one.client.refuse = (verb) => {
+      if (verb === 'create') throw apiError(409, 'AlreadyExists');
+    };
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 2_000 });
+    expect(one.hold()?.metadata.finalizers).toEqual(FINALIZERS);
+  });
+
+  test('leaves the stores too when two people released its copy meanwhile', async () => {
+    const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
+    await one.look();
+    const copy = one.hold(successorRef)!;
+    one.client.put(LEGAL_HOLD, { ...copy, metadata: { ...copy.metadata, creationTimestamp: '2026-01-01T00:00:00Z' }, spec: { ...copy.spec, ...byTwo } });
     await one.look(successorRef);
     expect(await one.look()).toEqual({ kind: 'done' });
     expect(one.store.calls).toEqual(['enforce:releaseHold uid-matter-1-uid-matt', 'enforce:releaseHold uid-matter-1']);
   });
 
-  test('lets its namespace go after ten minutes, and its entry in the stores stays', async () => {
+  test('lets its namespace go after ten minutes; its entry stays in a store that cannot be reached until the copy takes it over', async () => {
     const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
+    const { writer } = one.store.connections;
+    one.store.connections.writer = () => Promise.reject(new StoreError('Unreachable', 'no answer'));
     await one.look();
+    await one.look(successorRef);
     await one.clock.advance(599_999);
     expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 2_000 });
     await one.clock.advance(1);
     expect(await one.look()).toEqual({ kind: 'done' });
-    expect([one.hold()?.metadata.finalizers, one.store.calls]).toEqual([[], []]);
+    expect([one.hold()?.metadata.finalizers, one.standing()]).toEqual([[], [{ uid: 'uid-matter-1', items: [views] }]]);
+    one.client.take(LEGAL_HOLD, ref);
+    one.store.connections.writer = writer;
+    await one.look(successorRef);
+    expect(one.standing()).toEqual([{ uid: `uid-${successorRef.name}`, items: [views] }]);
+  });
+
+  test('goes from all stores that can be reached after ten minutes', async () => {
+    const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: ['a', 'b'].map((name) => ({ ...standing, name })) }), { stores: ['a', 'b'] });
+    const { writer } = one.store.connections;
+    one.store.connections.writer = (store, signal) => (store.metadata.name === 'b' ? Promise.reject(new StoreError('Unreachable', 'b does not answer')) : writer(store, signal));
+    await one.look();
+    await one.look(successorRef);
+    await one.clock.advance(600_000);
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(one.standing()).toEqual([{ uid: `uid-${successorRef.name}`, items: [views] }]);
+  });
+
+  test('stays after ten minutes too while nobody has looked at its copy, which does not know yet where it has to stand', async () => {
+    const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
+    await one.look();
+    await one.clock.advance(600_000);
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 2_000 });
+  });
+
+  test('takes its earlier uids along when its copy is deleted as well', async () => {
+    const hold = aHold([{}], {}, leaving);
+    const copy = { ...newCopy(hold, { holds: [], rootNamespace: ROOT }) };
+    const again = newCopy({ ...copy, metadata: { ...copy.metadata, uid: 'second' } }, { holds: [], rootNamespace: ROOT });
+    expect(again.metadata).toEqual({ namespace: ROOT, name: 'matter-1-uid-matt-second', annotations: { 'dataward.io/moved-from': 'platform-db/matter-1', 'dataward.io/moved-uids': 'uid-matter-1 second' } });
+    expect(newCopy(aHold([{}], {}, { name: `${'a'.repeat(47)}.${'b'.repeat(15)}`, uid: '0a1b2c3d-' }), { holds: [], rootNamespace: ROOT }).metadata.name).toBe(`${'a'.repeat(47)}-0a1b2c3d`);
   });
 
   test('is created anew in the root namespace too, with the selector it had', async () => {

@@ -61,6 +61,11 @@ describe('a hold', () => {
     expect(hold.widened.map((each) => each.because)).toEqual(widened);
   });
 
+  test('tells which of its blocks keep something: not one that names another collection, nor one of other clients than the whole table is of', () => {
+    const { matched } = resolve([{ block: { collections: { names: ['orders'] } } }, { block: { clients: { keys: ['a'] } } }, { block: { clients: { keys: ['b'] } } }, { block: { between: spring } }], aCollection({ client: { value: 'b' } }));
+    expect(matched).toEqual([2, 3]);
+  });
+
   test('on persons within JSON compares at the path, never the whole column', () => {
     const payload = { via: [], field: 'payload' };
     const { items, widened } = resolve([{ block: {}, subjects: { visitor: ['v1'] } }], aCollection({ subjectKeys: [{ identity: 'visitor', path: payload, keys: ['user', 'id'] }] }));
