@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { getCondition } from '../../src/api/conditions.ts';
 import type { LegalHold } from '../../src/api/generated/legalHold.ts';
@@ -6,6 +8,7 @@ import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../../src/api/generated/retentionPolicy.ts';
 import { LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY } from '../../src/api/kinds.ts';
 import type { Condition } from '../../src/api/object.ts';
+import type { Certificate } from '../../src/evidence/certificate.ts';
 import { runCli } from '../support/cli.ts';
 import type { OperatorProcess } from '../support/dataward-process.ts';
 import { overhear } from '../support/overhear.ts';
@@ -27,6 +30,7 @@ const STATUTE = { namespace: 'platform-db', name: 'statute' };
 const dates = holdDates(new Date());
 const COVERED = `SELECT count(*)::int AS rows, md5(string_agg(t::text, chr(10) ORDER BY id)) AS sum FROM page_views t WHERE client_id = 'client-a' AND viewed_at >= '${dates.from}' AND viewed_at < '${dates.to}'`;
 let stage: LocalStage | undefined;
+const certificateOf = async ({ metadata }: PurgeRun): Promise<Certificate> => JSON.parse(await readFile(path.join(stage?.operator.evidence ?? '', 'certificates', `${metadata.namespace}.${metadata.name}-certificate.json`), 'utf8')) as Certificate;
 afterEach(() => stage?.cleanup.run());
 
 test('a hold applied while batches run: once it is in force, no row it covers goes', async () => {
@@ -62,6 +66,9 @@ test('a hold and a minimum that outlasts the maximum, declared between the plan 
   expect(await read()).toEqual(planned);
   expect(await store.query(between('page_views', 'viewed_at', 600, 30))).toMatchObject([{ rows: 0 }]);
   expect(await rowsOf(store)).toBeLessThan(before);
+  const { collections, notCovered } = await certificateOf(ended);
+  // The minimum is part of the condition that is certified, and not of the one that was approved.
+  expect(new Set(collections.map(({ name, predicateDigest }) => [predicateDigest === run.spec.plan.steps.find(({ collection }) => collection === name)?.predicateDigest, notCovered.some((text) => text.startsWith(`${name}: what only the plan reached`))].join()))).toEqual(new Set(['false,true']));
   for (const policy of [STATUTE, POLICY]) {
     let condition: Condition | undefined;
     await until(`RetentionPolicy ${policy.name} says that it conflicts`, async () => {
@@ -78,6 +85,10 @@ test('a mistyped period is stopped before the first row, for its cutoff and for 
   const first = await requestRun(alice);
   await approve(bob, first);
   await untilState(alice, first, ['Succeeded']);
+  const { basis, collections, notCovered } = await certificateOf(first);
+  expect(basis.approvals.map(({ by }) => by)).toEqual([bob.name]);
+  expect(collections.map(({ name, predicateDigest }) => [name, predicateDigest]).toSorted()).toEqual(first.spec.plan.steps.map(({ collection, predicateDigest }) => [collection, predicateDigest]).toSorted());
+  expect(notCovered.filter((text) => text.includes('what only the plan reached'))).toEqual([]);
   const rows = await rowsOf(store);
   await alice.client.mergePatch<RetentionPolicy>(RETENTION_POLICY, POLICY, { spec: { maximum: { period: 'P2M' } } });
   const run = await requestRun(alice);
