@@ -79,7 +79,8 @@ export interface TableFact {
   estimatedRows?: number;
   bytes: number;
   foreignKeys: ForeignKeyFact[];
-  triggers: { name: string; onDelete: boolean; before: boolean; enabled: boolean }[];
+  /** `runs`: the function with its schema, and a digest of its arguments where it is given some. */
+  triggers: { name: string; runs: string; onDelete: boolean; before: boolean; enabled: boolean }[];
   rules: { name: string; onDelete: boolean; instead: boolean }[];
   rowSecurity: { enabled: boolean; forced: boolean };
   /** Published for DELETE without a replica identity: every DELETE fails. */

@@ -134,15 +134,18 @@ ORDER BY k.conrelid, k.conname`;
 export interface TriggerRow {
   oid: string;
   name: string;
+  runs: string;
   onDelete: boolean;
   before: boolean;
   enabled: boolean;
 }
 
-/** tgtype is a bit field: 2 BEFORE, 8 DELETE, 64 INSTEAD OF. */
+/** tgtype is a bit field: 2 BEFORE, 8 DELETE, 64 INSTEAD OF. Arguments may be anything, an address with a password for one. */
 export const triggersSql = `
-SELECT t.tgrelid::text AS oid, t.tgname AS name, (t.tgtype & 8) <> 0 AS "onDelete", (t.tgtype & 66) <> 0 AS before, t.tgenabled IN ('O', 'A') AS enabled
-FROM pg_trigger t WHERE NOT t.tgisinternal ORDER BY t.tgrelid, t.tgname`;
+SELECT t.tgrelid::text AS oid, t.tgname AS name,
+  n.nspname || '.' || p.proname || CASE WHEN t.tgnargs = 0 THEN '' ELSE '#' || left(encode(sha256(t.tgargs), 'hex'), 8) END AS runs,
+  (t.tgtype & 8) <> 0 AS "onDelete", (t.tgtype & 66) <> 0 AS before, t.tgenabled IN ('O', 'A') AS enabled
+FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace WHERE NOT t.tgisinternal ORDER BY t.tgrelid, t.tgname`;
 
 export interface RuleRow {
   oid: string;

@@ -60,7 +60,7 @@ function assembleTables(rows: CatalogueRows): TableFact[] {
       ...(estimate === undefined ? {} : { estimatedRows: estimate }),
       bytes: sizes(row.oid),
       foreignKeys: (foreignKeys.get(row.oid) ?? []).map(toForeignKey),
-      triggers: (triggers.get(row.oid) ?? []).map(({ name, onDelete, before, enabled }) => ({ name, onDelete, before, enabled })),
+      triggers: (triggers.get(row.oid) ?? []).map(({ name, runs, onDelete, before, enabled }) => ({ name, runs, onDelete, before, enabled })),
       rules: (rules.get(row.oid) ?? []).map(({ name, onDelete, instead }) => ({ name, onDelete, instead })),
       rowSecurity: { enabled: row.enabled, forced: row.forced },
       deletesUnpublishable: row.unpublishable,

@@ -106,14 +106,20 @@ function tableRefusals(rule: CollectionRule, leaves: readonly TableFact[], table
   const refuse = (reason: string, message: string): Refusal => ({ reason, collection: rule.collection, message });
   const found = new Map<string, Refusal>();
   const parts = new Map([table, ...leaves].map((part) => [tableKey(part), part]));
+  const namesakes = triggersByName(parts.values());
   for (const part of parts.values()) {
     const name = tableName(part);
     if (part.kind === 'ForeignTable') found.set(`foreign ${name}`, refuse('ForeignTable', `${name} is a foreign table; its rows lie in another server. Declare that server as a DataStore and map it there.`));
     if (part.deletesUnpublishable) found.set(`identity ${name}`, refuse('ReplicaIdentity', `${name} is published for DELETE without a replica identity, so every DELETE fails. ALTER TABLE ${name} REPLICA IDENTITY FULL, or give it a primary key.`));
     if (facts.rowsHidden.has(tableKey(part))) found.set(`policy ${name}`, refuse('RowSecurity', `Row security hides rows of ${name} from this login, so neither a purge nor its verification could see all. Give the login BYPASSRLS.`));
-    for (const trigger of part.triggers) {
-      if (!trigger.onDelete || !trigger.enabled || rule.acknowledged.includes(trigger.name)) continue;
-      found.set(`trigger ${trigger.name}`, refuse('TriggerNotAcknowledged', `The trigger ${trigger.name} on ${name} runs on DELETE. Find out what it does and state it under acknowledge in the data map, or disable it.`));
+    for (const trigger of part.triggers.filter(runsOnDelete)) {
+      if (!rule.acknowledged.includes(trigger.name)) {
+        found.set(`trigger ${trigger.name}`, refuse('TriggerNotAcknowledged', `The trigger ${trigger.name} on ${name} runs on DELETE. Find out what it does and state it under acknowledge in the data map, or disable it.`));
+        continue;
+      }
+      const [, namesake] = [...(namesakes.get(trigger.name) ?? [])].find(([runs]) => runs !== trigger.runs) ?? [];
+      if (namesake === undefined) continue;
+      found.set(`trigger ${trigger.name}`, refuse('TriggerNotAcknowledged', `The trigger ${trigger.name} on ${name} runs ${trigger.runs} on DELETE, which the one of that name on ${namesake} does not, so it is unclear which was acknowledged. Give one of them another name, and state under acknowledge in the data map what each does.`));
     }
     for (const { name: ruleName, onDelete, instead } of part.rules) {
       if (!onDelete || (!instead && rule.acknowledged.includes(ruleName))) continue;
@@ -122,6 +128,21 @@ function tableRefusals(rule: CollectionRule, leaves: readonly TableFact[], table
     }
   }
   return [...found.values()];
+}
+
+const runsOnDelete = ({ onDelete, enabled }: TableFact['triggers'][number]): boolean => onDelete && enabled;
+
+/** What the triggers of a name run, and the first table where they do. Those that partitions have from the table they belong to run the same. */
+function triggersByName(parts: Iterable<TableFact>): Map<string, Map<string, string>> {
+  const found = new Map<string, Map<string, string>>();
+  for (const part of parts) {
+    for (const { name, runs } of part.triggers.filter(runsOnDelete)) {
+      const tables = found.get(name) ?? new Map<string, string>();
+      if (!tables.has(runs)) tables.set(runs, tableName(part));
+      found.set(name, tables);
+    }
+  }
+  return found;
 }
 
 function edgeRefusals(rule: CollectionRule, edge: Edge, mapped: boolean, nonPersonal: ReadonlySet<string>, facts: PlanFacts): Refusal[] {
@@ -190,7 +211,7 @@ function chooseMethod({ rule, table, edges }: Selected, topology: Topology, fact
   const key = tableKey(topology.root(rule.table));
   const orphans = [...facts.orphans.values()].filter(({ parent }) => tableKey(topology.root(parent)) === key).map(({ name }) => name);
   if (table.kind === 'PartitionedTable') {
-    const triggered = [table, ...leaves].some((part) => part.triggers.some((trigger) => trigger.onDelete && trigger.enabled));
+    const triggered = [table, ...leaves].some((part) => part.triggers.some(runsOnDelete));
     if (orphans.length > 0) return { method: 'DropPartition', because: `finishes the detached ${orphans.join(', ')}` };
     // A trigger would not see the rows of a dropped partition, and a subscriber would keep them.
     if (!triggered && !facts.published.has(key) && leaves.length > 0) return { method: 'DropPartition', because: 'partitions that are due as a whole are dropped' };

@@ -30,7 +30,7 @@ CREATE TABLE lines (log bigint, at timestamptz, CONSTRAINT lines_log FOREIGN KEY
 CREATE TABLE animals (id int); CREATE TABLE cats () INHERITS (animals);
 CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER keep BEFORE DELETE ON accounts FOR EACH ROW EXECUTE FUNCTION noop();
-CREATE TRIGGER quiet AFTER INSERT ON accounts FOR EACH ROW EXECUTE FUNCTION noop();
+CREATE TRIGGER quiet AFTER INSERT ON accounts FOR EACH ROW EXECUTE FUNCTION noop('argument');
 ALTER TABLE accounts DISABLE TRIGGER quiet;
 CREATE RULE soft AS ON DELETE TO notes DO INSTEAD UPDATE notes SET parent = 1 WHERE id = OLD.id;
 ALTER TABLE visits ENABLE ROW LEVEL SECURITY; ALTER TABLE visits FORCE ROW LEVEL SECURITY;
@@ -152,8 +152,8 @@ describe('the inventory', () => {
 
   test('reads what can keep a deleted row or do more than delete it', () => {
     expect(table('accounts').triggers).toEqual([
-      { name: 'keep', onDelete: true, before: true, enabled: true },
-      { name: 'quiet', onDelete: false, before: false, enabled: false },
+      { name: 'keep', runs: 'public.noop', onDelete: true, before: true, enabled: true },
+      { name: 'quiet', runs: expect.stringMatching(/^public\.noop#[0-9a-f]{8}$/), onDelete: false, before: false, enabled: false },
     ]);
     expect(table('notes').rules).toEqual([{ name: 'soft', onDelete: true, instead: true }]);
     expect(table('visits').rowSecurity).toEqual({ enabled: true, forced: true });

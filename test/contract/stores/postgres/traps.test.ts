@@ -196,6 +196,20 @@ describe('what a table does by itself', () => {
     await store.sql('DROP PUBLICATION out');
   });
 
+  test('a trigger of one partition is not acknowledged by the name that another has, unless it runs the same', async () => {
+    await store.sql(`
+      CREATE TABLE parts (id int, created_at timestamptz) PARTITION BY RANGE (created_at);
+      CREATE TABLE parts_a PARTITION OF parts FOR VALUES FROM ('2019-01-01Z') TO ('2020-01-01Z'); CREATE TABLE parts_b PARTITION OF parts FOR VALUES FROM ('2020-01-01Z') TO ('2021-01-01Z');
+      CREATE FUNCTION counts() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'; CREATE FUNCTION copies() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';
+      CREATE TRIGGER audit BEFORE DELETE ON parts_a FOR EACH ROW EXECUTE FUNCTION counts(); CREATE TRIGGER audit BEFORE DELETE ON parts_b FOR EACH ROW EXECUTE FUNCTION copies()`);
+    const acknowledged = [rule('parts', { acknowledged: ['audit'] })];
+    expect(await refusals(acknowledged)).toEqual(['TriggerNotAcknowledged']);
+    await store.sql('DROP TRIGGER audit ON parts_b; CREATE TRIGGER audit BEFORE DELETE ON parts_b FOR EACH ROW EXECUTE FUNCTION counts()');
+    expect(await refusals(acknowledged)).toEqual([]);
+    await store.sql('DROP TRIGGER audit ON parts_a; DROP TRIGGER audit ON parts_b; CREATE TRIGGER audit BEFORE DELETE ON parts FOR EACH ROW EXECUTE FUNCTION counts()');
+    expect(await refusals(acknowledged)).toEqual([]);
+  });
+
   test('a trigger that keeps rows silently does not make the purge run for ever or count them', async () => {
     await store.sql(`
       CREATE FUNCTION keep_odd() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id % 2 = 1 THEN RETURN NULL; END IF; RETURN OLD; END';

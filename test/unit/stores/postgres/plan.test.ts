@@ -113,7 +113,7 @@ const partitioned = [tableFact('p', { kind: 'PartitionedTable' }), tableFact('p1
 describe('the method', () => {
   test.each<[string, TableFact[], Partial<PlanFacts>, string]>([
     ['drops partitions of a partitioned table', partitioned, {}, 'DropPartition'],
-    ['keeps to rows when a trigger would miss them', partitioned.map((table) => ({ ...table, triggers: [{ name: 'audit', onDelete: true, before: false, enabled: true }] })), {}, 'BlockRange'],
+    ['keeps to rows when a trigger would miss them', partitioned.map((table) => ({ ...table, triggers: [{ name: 'audit', runs: 'public.audit', onDelete: true, before: false, enabled: true }] })), {}, 'BlockRange'],
     ['keeps to rows when a subscriber would miss the drop', partitioned, { published: new Set([tableKey(at('p'))]) }, 'BlockRange'],
     ['uses the index when it is there and few rows are due', [tableFact('p')], { selectivity: new Map([['p', { dueShare: 0.01, timeIndexed: true }]]) }, 'Keyset'],
     ['walks the heap when many rows are due', [tableFact('p')], { selectivity: new Map([['p', { dueShare: 0.5, timeIndexed: true }]]) }, 'BlockRange'],
@@ -151,10 +151,10 @@ describe('a purge is refused', () => {
       'a UnmappedReference',
       /declared free of personal data/,
     ],
-    ['when a trigger was not acknowledged', [tableFact('a', { triggers: [{ name: 'audit', onDelete: true, before: false, enabled: true }] })], request([rule('a')], ['a']), {}, 'a TriggerNotAcknowledged', /trigger audit/],
+    ['when a trigger was not acknowledged', [tableFact('a', { triggers: [{ name: 'audit', runs: 'public.audit', onDelete: true, before: false, enabled: true }] })], request([rule('a')], ['a']), {}, 'a TriggerNotAcknowledged', /trigger audit/],
     [
       'when a partition has a trigger of its own',
-      [...partitioned.slice(0, 2), tableFact('p2', { kind: 'Partition', parents: [at('p')], triggers: [{ name: 'own', onDelete: true, before: true, enabled: true }] })],
+      [...partitioned.slice(0, 2), tableFact('p2', { kind: 'Partition', parents: [at('p')], triggers: [{ name: 'own', runs: 'public.own', onDelete: true, before: true, enabled: true }] })],
       request([rule('p')], ['p']),
       {},
       'p TriggerNotAcknowledged',
@@ -189,11 +189,24 @@ describe('a purge is refused', () => {
 
   test('but not for an acknowledged trigger, a disabled one, or one on another event', () => {
     const triggers = [
-      { name: 'known', onDelete: true, before: false, enabled: true },
-      { name: 'off', onDelete: true, before: false, enabled: false },
-      { name: 'insert', onDelete: false, before: false, enabled: true },
+      { name: 'known', runs: 'public.known', onDelete: true, before: false, enabled: true },
+      { name: 'off', runs: 'public.off', onDelete: true, before: false, enabled: false },
+      { name: 'insert', runs: 'public.insert', onDelete: false, before: false, enabled: true },
     ];
     expect(plan([tableFact('a', { triggers })], request([rule('a', { acknowledged: ['known'] })], ['a'])).refusals).toEqual([]);
+  });
+
+  test.each<[string, [string, string][], string[]]>([
+    ['of a partition is acknowledged with that of its table', [['p', 'public.audit'], ['p1', 'public.audit']], []],
+    ['of a partition that runs another function is not', [['p', 'public.audit'], ['p1', 'public.other']], ['p TriggerNotAcknowledged']],
+    ['of a partition that gives it other arguments is not', [['p', 'public.audit'], ['p1', 'public.audit#0a1b2c3d']], ['p TriggerNotAcknowledged']],
+    ['of one partition alone is acknowledged by its name', [['p1', 'public.other']], []],
+    ['of two partitions that run two functions is acknowledged for neither', [['p1', 'public.audit'], ['p2', 'public.other']], ['p TriggerNotAcknowledged']],
+  ])('but a trigger %s', (_name, triggers, refusals) => {
+    const tables = partitioned.map((table) => ({ ...table, triggers: triggers.filter(([on]) => on === table.name).map(([, runs]) => ({ name: 'audit', runs, onDelete: true, before: false, enabled: true })) }));
+    const decided = plan(tables, request([rule('p', { acknowledged: ['audit'] })], ['p']));
+    expect(decided.refusals).toEqual(refusals);
+    expect(decided.messages).toMatch(refusals.length === 0 ? /^$/ : /The trigger audit on public\.p\w* runs public\.\S+ on DELETE, which the one of that name on public\.p\w* does not,.* another name/);
   });
 
   test('but not for an empty table declared free of personal data', () => {
