@@ -80,6 +80,16 @@ describe('looking again at a run', () => {
     expect([input.policy, found, executed, opened]).toEqual([undefined, undefined, undefined, false]);
   });
 
+  test('goes by the policy as the rules were read from, where it was changed between two reads', async () => {
+    const { input, policy: found } = await lookAfter(({ declared }) => void (declared.policies[0] = { ...policy, metadata: { ...policy.metadata, generation: 7 } }));
+    expect([input.policy?.metadata.generation, found?.metadata.generation]).toEqual([7, 7]);
+  });
+
+  test('has nothing to delete, count or certify by where the rules reach more than was approved', async () => {
+    const { executed, input } = await lookAfter(({ declared }) => void (declared.policies[0] = { ...policy, spec: { ...policy.spec, maximum: aMaximum('P6M') } }));
+    expect([executed, input.wider !== undefined]).toEqual([undefined, true]);
+  });
+
   test('has no store when it is gone', async () => {
     expect((await lookAfter(({ client }) => client.take(DATA_STORE, { namespace: 'platform-db', name: 'analytics' }))).opened).toBe(false);
   });

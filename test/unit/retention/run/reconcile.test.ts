@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { PurgeRun } from '../../../../src/api/generated/purgeRun.ts';
+import type { KubeObject } from '../../../../src/api/object.ts';
 import { CONFIG_MAP, DATA_STORE, PURGE_RUN, RETENTION_POLICY } from '../../../../src/api/kinds.ts';
 import { signCheckpoint } from '../../../../src/evidence/audit/checkpoint.ts';
+import type { Certificate } from '../../../../src/evidence/certificate.ts';
 import { purgeRunFor } from '../../../../src/retention/apply.ts';
 import { derive } from '../../../../src/retention/derive.ts';
 import { createPurgeRunReconcile } from '../../../../src/retention/run/reconcile.ts';
@@ -32,6 +34,10 @@ interface Stage {
   change(changes: { metadata?: Partial<PurgeRun['metadata']>; spec?: Partial<PurgeRun['spec']>; status?: PurgeRun['status'] }): void;
   approve(): void;
   look(): Promise<Result>;
+  /** Declares another maximum of the policy. */
+  declare(period: string): void;
+  /** Why a person would be asked for a plan of now. */
+  asksFor(): Promise<string[]>;
   /** Puts a second run of the store beside the first one, approved as that is. */
   second(status?: PurgeRun['status']): PurgeRun['metadata'];
   /** Looks at both in the same moment. */
@@ -110,6 +116,13 @@ async function stage(): Promise<Stage> {
       await Promise.all([reconcile(ref, { signal }), reconcile({ ...ref, name: other }, { signal })]);
       expect(store.open()).toBe(0);
     },
+    declare: (period) => void (declared.policies[0] = { ...policy, spec: { ...policy.spec, maximum: aMaximum(period) } }),
+    asksFor: async () => {
+      const again = await store.connections.reader(aStore(), 'observe');
+      const [plan] = await derive(aStore(), declared.policies[0]!, declared, again, NOW);
+      await again.close();
+      return plan!.reasons.map(({ reason }) => reason);
+    },
     actions: () => audit.entries.map((entry) => entry.action),
   };
 }
@@ -139,6 +152,37 @@ describe('a run', () => {
     const before = one.client.writes.length;
     expect(await one.look()).toEqual({ kind: 'done' });
     expect(one.client.writes).toHaveLength(before);
+  });
+
+  test('whose policy is shortened while it is verified ends, and the next plan is asked for as if nothing had been said', async () => {
+    const one = await stage();
+    one.approve();
+    one.store.script.batches = [40];
+    await one.look();
+    one.declare('P2M');
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(ended(one)).toEqual(['Superseded', true, []]);
+    expect(one.run().status).toMatchObject({ why: expect.stringContaining('P1Y to P2M'), progress: { deleted: 40 } });
+    expect([one.actions(), one.store.script.approved]).toEqual([['purge.intent', 'purge.superseded'], []]);
+    expect(one.client.writes.filter((write) => write.startsWith('create ConfigMap'))).toEqual([]);
+    expect(await one.asksFor()).toEqual(['FirstRun']);
+  });
+
+  test('whose policy is lengthened before it works is certified by the longer rule, and going back is asked for', async () => {
+    const one = await stage();
+    one.approve();
+    one.declare('P2Y');
+    one.store.script.batches = [40];
+    await one.look();
+    await one.look();
+    expect(one.run().status?.state).toBe('Succeeded');
+    const { name = '' } = one.run().status?.certificate ?? {};
+    const certificate = JSON.parse(one.client.read<KubeObject & { data: Record<string, string> }>(CONFIG_MAP, { namespace: 'platform-db', name })?.data['certificate.json'] ?? '') as Certificate;
+    expect([one.run().spec.plan.steps[0]?.cutoff.slice(0, 10), certificate.basis.cutoff.slice(0, 10), certificate.collections[0]?.cutoff?.slice(0, 10)]).toEqual(['2025-03-01', '2024-03-01', '2024-03-01']);
+    expect(certificate.collections[0]?.predicateDigest).not.toBe(one.run().spec.plan.steps[0]?.predicateDigest);
+    expect(await one.asksFor()).toEqual([]);
+    one.declare('P1Y');
+    expect(await one.asksFor()).toEqual(['RuleChanged', 'CutoffAdvance']);
   });
 
   test('that is frozen between two batches pauses, says why, and goes on from there', async () => {
