@@ -22,8 +22,8 @@ function isCopy(candidate: LegalHold, hold: LegalHold, rootNamespace: string): b
   const { metadata, spec } = candidate;
   const selector = selectorFor(hold, rootNamespace);
   return (
-    metadata.namespace === rootNamespace &&
     metadata.annotations?.[MOVED_FROM_ANNOTATION] === originOf(hold, rootNamespace) &&
+    // Elsewhere than in the root namespace it has none.
     formerUids(candidate, rootNamespace).at(-1) === hold.metadata.uid &&
     spec.matter === hold.spec.matter &&
     spec.supersedes === hold.spec.supersedes &&

@@ -106,6 +106,13 @@ describe('the end of a hold in a store', () => {
     expect([store.calls, store.open()]).toEqual([['enforce:releaseHold uid-matter-1'], 0]);
   });
 
+  test('takes out what stands under the uids it had, where there is no object left that could', async () => {
+    const store = scriptedStore();
+    const copy = aHold([{}], {}, { namespace: 'dataward-system', annotations: { 'dataward.io/moved-uids': 'gone leaving' } });
+    await release(copy, aStore(), { ...declared, holds: [copy, aHold([{}], {}, { uid: 'leaving' })] }, context(store));
+    expect(store.calls).toEqual(['enforce:releaseHold uid-matter-1', 'enforce:releaseHold gone']);
+  });
+
   test('asks nothing of a store where no identity may delete', async () => {
     const store = scriptedStore();
     await release(aHold([{}]), aStore({ credentials: { observe: { secretName: 'o' } } }), declared, context(store));

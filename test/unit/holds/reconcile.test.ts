@@ -265,6 +265,29 @@ describe('a hold whose object is deleted', () => {
     expect([one.standing(), one.hold(successorRef)?.status?.state]).toEqual([[], 'Released']);
   });
 
+  test.each<[string, (copy: LegalHold) => LegalHold]>([
+    ['is not in force in every store it reaches', (copy) => ({ ...copy, status: { ...copy.status, state: 'Pending' } })],
+    ['has newer words that are not in force', (copy) => ({ ...copy, metadata: { ...copy.metadata, generation: 2 } })],
+  ])('that was not yet put into a store stays while its copy %s', async (_, change) => {
+    const one = stage(aHold([{}], {}, leaving));
+    await one.look();
+    await one.look(successorRef);
+    const copy = one.hold(successorRef)!;
+    one.client.put(LEGAL_HOLD, change(copy));
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 2_000 });
+    one.client.put(LEGAL_HOLD, copy);
+    expect(await one.look()).toEqual({ kind: 'done' });
+  });
+
+  test('is not served by a hold of another namespace that claims to be its copy', async () => {
+    const hold = aHold([{}], {}, leaving, { state: 'Active', stores: [standing] });
+    const one = stage(hold);
+    const claim = newCopy(hold, { holds: [], rootNamespace: ROOT });
+    one.client.put(LEGAL_HOLD, { ...claim, metadata: { ...claim.metadata, namespace: 'shop' }, status: { state: 'Active', observedGeneration: 1, stores: [standing] } });
+    await one.look();
+    expect(one.actions()).toEqual(['hold.moved']);
+  });
+
   test('stays in a store as long as less stands there of its copy, whatever the status of that says', async () => {
     const one = stage(aHold([{}], {}, leaving, { state: 'Active', stores: [standing] }));
     await one.look();
@@ -280,6 +303,7 @@ describe('a hold whose object is deleted', () => {
   test.each<[string, (copy: LegalHold) => LegalHold]>([
     ['has other words', (copy) => ({ ...copy, spec: { ...copy.spec, scope: aHold([{ stores: { names: ['nowhere'] } }]).spec.scope } })],
     ['reaches other namespaces', (copy) => ({ ...copy, spec: { ...copy.spec, namespaceSelector: { matchLabels: { team: 'web' } } } })],
+    ['takes the place of another', (copy) => ({ ...copy, spec: { ...copy.spec, supersedes: 'matter-0' } })],
     ['is about another matter', (copy) => ({ ...copy, spec: { ...copy.spec, matter: '2026-015' } })],
     ['was not created for it', ({ metadata: { annotations: _annotations, ...metadata }, ...copy }) => ({ ...copy, metadata })],
     ['was created for a hold of its name that is long gone', (copy) => ({ ...copy, metadata: { ...copy.metadata, annotations: { ...copy.metadata.annotations, 'dataward.io/moved-uids': 'uid-of-before' } } })],
