@@ -151,6 +151,7 @@ export const WAITS = {
   LockWaiters: { meaning: 'Somebody waits for a lock on the table.', next: 'Nothing; the application goes first.' },
   LongSnapshot: { meaning: 'A transaction is open for over ten minutes, so deleted rows cannot be cleaned up.', next: 'End the session that forgot it; after a minute of waiting the run goes on all the same.' },
   OverLimit: { meaning: 'The batch would have deleted more rows than the run may.', next: 'Nothing; it is tried with fewer. The rest is for the next run.' },
+  PartitionMoved: { meaning: 'A partition whose drop was begun has another name by now, or is part of another table; it is left alone.', next: 'Nothing, if that was meant: its rows are under the rules of the table they are in now.' },
   ReferenceAppeared: { meaning: 'While the batch ran, somebody wrote a row that refers to one of its rows.', next: 'Nothing; such rows stay until what refers to them is due.' },
   ReplicaLag: { meaning: 'A replica is further behind than spec.purge.pace allows.', next: 'Look at the replica and the network to it.' },
   ReplicationSlot: { meaning: 'A replication slot holds back more WAL than spec.purge.pace allows.', next: 'Let its consumer catch up, or drop a slot that nobody reads.' },

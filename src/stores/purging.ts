@@ -45,6 +45,8 @@ export interface StepForecast {
   /** Rows past their time that stay all the same, because a row that refers to them must stay; not in `due`. */
   blocked: number;
   exact: boolean;
+  /** Partitions whose drop was begun and neither finished nor undone; absent: there is none. Only a run of the step finishes it. */
+  unfinished?: TableAddress[];
 }
 
 export interface Refusal {

@@ -1,5 +1,5 @@
 import type { DeclaredReference } from '../counting.ts';
-import type { ForeignKeyFact, Inventory, TableFact } from '../facts.ts';
+import type { ForeignKeyFact, TableFact } from '../facts.ts';
 import { tableKey, tableName } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
 
@@ -34,21 +34,30 @@ export interface DeclaredLink {
   problem?: string;
 }
 
+/** A table as a part of others. */
+export interface Part extends TableFact {
+  /**
+   * A scan of the table it is a part of does not see its rows: it is half detached (`attached`), or a drop detached it and
+   * is not finished. `readable`: this login may read it by itself.
+   */
+  apart?: { attached: boolean; readable: boolean };
+}
+
 /** How the tables of a store hang together. */
 export interface Topology {
-  table(address: TableAddress): TableFact | undefined;
+  table(address: TableAddress): Part | undefined;
   /** The partitioned table an address is part of, or itself. */
   root(address: TableAddress): TableAddress;
   /** The tables that hold rows of an address: itself, its partitions, its inheritance children. By name. */
-  leaves(address: TableAddress): TableFact[];
+  leaves(address: TableAddress): Part[];
   /** Foreign keys into an address or any part of it. By constraint name. */
   edgesInto(address: TableAddress): Edge[];
 }
 
 /** @param declared links that count like foreign keys; left out where only tables and their parts matter. */
-export function topologyOf(inventory: Pick<Inventory, 'tables'>, declared: readonly DeclaredLink[] = []): Topology {
+export function topologyOf(inventory: { tables: readonly Part[] }, declared: readonly DeclaredLink[] = []): Topology {
   const tables = new Map(inventory.tables.map((table) => [tableKey(table), table]));
-  const children = new Map<string, TableFact[]>();
+  const children = new Map<string, Part[]>();
   for (const table of inventory.tables) {
     for (const parent of table.parents) children.set(tableKey(parent), [...(children.get(tableKey(parent)) ?? []), table]);
   }
@@ -56,14 +65,15 @@ export function topologyOf(inventory: Pick<Inventory, 'tables'>, declared: reado
     const parent = tables.get(tableKey(address))?.parents.find((candidate) => tables.get(tableKey(candidate))?.kind === 'PartitionedTable');
     return parent === undefined ? { schema: address.schema, name: address.name } : root(parent);
   };
-  const family = (table: TableFact): TableFact[] => [table, ...(children.get(tableKey(table)) ?? []).flatMap(family)];
-  const leaves = (address: TableAddress): TableFact[] => {
+  const family = (table: Part): Part[] => [table, ...(children.get(tableKey(table)) ?? []).flatMap(family)];
+  const leaves = (address: TableAddress): Part[] => {
     const table = tables.get(tableKey(address));
     if (table === undefined) return [];
     const unique = new Map(family(table).map((member) => [tableKey(member), member]));
     return [...unique.values()].filter((member) => member.kind !== 'PartitionedTable').toSorted((a, b) => compareText(tableName(a), tableName(b)));
   };
-  const edges = [...foldEdges(inventory.tables, root, leaves), ...declared.map((link) => edgeOf(link, root))].toSorted((a, b) => compareText(`${tableName(a.child)} ${a.constraint}`, `${tableName(b.child)} ${b.constraint}`));
+  const apartOf = (link: DeclaredLink): DeclaredLink[] => leaves(link.from).filter((leaf) => leaf.apart?.readable === true).map(({ schema, name }) => ({ ...link, from: { schema, name } }));
+  const edges = [...foldEdges(inventory.tables, root, leaves), ...declared.flatMap((link) => [link, ...apartOf(link)]).map((link) => edgeOf(link, root))].toSorted((a, b) => compareText(`${tableName(a.child)} ${a.constraint}`, `${tableName(b.child)} ${b.constraint}`));
   return {
     table: (address) => tables.get(tableKey(address)),
     root,
@@ -78,7 +88,7 @@ export function topologyOf(inventory: Pick<Inventory, 'tables'>, declared: reado
 }
 
 /** Every foreign key once: those a partition has from its partitioned table, on either side, are the same key. */
-function foldEdges(tables: readonly TableFact[], root: Topology['root'], leaves: Topology['leaves']): Edge[] {
+function foldEdges(tables: readonly Part[], root: Topology['root'], leaves: Topology['leaves']): Edge[] {
   const identity = (child: TableAddress, key: ForeignKeyFact): string => JSON.stringify([tableKey(child), key.columns, tableKey(root(key.references)), key.referencedColumns]);
   const declared = new Set(tables.flatMap((table) => table.foreignKeys.map((key) => identity(table, key))));
   const indexedBelow = (table: TableFact, key: ForeignKeyFact): boolean => {
@@ -89,7 +99,8 @@ function foldEdges(tables: readonly TableFact[], root: Topology['root'], leaves:
   for (const table of tables) {
     for (const key of table.foreignKeys) {
       const above = tableKey(root(table)) === tableKey(table) ? undefined : root(table);
-      if (above !== undefined && declared.has(identity(above, key))) continue;
+      // What a scan of the table above does not see has to be asked by itself, where it may be.
+      if (above !== undefined && table.apart?.readable !== true && declared.has(identity(above, key))) continue;
       if (found.has(identity(table, key))) continue;
       found.set(identity(table, key), {
         constraint: key.name,

@@ -1,12 +1,15 @@
 import type { CollectionCount, CollectionRule, CountRequest } from '../counting.ts';
 import type { StoreHold } from '../fence.ts';
 import type { Guard, Predicate } from '../predicate.ts';
+import { putBack, readApart, sameApart } from './apart.ts';
+import type { Apart } from './apart.ts';
 import { blockedSql } from './blocked.ts';
 import type { Dependants } from './blocked.ts';
 import { claimsOf, keysOf, rivalsOf } from './claims.ts';
 import { tableKey, topologyOf } from './closure.ts';
 import type { Topology } from './closure.ts';
 import type { Connection } from './connection.ts';
+import { sqlState } from './errors.ts';
 import { eventSql } from './event.ts';
 import { readFence } from './fence.ts';
 import { readInventory } from './inventory.ts';
@@ -32,21 +35,26 @@ const LEAST_MS = 100;
  */
 export async function countRows(connection: Connection, request: CountRequest): Promise<CollectionCount[]> {
   const deadline = performance.now() + request.budgetMs;
-  const inventory = await readInventory(connection);
-  const topology = topologyOf(inventory, await readDeclared(connection, inventory, request.rules));
   const fence = await readFence(connection);
-  return countIn(connection, request, { topology, holds: fence?.holds ?? [], deadline });
+  const apart = await readApart(connection, fence !== undefined);
+  const tables = putBack(await readInventory(connection), apart);
+  const topology = topologyOf(tables, await readDeclared(connection, tables, request.rules));
+  return countIn(connection, request, { topology, holds: fence?.holds ?? [], apart, installed: fence !== undefined, deadline });
 }
 
 export interface CountSurroundings {
   topology: Topology;
   holds: readonly StoreHold[];
+  /** Read before the tables were. */
+  apart: Apart;
+  /** Whether there is a journal. */
+  installed: boolean;
   /** As `performance.now()` tells it. */
   deadline: number;
 }
 
 /** The same in a store whose tables and holds are known. */
-export async function countIn(connection: Connection, { rules, collections, now }: Omit<CountRequest, 'budgetMs'>, { topology, holds, deadline }: CountSurroundings): Promise<CollectionCount[]> {
+export async function countIn(connection: Connection, { rules, collections, now }: Omit<CountRequest, 'budgetMs'>, { topology, holds, apart, installed, deadline }: CountSurroundings): Promise<CollectionCount[]> {
   const wanted = rules.filter((rule) => collections?.includes(rule.collection) ?? true);
   // What is not counted only matters for the rows that refer, and a table that is not there has none.
   const present = rules.filter((rule) => wanted.includes(rule) || topology.table(rule.table) !== undefined);
@@ -59,7 +67,9 @@ export async function countIn(connection: Connection, { rules, collections, now 
     const budgetMs = Math.max(LEAST_MS, (deadline - performance.now()) / (bySize.length - index));
     counts.set(collection, await countCollection(connection, targetOf(targets, collection), { targets, topology, dependants, now, budgetMs }));
   }
-  return wanted.flatMap(({ collection }) => counts.get(collection) ?? []);
+  // What was detached, or attached again, meanwhile was not seen, or twice.
+  const steady = sameApart(apart, await readApart(connection, installed));
+  return wanted.flatMap(({ collection }) => counts.get(collection) ?? []).map((count) => ({ ...count, exact: count.exact && steady }));
 }
 
 function bytesOf(topology: Topology, { table }: CollectionRule): number {
@@ -91,24 +101,40 @@ interface Counting {
 }
 
 async function countCollection(connection: Connection, target: Target, counting: Counting): Promise<CollectionCount> {
-  const { rule, table } = target;
+  const { rule } = target;
+  const deadline = performance.now() + counting.budgetMs;
   const counts = { due: 0, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0 };
   let oldestDue: string | undefined;
-  const exact = await scanInStripes<{ class: keyof typeof counts | 'other'; rows: string; oldest: string | null }>(
-    connection,
-    table,
-    { alias, budgetMs: counting.budgetMs },
-    (from, where, parameters) => classesSql(target, counting, { from, where }, parameters),
-    (rows) => {
-      for (const row of rows) {
-        if (row.class === 'other') continue;
-        counts[row.class] += Number(row.rows);
-        if (row.class === 'blockedForever') counts.blocked += Number(row.rows);
-        if (row.class === 'due' && row.oldest !== null && (oldestDue === undefined || row.oldest < oldestDue)) oldestDue = row.oldest;
-      }
-    },
-  );
+  const take = (rows: readonly ClassRow[]): void => {
+    for (const row of rows) {
+      if (row.class === 'other') continue;
+      counts[row.class] += Number(row.rows);
+      if (row.class === 'blockedForever') counts.blocked += Number(row.rows);
+      if (row.class === 'due' && row.oldest !== null && (oldestDue === undefined || row.oldest < oldestDue)) oldestDue = row.oldest;
+    }
+  };
+  let exact = true;
+  for (const table of [target.table, ...target.apart]) {
+    const budgetMs = Math.max(LEAST_MS, deadline - performance.now());
+    exact = table !== undefined && (await scanClasses(connection, { ...target, table }, counting, { budgetMs, only: table !== target.table }, take)) && exact;
+  }
   return { collection: rule.collection, ...counts, ...(oldestDue === undefined ? {} : { oldestDue }), exact, ...(target.unreadableValues === 0 ? {} : { unreadable: target.unreadableValues }) };
+}
+
+interface ClassRow {
+  class: 'due' | 'held' | 'floored' | 'blocked' | 'blockedForever' | 'indeterminate' | 'other';
+  rows: string;
+  oldest: string | null;
+}
+
+/** @returns false: some rows were not read. What was apart may have been dropped, or attached again, meanwhile. */
+async function scanClasses(connection: Connection, target: Target, counting: Counting, options: { budgetMs: number; only: boolean }, take: (rows: readonly ClassRow[]) => void): Promise<boolean> {
+  try {
+    return await scanInStripes<ClassRow>(connection, target.table, { alias, ...options }, (from, where, parameters) => classesSql(target, counting, { from, where }, parameters), take);
+  } catch (error) {
+    if (options.only && sqlState(error) === '42P01') return false;
+    throw error;
+  }
 }
 
 /** One pass that puts every row into its class; the CASE asks about holds and references only for rows that are due. */

@@ -2,18 +2,18 @@ import type { CollectionRule } from '../counting.ts';
 import type { Inventory } from '../facts.ts';
 import type { PurgeRequest } from '../purging.ts';
 import type { Predicate } from '../predicate.ts';
+import type { Apart } from './apart.ts';
 import { claimsOf } from './claims.ts';
 import { tableKey, topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { columnKey, indexedColumns } from './indexes.ts';
-import { readOpenDrops } from './journal.ts';
 import { edgeKey } from './plan.ts';
 import type { PlanFacts } from './plan.ts';
 import { readDeclared } from './references.ts';
 import { quoteIdentifier, quoteTable } from './sql.ts';
 
-/** Reads what a plan needs beside the inventory, except the selectivity, which needs counts. */
-export async function readPlanFacts(connection: Connection, inventory: Pick<Inventory, 'tables'>, request: PurgeRequest, installed: boolean): Promise<PlanFacts> {
+/** Reads what a plan needs beside the inventory, except the selectivity, which needs counts. `inventory`: with what is apart put back. */
+export async function readPlanFacts(connection: Connection, inventory: Pick<Inventory, 'tables'>, request: PurgeRequest, { drops }: Pick<Apart, 'drops'>): Promise<PlanFacts> {
   const oids = new Map(inventory.tables.map((table) => [table.oid, table]));
   const { rows } = await connection.query<{ oid: string; hidden: boolean; published: boolean }>(
     `SELECT c.oid::text AS oid, row_security_active(c.oid) AS hidden,
@@ -24,10 +24,9 @@ export async function readPlanFacts(connection: Connection, inventory: Pick<Inve
     [relevantOids(inventory, request)],
   );
   const keysWhere = (wanted: 'hidden' | 'published'): Set<string> => new Set(rows.filter((row) => row[wanted]).flatMap((row) => oids.get(row.oid) ?? []).map(tableKey));
-  const openDrops = installed ? await readOpenDrops(connection) : [];
-  const orphans = new Map(openDrops.flatMap(({ leaf, parent }) => {
+  const orphans = new Map(drops.flatMap(({ leaf, parent, state }) => {
     const table = oids.get(leaf);
-    return table === undefined ? [] : [[tableKey(table), { name: table.name, parent }] as const];
+    return table === undefined || state === 'moved' ? [] : [[tableKey(table), { name: table.name, parent }] as const];
   }));
   return { referring: await readReferring(connection, inventory, request), rowsHidden: keysWhere('hidden'), published: keysWhere('published'), orphans, selectivity: new Map(), declared: await readDeclared(connection, inventory, request.rules) };
 }

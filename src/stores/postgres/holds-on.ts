@@ -1,5 +1,6 @@
 import type { StoreHold } from '../fence.ts';
 import type { TableAddress } from '../predicate.ts';
+import { putBack, readApart } from './apart.ts';
 import { topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { readFence } from './fence.ts';
@@ -8,8 +9,10 @@ import { holdsOn } from './target.ts';
 
 /** See `StoreReader.holdsOn`: by the very rule by which the statements that delete are guarded. */
 export async function readHoldsOn(connection: Connection, tables: readonly TableAddress[]): Promise<StoreHold[][]> {
-  const holds = (await readFence(connection))?.holds ?? [];
+  const fence = await readFence(connection);
+  const holds = fence?.holds ?? [];
   if (holds.length === 0) return tables.map(() => []);
-  const topology = topologyOf(await readInventory(connection));
+  const apart = await readApart(connection, fence !== undefined);
+  const topology = topologyOf(putBack(await readInventory(connection), apart));
   return tables.map((table) => holdsOn(table, topology, holds));
 }

@@ -38,6 +38,8 @@ export interface DropPosition {
   parent: TableAddress;
   /** `FOR VALUES …` as the catalogue writes it. */
   bounds: string;
+  /** Of a `Reattach` that attached nothing, because there was nothing of ours any more. */
+  lost?: 'moved' | 'gone';
 }
 
 /**

@@ -53,10 +53,18 @@ export async function readPartitions(connection: Connection, root: TableAddress)
   }));
 }
 
-/** Whether a table with this catalogue identity still exists, and under which name. */
-export async function findByOid(connection: Connection, oid: string): Promise<TableAddress | undefined> {
-  const { rows } = await connection.query<TableAddress>('SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid', [oid]);
-  return rows[0];
+/** Whether something has to be told of each row that goes: a trigger or rule would not see those of a dropped table, and a subscriber of a publication would keep them. */
+export async function deletesAreWatched(connection: Connection, oids: readonly string[]): Promise<boolean> {
+  const { rows } = await connection.query<{ watched: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = ANY ($1::oid[]) AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype::int & 8 <> 0)
+         OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = ANY ($1::oid[]) AND w.ev_type = '4' AND w.ev_enabled <> 'D')
+         OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prrelid = ANY ($1::oid[]))
+         OR EXISTS (SELECT FROM pg_publication p WHERE p.puballtables)
+         OR EXISTS (SELECT FROM pg_publication_tables p JOIN pg_class c ON c.relname = p.tablename JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = p.schemaname
+                    WHERE c.oid = ANY ($1::oid[])) AS watched`,
+    [oids],
+  );
+  return rows[0]?.watched !== false;
 }
 
 /**

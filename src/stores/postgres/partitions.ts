@@ -1,13 +1,12 @@
 import type { BatchResult } from '../purging.ts';
+import { readApart } from './apart.ts';
 import { boundsProveDue } from './bounds.ts';
 import { resolveTables } from './catalogue.ts';
 import { tableKey } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { COUNT_TIMEOUT_MS, PartitionDropper } from './detach.ts';
 import { sqlState } from './errors.ts';
-import { readOpenDrops } from './journal.ts';
-import type { DropPosition } from './journal.ts';
-import { liesBeforeCutoff, readPartitions } from './partition-catalogue.ts';
+import { deletesAreWatched, liesBeforeCutoff, readPartitions } from './partition-catalogue.ts';
 import type { PartitionState } from './partition-catalogue.ts';
 import { quoteTable } from './sql.ts';
 import { countForDrop } from './statements.ts';
@@ -22,11 +21,10 @@ export async function* dropPartitions(connection: Connection, work: StepWork, co
   // A concurrent detach is no transaction of ours, so its patience is set for the login.
   await connection.query(`SET lock_timeout = ${Math.max(1, Math.round(work.context.pace.lockTimeoutMillis))}`);
   const root = compiled.target.table;
-  const attached = await readPartitions(connection, root);
-  for (const open of (await readOpenDrops(connection)).filter((drop) => belongs(drop, root, attached))) {
-    yield* dropper.settle(open, attached.find(({ oid }) => oid === open.leaf));
-  }
-  if (!(await mayDrop(connection, dropper.current()))) return;
+  const { drops } = await readApart(connection, true);
+  for (const open of drops.filter(({ line }) => line.some((each) => tableKey(each) === tableKey(root)))) yield* dropper.settle(open);
+  const { table, leaves } = dropper.current().target;
+  if (await deletesAreWatched(connection, [table.oid, ...leaves.map(({ oid }) => oid)])) return;
   for (const partition of await readPartitions(connection, root)) {
     work.context.signal.throwIfAborted();
     const known = dropper.current();
@@ -36,23 +34,6 @@ export async function* dropPartitions(connection: Connection, work: StepWork, co
     if ((await readPartitions(connection, partition.parent)).some(({ detachPending }) => detachPending)) return;
     yield* dropper.drop(partition);
   }
-}
-
-function belongs(drop: DropPosition, root: { schema: string; name: string }, attached: readonly PartitionState[]): boolean {
-  return [tableKey(root), ...attached.map(({ parent }) => tableKey(parent))].includes(tableKey(drop.parent));
-}
-
-/** Triggers would not see the rows of a dropped partition, and a subscriber of a publication would keep them. */
-async function mayDrop(connection: Connection, { target }: Compiled): Promise<boolean> {
-  const { rows } = await connection.query<{ watched: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = ANY ($1::oid[]) AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype::int & 8 <> 0)
-         OR EXISTS (SELECT FROM pg_publication_rel r WHERE r.prrelid = ANY ($1::oid[]))
-         OR EXISTS (SELECT FROM pg_publication p WHERE p.puballtables)
-         OR EXISTS (SELECT FROM pg_publication_tables p JOIN pg_class c ON c.relname = p.tablename JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = p.schemaname
-                    WHERE c.oid = ANY ($1::oid[])) AS watched`,
-    [[target.table.oid, ...target.leaves.map(({ oid }) => oid)]],
-  );
-  return rows[0]?.watched === false;
 }
 
 /** A larger one is counted before it is detached, since nobody reads its rows while they are counted again under the lock. Bytes. */

@@ -1,6 +1,8 @@
 import type { CollectionCount } from '../counting.ts';
+import type { TableAddress } from '../predicate.ts';
 import type { PurgePlan, PurgeRequest, StepForecast } from '../purging.ts';
 import { topologyOf } from './closure.ts';
+import { dropsOf, putBack, readApart } from './apart.ts';
 import type { Connection } from './connection.ts';
 import { countIn } from './count.ts';
 import { readPlanFacts, readSelectivity } from './facts.ts';
@@ -14,15 +16,16 @@ const WAL_BYTES_PER_ROW = 160;
 /** Plans a purge and forecasts its steps; see `StoreReader.planPurge`. Changes nothing. */
 export async function planPurge(connection: Connection, request: PurgeRequest): Promise<PurgePlan> {
   const deadline = performance.now() + request.budgetMs;
-  const inventory = await readInventory(connection);
   const fence = await readFence(connection);
-  const facts = await readPlanFacts(connection, inventory, request, fence !== undefined);
+  const apart = await readApart(connection, fence !== undefined);
+  const inventory = putBack(await readInventory(connection), apart);
+  const facts = await readPlanFacts(connection, inventory, request, apart);
   const topology = topologyOf(inventory, facts.declared);
   const draft = decidePurge(inventory, request, facts);
   // Rows that are hidden cannot be counted; the refusal says so, and the other steps keep their forecast.
   const hidden = new Set(draft.refusals.filter(({ reason }) => reason === 'RowSecurity').map(({ collection }) => collection));
   const collections = draft.steps.map(({ collection }) => collection).filter((collection) => !hidden.has(collection));
-  const counts = new Map((await countIn(connection, { ...request, collections }, { topology, holds: fence?.holds ?? [], deadline })).map((count) => [count.collection, count]));
+  const counts = new Map((await countIn(connection, { ...request, collections }, { topology, holds: fence?.holds ?? [], apart, installed: fence !== undefined, deadline })).map((count) => [count.collection, count]));
   const shares = new Map(draft.steps.flatMap((step) => {
     const rows = topology.table(step.table)?.estimatedRows;
     const count = counts.get(step.collection);
@@ -30,13 +33,13 @@ export async function planPurge(connection: Connection, request: PurgeRequest): 
   }));
   // Only the methods depend on the counts; the tables and their order stay.
   const planned = decidePurge(inventory, request, { ...facts, selectivity: await readSelectivity(connection, request, shares) });
-  const forecast = planned.steps.flatMap((step) => forecastOf(counts.get(step.collection)));
+  const forecast = planned.steps.flatMap((step) => forecastOf(counts.get(step.collection), dropsOf(step.table, apart).map(({ name }) => name)));
   return { ...planned, forecast, walMegabytes: Math.ceil((forecast.reduce((sum, step) => sum + step.due, 0) * WAL_BYTES_PER_ROW) / 1_048_576) };
 }
 
 /** What is for ever under one policy need not be so under all of them, so a plan does not say it. */
-function forecastOf(count: CollectionCount | undefined): StepForecast[] {
+function forecastOf(count: CollectionCount | undefined, unfinished: TableAddress[]): StepForecast[] {
   if (count === undefined) return [];
   const { collection, due, held, floored, indeterminate, blocked, exact } = count;
-  return [{ collection, due, held, floored, indeterminate, blocked, exact }];
+  return [{ collection, due, held, floored, indeterminate, blocked, exact, ...(unfinished.length === 0 ? {} : { unfinished }) }];
 }

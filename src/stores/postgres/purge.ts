@@ -1,6 +1,7 @@
 import { StoreError } from '../errors.ts';
 import type { BatchResult, PurgeContext, PurgeStep } from '../purging.ts';
 import { Allowance } from './allowance.ts';
+import { putBack, readApart } from './apart.ts';
 import { topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { keysetColumn, readPlanFacts } from './facts.ts';
@@ -137,9 +138,10 @@ async function compile(connection: Connection, step: PurgeStep, context: PurgeCo
   const fence = await readFence(connection);
   if (fence === undefined) throw notInstalled(connection);
   const shapes = await shapesOf(connection, step, context);
-  const inventory = await readInventory(connection);
+  const apart = await readApart(connection, true);
+  const inventory = putBack(await readInventory(connection), apart);
   const request = { ...context.request, targets: [step.collection] };
-  const facts = await readPlanFacts(connection, inventory, request, true);
+  const facts = await readPlanFacts(connection, inventory, request, apart);
   const planned = decidePurge(inventory, request, facts);
   if (planned.refusals.length > 0) {
     throw new StoreError('Conflict', `${step.collection} may not be purged any more: ${planned.refusals.map((refusal) => `${refusal.reason}: ${refusal.message}`).join(' ')}`);

@@ -19,8 +19,10 @@ export interface Target {
   rule: CollectionRule;
   /** The mapped table itself. */
   table: ResolvedTable;
-  /** The heap tables that hold its rows. */
+  /** The heap tables that hold its rows and are attached. */
   leaves: ResolvedTable[];
+  /** Those whose rows a scan of the mapped table does not see, attached or not. Undefined in place of one this login may not read. */
+  apart: (ResolvedTable | undefined)[];
   what: Deletable;
   /** Catalogue identities of the tables that refer to it, leaves included: a cascade would reach these. */
   referringOids: string[];
@@ -94,7 +96,8 @@ function toTarget(rule: CollectionRule, guards: readonly Guard[], topology: Topo
   return {
     rule,
     table,
-    leaves: topology.leaves(rule.table).map(resolver.lookup),
+    leaves: topology.leaves(rule.table).filter(({ apart }) => apart?.attached !== false).map(resolver.lookup),
+    apart: topology.leaves(rule.table).flatMap((leaf) => (leaf.apart === undefined ? [] : [leaf.apart.readable ? resolver.lookup(leaf) : undefined])),
     what: { due: rule.due ?? { op: 'false' }, guards, edges, ...(rule.client === undefined ? {} : { client: rule.client }) },
     referringOids: [...new Set(edges.flatMap((edge) => topology.leaves(edge.child)).map((leaf) => leaf.oid))],
     unreadable: guards.flatMap((guard) => {

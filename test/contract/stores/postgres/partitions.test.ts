@@ -5,39 +5,21 @@ import type { TestPostgres } from '../../../support/postgres.ts';
 import { until } from '../../../support/until.ts';
 import type { PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
 import type { TimeField } from '../../../../src/stores/predicate.ts';
-import { CUTOFF, NOW, committed, countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
+import { kept, leaveIntent, methodsOf, months, partitionsOf, partitionStores, views } from './partition-support.ts';
+import { CUTOFF, NOW, committed, countRows, deletedBy, guard, oneOf, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 
 let server: TestPostgres;
-const open: TestStore[] = [];
+const { storeWith, close } = partitionStores(() => server);
 beforeAll(async () => {
   server = await startPostgres({ settings: { wal_level: 'logical' } });
 });
 afterAll(async () => {
-  await Promise.all(open.map((store) => store.close()));
+  await close();
   await server.stop();
 });
 
-/** October 2023 to March 2024, 100 rows each; three months are due. */
-const months = ['2023-10', '2023-11', '2023-12', '2024-01', '2024-02', '2024-03'];
-const views = `
-  CREATE TABLE views (id bigint, client_id text, created_at timestamptz NOT NULL) PARTITION BY RANGE (created_at);
-  ${months.map((month, index) => `CREATE TABLE "views_${month}" PARTITION OF views FOR VALUES FROM ('${month}-01Z') TO ('${months[index + 1] ?? '2024-04'}-01Z');`).join('\n')}
-  INSERT INTO views SELECT i, 'client-' || i % 2, timestamptz '2023-10-01Z' + make_interval(months => ((i - 1) / 100)::int, hours => (i % 100)::int) FROM generate_series(1, 600) i;`;
-
-let databases = 0;
-async function storeWith(schema: string, options: { enforceOwnsTables?: boolean } = { enforceOwnsTables: true }): Promise<TestStore> {
-  databases += 1;
-  const store = await openStore(server, `parts_${databases}`, `${schema}; GRANT USAGE, CREATE ON SCHEMA public TO PUBLIC`, options);
-  open.push(store);
-  return store;
-}
-
 const rules = request([rule('views', { client: { field: 'client_id' } })]);
-const partitionsOf = async (store: TestStore): Promise<string[]> =>
-  (await store.sql<{ name: string }>(`SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'views'::regclass AND NOT inhdetachpending ORDER BY 1`)).map(({ name }) => name.replaceAll('"', ''));
-const kept = months.slice(3).map((month) => `views_${month}`);
-const methodsOf = async (store: TestStore, run: string): Promise<string[]> => (await store.writer.journal(run, 0)).filter(({ deleted }) => deleted > 0).map(({ method, table: { name }, deleted }) => `${method} ${name} ${deleted}`);
 
 describe('partitions that are due as a whole', () => {
   test.each([
@@ -224,6 +206,8 @@ describe('a partition is purged row by row', () => {
     await reader.query('BEGIN; SELECT * FROM "views_2023-11"');
     const batches = await runPlan(store.writer, await store.writer.planPurge(rules), rules, { pace: { lockTimeoutMillis: 20 } });
     expect(deletedBy(batches)).toEqual({ views: 300 });
+    // Half detached or not: its rows are counted, and there are none left.
+    expect((await store.writer.planPurge(rules)).forecast).toMatchObject([{ due: 0, exact: true }]);
     await reader.query('COMMIT');
     await reader.end();
     // Whatever stage the detach reached, the next run leaves nothing half done.
@@ -235,15 +219,9 @@ describe('a partition is purged row by row', () => {
 
 describe('a drop that was interrupted after the detach', () => {
   /** What a process leaves behind that is killed between the two transactions. */
-  async function interrupted(extra = ''): Promise<{ store: TestStore; plan: PurgePlan }> {
+  async function interrupted(): Promise<{ store: TestStore; plan: PurgePlan }> {
     const store = await storeWith(views);
-    await store.sql(`
-      INSERT INTO dataward.claim (run, epoch, owner, last_seq) VALUES ('killed', 1, 'cluster-a', 1);
-      INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients)
-      SELECT 'killed', 1, 1, 'views', 'public', c.relname, 'DropPartition', 'DropIntent',
-        jsonb_build_object('leaf', c.oid::text, 'name', jsonb_build_object('schema', 'public', 'name', c.relname), 'parent', jsonb_build_object('schema', 'public', 'name', 'views'), 'bounds', pg_get_expr(c.relpartbound, c.oid)), 0, '{}'
-      FROM pg_class c WHERE c.relname = 'views_2023-11';
-      ${extra}`);
+    await leaveIntent(store, 'views_2023-11');
     await store.sql('ALTER TABLE views DETACH PARTITION "views_2023-11" CONCURRENTLY');
     return { store, plan: await store.writer.planPurge(rules) };
   }

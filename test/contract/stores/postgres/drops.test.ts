@@ -1,0 +1,245 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { createReader } from '../../../../src/stores/postgres/reader.ts';
+import type { StoreReader, StoreWriter } from '../../../../src/stores/port.ts';
+import { startPostgres } from '../../../support/postgres.ts';
+import type { TestPostgres } from '../../../support/postgres.ts';
+import { kept, leaveIntent, methodsOf, months, partitionsOf, partitionStores, views } from './partition-support.ts';
+import { countRows, deletedBy, guard, NOW, oneOf, request, rule, runPlan, table } from './purge-support.ts';
+import type { TestStore } from './purge-support.ts';
+import { login } from './support.ts';
+
+let server: TestPostgres;
+const { storeWith, close } = partitionStores(() => server);
+beforeAll(async () => {
+  server = await startPostgres({ settings: { wal_level: 'logical' } });
+});
+afterAll(async () => {
+  await close();
+  await server.stop();
+});
+
+const rules = request([rule('views')]);
+const all = months.map((month) => `views_${month}`);
+const november = table('views_2023-11');
+const holdOf = (held = november, predicate = oneOf('id', '150')): Parameters<StoreWriter['putHold']>[0] => ({ uid: 'h', name: 'legal/h', revision: 1, items: [{ table: held, predicate }] });
+const stages = async (store: TestStore, run: string): Promise<unknown[]> =>
+  (await store.sql<{ stage: string }>(`SELECT concat_ws(' ', kind, table_name, position->>'lost') AS stage FROM dataward.journal WHERE run = '${run}' AND kind <> 'Batch' ORDER BY seq`)).map(({ stage }) => stage);
+const halfDetached = (store: TestStore): Promise<unknown[]> => store.sql('SELECT FROM pg_inherits WHERE inhdetachpending');
+
+/** A store in which the drop of November's partition was begun, and its process killed after the detach. */
+async function interrupted(extra = ''): Promise<TestStore> {
+  const store = await storeWith(views);
+  await leaveIntent(store, 'views_2023-11');
+  await store.sql('ALTER TABLE views DETACH PARTITION "views_2023-11" CONCURRENTLY');
+  if (extra !== '') await store.sql(extra);
+  return store;
+}
+
+/** A writer of which a purge stops once, before or after it detaches a partition, until something was done. */
+async function stoppedAt(store: TestStore, when: 'before' | 'after', then: () => Promise<unknown>): Promise<StoreWriter> {
+  let done = false;
+  const once = async (text: string, now: typeof when): Promise<void> => {
+    if (done || now !== when || !/DETACH PARTITION.* CONCURRENTLY/.test(text)) return;
+    done = true;
+    await then();
+  };
+  return store.another(undefined, (connection) => ({
+    ...connection,
+    query: async (text, ...rest) => {
+      await once(text, 'before');
+      const result = await connection.query(text, ...rest);
+      await once(text, 'after');
+      return result as never;
+    },
+  }));
+}
+
+describe('a hold on a partition by its own name is honoured while the partition is dropped', () => {
+  test('when it was put between the detach and the drop', async () => {
+    const store = await storeWith(views);
+    const writer = await stoppedAt(store, 'after', () => store.writer.putHold(holdOf(table('views_2023-10'), oneOf('id', '50'))));
+    expect(deletedBy(await runPlan(writer, await writer.planPurge(rules), rules))).toEqual({ views: 299 });
+    expect(await partitionsOf(store)).toEqual(expect.arrayContaining(['views_2023-10', ...kept]));
+    expect(await countRows(store, 'views WHERE id = 50')).toBe(1);
+    expect(await stages(store, 'run-1')).toEqual(expect.arrayContaining(['DropIntent views_2023-10', 'Reattach views_2023-10']));
+  });
+
+  test('when it was put after a crash', async () => {
+    const store = await interrupted();
+    await store.writer.putHold(holdOf());
+    expect((await store.writer.holdsOn([table('views')]))[0]).toHaveLength(1);
+    const plan = await store.writer.planPurge(rules);
+    expect(plan.forecast).toMatchObject([{ due: 299, held: 1, exact: true }]);
+    expect(deletedBy(await runPlan(store.writer, plan, rules))).toEqual({ views: 299 });
+    expect(await store.sql(`SELECT id::int FROM views WHERE created_at < '2024-01-01Z'`)).toEqual([{ id: 150 }]);
+  });
+});
+
+describe('a partition whose drop was begun is left alone', () => {
+  const archive = `CREATE TABLE archive (LIKE views) PARTITION BY RANGE (created_at); ALTER TABLE archive OWNER TO dataward_enforce;
+    ALTER TABLE archive ATTACH PARTITION "views_2023-11" FOR VALUES FROM ('2023-11-01Z') TO ('2023-12-01Z')`;
+
+  test.each([
+    ['when it was attached to another table, which has rules of its own', archive, 'views_2023-11'],
+    ['when it has another name', 'ALTER TABLE "views_2023-11" RENAME TO november', 'november'],
+    ['when its number belongs to another table, as after a restore', `CREATE TABLE other (LIKE views); ALTER TABLE other OWNER TO dataward_enforce; INSERT INTO other SELECT * FROM "views_2023-11";
+      UPDATE dataward.journal SET position = jsonb_set(position, '{leaf}', to_jsonb('other'::regclass::oid::text))`, 'other'],
+  ])('%s', async (_why, extra, name) => {
+    const store = await interrupted(extra);
+    const both = extra === archive ? request([rule('views'), { collection: 'archive', table: table('archive'), guards: [guard('ten-years', { op: 'true' })], times: [], acknowledged: [] }], { targets: ['views'] }) : rules;
+    const plan = await store.writer.planPurge(both);
+    expect(plan).toMatchObject({ refusals: [], forecast: [{ due: 200, exact: true }] });
+    expect(plan.forecast[0]?.unfinished).toBeUndefined();
+    const batches = await runPlan(store.writer, plan, both);
+    expect(deletedBy(batches)).toEqual({ views: 200 });
+    expect(batches[0]?.throttledBy).toBe('PartitionMoved');
+    expect(await countRows(store, `"${name}"`)).toBe(100);
+    expect(await stages(store, 'run-1')).toContain('Reattach views_2023-11 moved');
+    // That it is none of ours any more is said once.
+    expect((await runPlan(store.writer, plan, both, { run: 'next' })).map(({ throttledBy }) => throttledBy)).toEqual([]);
+  });
+
+  test('when somebody attached it elsewhere while the drop waited for its lock', async () => {
+    const store = await storeWith(views);
+    const writer = await stoppedAt(store, 'after', () => store.sql(archive.replaceAll('2023-11', '2023-10').replace(`TO ('2023-12`, `TO ('2023-11`)));
+    expect(deletedBy(await runPlan(writer, await writer.planPurge(rules), rules))).toEqual({ views: 200 });
+    expect(await countRows(store, 'archive')).toBe(100);
+    expect(await stages(store, 'run-1')).toContain('Reattach views_2023-10 moved');
+  });
+
+  test('when a map describes it as a collection of its own: nobody knows which rule decides', async () => {
+    const store = await interrupted();
+    const plan = await store.writer.planPurge(rules);
+    const both = request([...rules.rules, { ...rule('november'), table: november, due: { op: 'false' } }], { targets: ['views'] });
+    expect((await store.writer.planPurge(both)).refusals).toMatchObject([{ reason: 'MapOverlap', collection: 'views' }]);
+    await expect(runPlan(store.writer, plan, both)).rejects.toMatchObject({ reason: 'Conflict' });
+    expect(await countRows(store, '"views_2023-11"')).toBe(100);
+  });
+});
+
+describe('a partition is attached again', () => {
+  test('when a publication came after the detach, and its rows go one by one', async () => {
+    const store = await storeWith(views);
+    const writer = await stoppedAt(store, 'after', () => store.sql(`ALTER TABLE "views_2023-10" REPLICA IDENTITY FULL; CREATE PUBLICATION late FOR TABLE "views_2023-10"`));
+    expect(deletedBy(await runPlan(writer, await writer.planPurge(rules), rules))).toEqual({ views: 300 });
+    expect(await partitionsOf(store)).toEqual(['views_2023-10', ...kept]);
+    expect(await methodsOf(store, 'run-1')).toContain('BlockRange views_2023-10 100');
+  });
+
+  test('when a trigger came after the detach, of which nobody has said what it does', async () => {
+    const store = await storeWith(views);
+    const writer = await stoppedAt(store, 'after', () => store.sql(`CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$; CREATE TRIGGER tell BEFORE DELETE ON "views_2023-10" FOR EACH ROW EXECUTE FUNCTION tell()`));
+    await expect(runPlan(writer, await writer.planPurge(rules), rules)).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringContaining('tell') });
+    expect(await countRows(store, `views WHERE created_at < '2023-11-01Z'`)).toBe(100);
+  });
+
+  test.each<[string, string, (store: TestStore) => Promise<unknown>]>([
+    ['when the run was taken over meanwhile, by the process that lost it', 'Fenced', (store) => store.writer.claim('run-1')],
+    ['when the store was frozen meanwhile', 'Frozen', (store) => store.writer.freeze('somebody', 'stop')],
+  ])('%s', async (_why, reason, happens) => {
+    const store = await storeWith(views);
+    const writer = await stoppedAt(store, 'after', () => happens(store));
+    await expect(runPlan(writer, await writer.planPurge(rules), rules)).rejects.toMatchObject({ reason });
+    expect(await partitionsOf(store)).toEqual(all);
+    expect(await countRows(store, 'views')).toBe(600);
+  });
+});
+
+test('a drop that another process may still go on with is not taken for undone', async () => {
+  const store = await storeWith(views);
+  const plan = await store.writer.planPurge(rules);
+  let seen: unknown;
+  const writer = await stoppedAt(store, 'before', async () => {
+    await runPlan(store.writer, plan, rules);
+    seen = (await store.writer.planPurge(rules)).forecast;
+  });
+  await expect(runPlan(writer, plan, rules)).rejects.toMatchObject({ reason: 'Fenced' });
+  expect(seen).toMatchObject([{ due: 0, unfinished: [table('views_2023-10')] }]);
+  // The login that might have detached it is over: now it is known that nobody will.
+  await runPlan(store.writer, plan, rules, { run: 'next' });
+  expect(await store.writer.planPurge(rules)).toMatchObject({ forecast: [{ due: 0, exact: true }] });
+  expect((await store.writer.planPurge(rules)).forecast[0]?.unfinished).toBeUndefined();
+});
+
+describe('rows of a partition that is out of sight are counted', () => {
+  const counted = (reader: StoreReader): Promise<unknown> => reader.count({ rules: rules.rules, now: NOW, budgetMs: 10_000 });
+
+  test('while somebody keeps it half detached by a lock on a row, and until a run has finished', async () => {
+    const store = await storeWith(views);
+    const locker = new pg.Client(server.connection(server.superuser, store.database));
+    await locker.connect();
+    await locker.query('BEGIN; SELECT FROM "views_2023-11" WHERE id = 150 FOR UPDATE');
+    const plan = await store.writer.planPurge(rules);
+    await runPlan(store.writer, plan, rules, { pace: { lockTimeoutMillis: 20 } });
+    expect(await halfDetached(store)).toHaveLength(1);
+    const left = await countRows(store, '"views_2023-11"');
+    expect(left).toBeGreaterThan(0);
+    expect((await store.writer.planPurge(rules)).forecast).toMatchObject([{ due: left, exact: true, unfinished: [november] }]);
+    expect(await counted(store.writer)).toMatchObject([{ due: left, exact: true }]);
+    await locker.query('COMMIT');
+    await locker.end();
+    await runPlan(store.writer, plan, rules, { run: 'next' });
+    expect((await store.writer.planPurge(rules)).forecast).toEqual([{ collection: 'views', due: 0, held: 0, floored: 0, indeterminate: 0, blocked: 0, exact: true }]);
+    expect(await halfDetached(store)).toEqual([]);
+  });
+
+  test('by a plan, which has a step to finish it also where it has no row', async () => {
+    const store = await interrupted('DELETE FROM "views_2023-11"; DELETE FROM views');
+    const plan = await store.writer.planPurge(rules);
+    expect(plan).toMatchObject({ steps: [{ method: 'DropPartition' }], forecast: [{ due: 0, exact: true, unfinished: [november] }] });
+    await runPlan(store.writer, plan, rules);
+    expect((await store.writer.planPurge(rules)).forecast[0]?.unfinished).toBeUndefined();
+  });
+
+  test('or else the count is not exact: when the login may read the table but not its parts', async () => {
+    const store = await interrupted();
+    const identity = await server.createRole('reads_tables_only');
+    await store.sql(`GRANT CONNECT ON DATABASE ${store.database} TO ${identity.user}; GRANT USAGE ON SCHEMA public, dataward TO ${identity.user}; GRANT SELECT ON views, ${['fence', 'hold', 'hold_item', 'claim', 'journal', 'approved_rule', 'installation'].map((name) => `dataward.${name}`).join(', ')} TO ${identity.user}`);
+    const connection = await login(server, { identity, database: store.database });
+    expect(await counted(createReader(connection))).toMatchObject([{ due: 200, exact: false }]);
+    expect((await createReader(connection).planPurge(rules)).forecast).toMatchObject([{ due: 200, exact: false, unfinished: [november] }]);
+    await connection.close();
+  });
+
+  test('or else the count is not exact: when it went out of sight during the count', async () => {
+    const store = await storeWith(views);
+    const connection = await login(server, { database: store.database });
+    let done = false;
+    const reader = createReader({
+      ...connection,
+      query: async (text, ...rest) => {
+        if (!done && text.includes('pg_relation_size')) {
+          done = true;
+          await leaveIntent(store, 'views_2023-11');
+          await store.sql('ALTER TABLE views DETACH PARTITION "views_2023-11"');
+        }
+        return connection.query(text, ...rest);
+      },
+    });
+    expect(await counted(reader)).toMatchObject([{ due: 200, exact: false }]);
+    expect(await counted(reader)).toMatchObject([{ due: 300, exact: true }]);
+    await connection.close();
+  });
+
+  test('as rows that keep what they refer to', async () => {
+    const store = await storeWith(`
+      CREATE TABLE sessions (id int PRIMARY KEY, created_at timestamptz NOT NULL);
+      CREATE TABLE views (session_id int REFERENCES sessions, created_at timestamptz NOT NULL) PARTITION BY RANGE (created_at);
+      CREATE TABLE "views_2023-11" PARTITION OF views FOR VALUES FROM ('2023-11-01Z') TO ('2023-12-01Z');
+      CREATE TABLE "views_2023-12" PARTITION OF views FOR VALUES FROM ('2023-12-01Z') TO ('2024-01-01Z');
+      CREATE INDEX ON views (session_id);
+      INSERT INTO sessions SELECT i, '2020-01-01Z' FROM generate_series(1, 4) i;
+      INSERT INTO views VALUES (1, '2023-11-05Z'), (2, '2023-11-05Z'), (3, '2023-12-05Z')`);
+    await leaveIntent(store, 'views_2023-11');
+    await store.sql('ALTER TABLE views DETACH PARTITION "views_2023-11" CONCURRENTLY');
+    await store.writer.putHold(holdOf(november, oneOf('session_id', '1')));
+    expect(await store.writer.count({ rules: [rule('sessions'), rule('views')], now: NOW, budgetMs: 10_000 })).toMatchObject([
+      { collection: 'sessions', due: 3, blocked: 1, exact: true },
+      { collection: 'views', due: 2, held: 1, exact: true },
+    ]);
+    const asked = request([rule('sessions'), rule('views')], { targets: ['sessions'] });
+    expect(deletedBy(await runPlan(store.writer, await store.writer.planPurge(asked), asked))).toEqual({ sessions: 3, views: 2 });
+    expect(await store.sql('SELECT session_id AS id FROM views')).toEqual([{ id: 1 }]);
+  });
+});
