@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { notByClient, perClient } from '../../../../src/retention/run/client-counts.ts';
+import { countedByClient, notByClient, perClient } from '../../../../src/retention/run/client-counts.ts';
 
 const one = (name: string, deleted = 1): { name: string; deleted: number } => ({ name, deleted });
 
@@ -14,6 +14,14 @@ describe('counts per client', () => {
       'clients: the rows of undeclared are in no count per client; it has no client key of its own',
       'clients: the rows of via are in no count per client; it has no client key of its own',
     ]);
+  });
+
+  test.each<[string, ReadonlyMap<string, number>, object[], number]>([
+    ['read from the rows may miss a client that was renamed while a batch waited', new Map([['a', 1]]), [{ client: { field: 'client' } }], 1],
+    ['of a collection that is one client cannot', new Map([['a', 1]]), [{ client: { value: 'a' } }], 0],
+    ['that are none cannot', new Map(), [{ client: { field: 'client' } }], 0],
+  ])('%s', (_, clients, rules, sentences) => {
+    expect(countedByClient(clients, rules)).toHaveLength(sentences);
   });
 
   test('of many such collections name fifty and count the rest, each within what a certificate takes', () => {

@@ -13,7 +13,8 @@ import { aStep, scriptedStore, VIEWS, type ScriptedStore, type StoreScript } fro
 import { anExecuted, aPlan, aRun } from './declared-run.ts';
 
 const executed = anExecuted({ rules: [], targets: [VIEWS], nonPersonal: [], now: '2026-03-01T02:00:00Z', budgetMs: 60_000 });
-const work = { run: aRun(), store: aStore(), executed, maxRows: 100, pace: aPurge().pace };
+const own = aRun().spec.planDigest;
+const work = { run: aRun({ approvals: [{ by: 'alice', planDigest: own }, { by: 'mallory', planDigest: 'sha256:other' }] }), store: aStore(), executed, maxRows: 100, pace: aPurge().pace };
 const paused: Stop = { reason: 'Frozen', why: 'by alice' };
 
 interface Stage {
@@ -59,7 +60,7 @@ describe('a stretch of work', () => {
     const one = stage({ batches: [40, 20] });
     expect(await one.run()).toEqual({ end: 'Finished', deleted: 60 });
     expect(one.calls).toEqual(['enforce:planPurge', 'audit purge.intent', 'intended 1', 'enforce:claim', 'gate', 'batch 40', 'gate', 'batch 20', 'gate']);
-    expect(one.audit.entries[0]).toMatchObject({ outcome: 'Intended', object: { kind: 'PurgeRun', name: 'general-1' }, refs: { planDigest: work.run.spec.planDigest, maxRows: 100, collections: [VIEWS] } });
+    expect(one.audit.entries[0]).toMatchObject({ outcome: 'Intended', object: { kind: 'PurgeRun', name: 'general-1' }, refs: { planDigest: work.run.spec.planDigest, maxRows: 100, approvals: ['alice'], conditions: executed.digest, collections: [VIEWS] } });
     expect(one.store.open()).toBe(0);
   });
 
