@@ -3,7 +3,7 @@ import { getCondition } from '../../src/api/conditions.ts';
 import type { DataMap } from '../../src/api/generated/dataMap.ts';
 import type { DataStore } from '../../src/api/generated/dataStore.ts';
 import type { LegalHold } from '../../src/api/generated/legalHold.ts';
-import { DATA_MAP, DATA_STORE, LEGAL_HOLD, SECRET } from '../../src/api/kinds.ts';
+import { DATA_MAP, DATA_STORE, LEGAL_HOLD, MOVED_UIDS_ANNOTATION, ROOT_NAMESPACE, SECRET } from '../../src/api/kinds.ts';
 import type { KubeObject } from '../../src/api/object.ts';
 import { holdOf, STORE } from '../support/sample-manifests.ts';
 import { holdDates } from '../support/sample-store.ts';
@@ -15,7 +15,7 @@ import { nudge } from './standing.ts';
 
 /**
  * Holds are in force, and then what they name is no longer there: the label of the store, the name of the collection,
- * the persons in a Secret. A purge of everything else leaves each row they covered as it was.
+ * the persons in a Secret; in the end their own objects. A purge of everything else leaves each row they covered as it was.
  */
 const MAP = { namespace: 'shop', name: 'sample-web' };
 const SUBJECTS = { namespace: 'platform-db', name: 'subjects' };
@@ -98,6 +98,19 @@ test.each(MOVED)('$what: the hold stays in force in the store, with what it cove
   expect(getCondition(status?.conditions, 'AsWritten')).toMatchObject({ reason: says.reason, message: expect.stringMatching(says.message) });
   expect(status).toMatchObject({ state: 'Active', stores: [STORE] });
   expect(await itemsOf(hold)).toEqual(expect.arrayContaining(items));
+}, 60_000);
+
+test.each(MOVED)('$what, then its object is deleted: the one created for it keeps all that stood in the store, and nothing stays behind', async ({ hold }) => {
+  const { alice, store } = stage;
+  const before = await alice.client.get<LegalHold>(LEGAL_HOLD, hold);
+  const items = await itemsOf(hold);
+  await alice.client.delete(LEGAL_HOLD, hold);
+  await until('the object is gone', async () => (await alice.client.get<LegalHold>(LEGAL_HOLD, hold)) === undefined, { everyMs: 100 });
+  const copy = (await alice.client.list<LegalHold>(LEGAL_HOLD, { namespace: ROOT_NAMESPACE })).find(({ metadata }) => metadata.annotations?.[MOVED_UIDS_ANNOTATION] === before?.metadata.uid);
+  expect(copy?.status).toMatchObject({ state: 'Active', stores: [STORE] });
+  expect(getCondition(copy?.status?.conditions, 'AsWritten')?.reason).toMatch(/^(HoldWidened|SubjectsUnreadable)$/);
+  expect(await itemsOf({ namespace: ROOT_NAMESPACE, name: copy?.metadata.name ?? '' })).toEqual(expect.arrayContaining(items));
+  expect(await store.query(`SELECT uid FROM dataward.hold WHERE uid = '${before?.metadata.uid}'`)).toEqual([]);
 }, 60_000);
 
 test('then everything due is purged, but for the rows they covered, byte for byte', async () => {
