@@ -39,7 +39,7 @@ interface ResolvedRow {
 }
 
 function toTable({ schema, name, oid, kind, columns }: ResolvedRow): ResolvedTable {
-  const byName = columns.map(({ name: column, type, notNull, operators }): [string, ResolvedColumn] => [column, { type, notNull, ...(operators === null ? {} : { operators }) }]);
+  const byName = columns.map(({ name: column, type, notNull, number, operators }): [string, ResolvedColumn] => [column, { type, notNull, number, ...(operators === null ? {} : { operators }) }]);
   return { schema, name, oid, kind, columns: new Map(byName) };
 }
 
@@ -50,7 +50,7 @@ function toTable({ schema, name, oid, kind, columns }: ResolvedRow): ResolvedTab
 const resolveSql = `
 SELECT n.nspname AS schema, c.relname AS name, c.oid::text AS oid, ${tableKindSql} AS kind,
   coalesce((
-    SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(b.base, -1), 'notNull', a.attnotnull, 'operators', o.schema) ORDER BY a.attnum)
+    SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(b.base, -1), 'notNull', a.attnotnull, 'number', a.attnum, 'operators', o.schema) ORDER BY a.attnum)
     FROM pg_attribute a
     CROSS JOIN LATERAL (
       WITH RECURSIVE domains(base, under) AS (

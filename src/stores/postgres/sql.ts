@@ -18,6 +18,8 @@ export interface ResolvedColumn {
   /** Base type without length, as SQL that casts to it (`uuid`, `bpchar`, `"shop"."state"`); a domain gives the type under it. */
   type: string;
   notNull: boolean;
+  /** Its number in the table, which stays when it gets another name. */
+  number: number;
   /**
    * Schema of the type's own comparison operators when that is not pg_catalog, e.g. `public` for citext. With an
    * empty search_path a bare `=` on citext would silently be the one of text, and miss held rows in other case.

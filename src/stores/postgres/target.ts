@@ -32,16 +32,18 @@ export interface Target {
   unreadableValues: number;
 }
 
-/** What a table does by itself on DELETE, as a text to compare, by catalogue identity. */
+/** What the columns of a table are and what it does by itself on DELETE, as a text to compare, by catalogue identity. */
 export type Shapes = ReadonlyMap<string, string>;
 
 /**
- * SQL of a text that differs when the side effects of a DELETE on table `oid` may: its triggers, among which every
- * foreign key into it has some, and its rules. Both are found by an index, unlike the foreign keys themselves.
+ * SQL of a text that differs when what a DELETE on table `oid` means, or its side effects, may: the names and types of
+ * its columns, its triggers, among which every foreign key into it has some, and its rules. All are found by an index,
+ * unlike the foreign keys themselves. Of the columns it is a hash, since a table may have a thousand.
  */
 export function shapeSql(oid: string): string {
   return `(coalesce((SELECT string_agg(t.oid::text || t.tgenabled::text, ',' ORDER BY t.oid) FROM pg_trigger t WHERE t.tgrelid = ${oid}), '')
-    || ';' || coalesce((SELECT string_agg(w.oid::text || w.ev_enabled::text, ',' ORDER BY w.oid) FROM pg_rewrite w WHERE w.ev_class = ${oid}), ''))`;
+    || ';' || coalesce((SELECT string_agg(w.oid::text || w.ev_enabled::text, ',' ORDER BY w.oid) FROM pg_rewrite w WHERE w.ev_class = ${oid}), '')
+    || ';' || coalesce((SELECT hashtextextended(string_agg(concat_ws(' ', a.attnum, a.atttypid, a.atttypmod, a.attname), ',' ORDER BY a.attnum), 0)::text FROM pg_attribute a WHERE a.attrelid = ${oid} AND a.attnum > 0 AND NOT a.attisdropped), ''))`;
 }
 
 /** Shapes of a table and everything below it. To be read before the inventory, so that a change in between shows. */

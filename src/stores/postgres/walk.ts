@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.ts';
+import { tableName } from '../predicate.ts';
 import type { BatchResult, PurgeMethod } from '../purging.ts';
 import { deleteBatch, OVER_LIMIT, ROWS_CHANGED } from './batch.ts';
 import type { Batch, BatchOutcome, DeletedRow } from './batch.ts';
@@ -58,7 +59,7 @@ export class Walker {
       yield* this.throttle.ready(unit.leaf);
       const range = { from: next, to: Math.min(unit.range.to, next + this.pages.size) };
       const position = { leaf: unit.leaf.oid, pass: unit.pass, from: unit.range.from, next: range.to };
-      const { outcome, millis } = await this.attempt('BlockRange', unit.leaf, () => this.blockStatement(form, unit.leaf, range), position);
+      const { outcome, millis } = await this.attempt('BlockRange', unit.leaf, (now) => this.blockStatement(form, now, range), position);
       if (outcome.kind === 'rolled back' && outcome.why === ROWS_CHANGED && form === 'deleteBlocks') {
         form = 'deleteBlocksReturning';
         continue;
@@ -91,7 +92,7 @@ export class Walker {
     for (;;) {
       yield* this.throttle.ready(leaf);
       const limit = rows.size;
-      const statement = (): Statement => deleteKeyset(this.compiled.target.what, leaf, column, after, limit, this.compiled.resolver);
+      const statement = (now: ResolvedTable): Statement => deleteKeyset(this.compiled.target.what, now, column, after, limit, this.compiled.resolver);
       // No position is kept: the time of a row does not belong into the journal, and a resumed run starts at the oldest row left.
       const { outcome, millis } = await this.attempt('Keyset', leaf, statement, { leaf: leaf.oid, pass: 0, from: 0, next: 0 });
       if (outcome.kind === 'rolled back') {
@@ -113,7 +114,7 @@ export class Walker {
   async *ring(leaf: ResolvedTable, at: string, page: number, pass: number): AsyncGenerator<BatchResult> {
     for (let attempt = 0; ; attempt += 1) {
       yield* this.throttle.ready(leaf);
-      const { outcome, millis } = await this.attempt('BlockRange', leaf, () => deleteRing(this.compiled.target.what, leaf, at, this.compiled.resolver), { leaf: leaf.oid, pass, from: page, next: page + 1 });
+      const { outcome, millis } = await this.attempt('BlockRange', leaf, (now) => deleteRing(this.compiled.target.what, now, at, this.compiled.resolver), { leaf: leaf.oid, pass, from: page, next: page + 1 });
       if (outcome.kind === 'committed') yield this.result(outcome, millis);
       if (outcome.kind !== 'rolled back') return;
       // It cannot be halved: what does not fit into the run, or into a statement, stays whole.
@@ -124,11 +125,12 @@ export class Walker {
   }
 
   /** Runs one batch; compiles again, as often as needed, when what it was compiled from has changed. */
-  private async attempt(method: PurgeMethod, leaf: ResolvedTable, statement: () => Statement, position: Batch['position']): Promise<{ outcome: Exclude<BatchOutcome, { kind: 'outdated' }>; millis: number }> {
+  private async attempt(method: PurgeMethod, part: ResolvedTable, statement: (leaf: ResolvedTable) => Statement, position: Batch['position']): Promise<{ outcome: Exclude<BatchOutcome, { kind: 'outdated' }>; millis: number }> {
     for (;;) {
       this.work.context.signal.throwIfAborted();
       const { target, holdsRevision, shapes } = this.compiled;
-      const batch: Batch = { ticket: { claim: this.work.context.claim, holdsRevision }, target, shapes, leaf, method, statement: statement(), position, allowance: this.work.allowance };
+      const leaf = this.asCompiled(part);
+      const batch: Batch = { ticket: { claim: this.work.context.claim, holdsRevision }, target, shapes, leaf, method, statement: statement(leaf), position, allowance: this.work.allowance };
       const started = this.work.monotonicMs();
       const outcome = await deleteBatch(this.connection, batch, this.work.context.pace);
       if (outcome.kind === 'committed' || outcome.kind === 'nothing due') this.givenUp = 0;
@@ -139,10 +141,22 @@ export class Walker {
       }
       this.compiled = await this.work.compile(this.connection);
       this.statements = new Map();
-      if (!this.compiled.target.leaves.some(({ oid }) => oid === leaf.oid)) {
-        throw new StoreError('Conflict', `${leaf.schema}.${leaf.name} is no longer a part of ${nameOf(this.compiled.target)}. Plan again.`);
-      }
     }
+  }
+
+  /**
+   * A part with the names and types its columns had when the batch was compiled, not those the walk through it began with.
+   *
+   * @throws StoreError `Conflict` when it is no part any more, or the name of a column is that of another: the rule that was
+   *   approved spoke of what it was
+   */
+  private asCompiled(part: ResolvedTable): ResolvedTable {
+    const leaf = this.compiled.target.leaves.find(({ oid }) => oid === part.oid);
+    if (leaf === undefined) throw new StoreError('Conflict', `${tableName(part)} is no longer a part of ${nameOf(this.compiled.target)}. Plan again.`);
+    if (leaf === part) return leaf;
+    const [renamed] = [...part.columns].find(([name, { number }]) => (leaf.columns.get(name)?.number ?? number) !== number) ?? [];
+    if (renamed !== undefined) throw new StoreError('Conflict', `The column ${renamed} of ${tableName(part)} is another column than when this began, so the rule is not the one that was approved. Plan again.`);
+    return leaf;
   }
 
   /** Compiled once per table and hold revision: only the page numbers, its first two values, differ. */

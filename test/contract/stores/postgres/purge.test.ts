@@ -160,6 +160,42 @@ describe('a purge', () => {
     expect([await left(store, 'events'), await left(store, 'stranger')]).toEqual([atChange, atChange]);
   });
 
+  describe('whose columns change between two batches', () => {
+    async function changed(how: string): Promise<{ store: TestStore; run: Promise<BatchResult[]> }> {
+      const store = await storeWith(`${events}; ALTER TABLE events ADD changed_at timestamptz DEFAULT '2020-01-01Z', ADD local_at timestamp DEFAULT '2020-01-01'`);
+      const rules = request([rule('events')]);
+      const plan = await store.writer.planPurge(rules);
+      let batches = 0;
+      const writer = await store.another(undefined, (connection) => ({
+        ...connection,
+        query: async (text, ...rest) => {
+          if (text.startsWith('DELETE FROM ONLY')) batches += 1;
+          if (batches === 2 && text.startsWith('DELETE FROM ONLY')) await store.sql(how);
+          return connection.query(text, ...rest);
+        },
+      }));
+      return { store, run: runPlan(writer, plan, rules, { pace: { maxBatchMillis: 10 } }) };
+    }
+
+    const renamed = (other: string): string => `ALTER TABLE events RENAME created_at TO before; ALTER TABLE events RENAME ${other} TO created_at`;
+    test.each<[string, string, string, RegExp]>([
+      ['stops where the time of the rule is of another type now', `SET TIME ZONE 'UTC'; ALTER TABLE events ALTER created_at TYPE timestamp`, 'created_at', /created_at is of type timestamp without time zone/],
+      ['stops where its name is that of another column', renamed('changed_at'), 'before', /The column created_at of public\.events is another column/],
+      ['stops where its name is that of another column of another type', renamed('local_at'), 'before', /The column created_at of public\.events is another column/],
+    ])('%s', async (_what, how, time, message) => {
+      const { store, run } = await changed(how);
+      await expect(run).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringMatching(message) });
+      expect(await countRows(store, `events WHERE ${time} >= '2024-01-01'`)).toBe(5_000);
+      expect(await countRows(store, 'events')).toBeGreaterThan(5_000);
+    });
+
+    test('goes on where one was added', async () => {
+      const { store, run } = await changed('ALTER TABLE events ADD more text');
+      expect(deletedBy(await run)).toEqual({ events: 5_000 });
+      expect(await countRows(store, 'events')).toBe(5_000);
+    });
+  });
+
   test('does not run without the fence', async () => {
     databases += 1;
     const store = await openStore(server, `purge_${databases}`, events, { install: false });
