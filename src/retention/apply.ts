@@ -62,7 +62,7 @@ async function write(policy: RetentionPolicy, store: DataStore, derived: Derived
   const refusal = derived.refusals[0];
   if (refusal) return { store: name, made: 'Failure', failure: { reason: 'SideEffect', message: `${refusal.collection}: ${refusal.message}` } };
   const rows = forecastTotal(derived.forecast.steps);
-  if (derived.plan.steps.length === 0 || rows === 0) return { store: name, made: 'Nothing', why: 'no row is due' };
+  if (derived.plan.steps.length === 0 || (rows === 0 && derived.unfinished.length === 0)) return { store: name, made: 'Nothing', why: 'no row is due' };
   const run = purgeRunFor(policy, store, derived);
   await context.audit.append({
     actor: context.actor,

@@ -8,6 +8,7 @@ import { normalRule, type ApprovalReason, type NormalRule } from '../rules/weake
 import { WaitingError } from '../runtime/result.ts';
 import type { CollectionRule } from '../stores/counting.ts';
 import type { StoreReader } from '../stores/port.ts';
+import type { TableAddress } from '../stores/predicate.ts';
 import type { PurgeRequest, Refusal } from '../stores/purging.ts';
 import { approvalReasons, draftRun, type DraftRun } from './plan.ts';
 import { splitPurge } from './split.ts';
@@ -29,6 +30,8 @@ export interface Derived extends DraftRun {
   /** Why nothing may run at all; empty: nothing stands in the way but people and time. */
   refusals: Refusal[];
   reasons: ApprovalReason[];
+  /** Partitions whose drop was begun and not finished; only a run does that, whether or not they have rows. */
+  unfinished: TableAddress[];
   /** Names of holds declared for the store that do not stand in it yet. */
   pendingHolds: string[];
 }
@@ -62,6 +65,7 @@ export async function derive(store: DataStore, policy: RetentionPolicy, declarat
       rules,
       refusals: part.refusals,
       reasons: approvalReasons({ policy, plan: draft.plan, forecast: part.forecast, rules: request.rules, normals, approved: approvedSince(store, identity, approved), inventory }),
+      unfinished: part.forecast.flatMap((step) => step.unfinished ?? []),
       pendingHolds: pending,
     };
   });

@@ -80,7 +80,8 @@ function mayGoOn(run: PurgeRun, { residual = 0 }: Verification): boolean {
 async function goOn({ run }: ConcludedRun, { residual = 0, heldBefore, by, at }: Verification, deleted: number, context: ConcludeContext): Promise<RunReport> {
   await context.audit.append({ actor: context.actor, action: 'purge.residual', object: objectOf(run), outcome: 'Noted', refs: { planDigest: run.spec.planDigest, deleted, residual } });
   const verification = { residual, ...(heldBefore ? { heldBefore } : {}), ...(by ? { by } : {}), ...(at ? { at } : {}) };
-  return { state: 'Running', reason: 'ResidualRows', why: `${residual} rows came or moved while the run was at work, or refer to each other in a ring; it goes on with them`, verification, progress: { deleted } };
+  const why = residual === 0 ? 'the drop of a partition is not finished; it goes on with it' : `${residual} rows came or moved while the run was at work, refer to each other in a ring, or lie in a partition whose drop is not finished; it goes on with them`;
+  return { state: 'Running', reason: 'ResidualRows', why, verification, progress: { deleted } };
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { PurgeRun } from '../../api/generated/purgeRun.ts';
 import type { StoreReader } from '../../stores/port.ts';
+import type { TableAddress } from '../../stores/predicate.ts';
 import type { PurgeRequest, StepForecast } from '../../stores/purging.ts';
 
 /** Longest time of a count after the deletion. */
@@ -14,6 +15,8 @@ export interface Recount {
   exact: boolean;
   /** A planned collection that was not counted: not counted is not zero. */
   unseen?: string;
+  /** Partitions whose drop was begun and not finished: their rows may be out of everybody's sight, counted or not. */
+  unfinished: TableAddress[];
 }
 
 /** Counts the collections of a run again, by the very conditions that a plan is made with. Changes nothing. */
@@ -27,5 +30,6 @@ export async function recount(run: PurgeRun, request: PurgeRequest, reader: Stor
     residual: counts.reduce((sum, count) => sum + count.due, 0),
     exact: counts.every((count) => count.exact),
     ...(unseen === undefined ? {} : { unseen }),
+    unfinished: counts.flatMap((count) => count.unfinished ?? []),
   };
 }

@@ -110,17 +110,17 @@ async function visit(place: number, expected: Expected, count: boolean, context:
 }
 
 async function counted(place: number, { run, request }: Expected, reader: StoreReader): Promise<ReplicaVerification> {
-  const { residual, exact, unseen } = await recount(run, request, reader);
+  const { residual, exact, unseen, unfinished } = await recount(run, request, reader);
   // Rows that were seen are there, whether or not all were looked at.
   if (residual > 0) return { place, verified: false, reason: 'ResidualRows', message: `${residual} due rows are still there`, residual };
-  if (!exact || unseen !== undefined) return notVerified(place, 'CountUnfinished');
+  if (!exact || unseen !== undefined || unfinished.length > 0) return notVerified(place, 'CountUnfinished');
   return { place, verified: true, residual };
 }
 
 /** A replica cancels a query that keeps it from replaying; then it was not counted, and that is no fault of the store. */
 function reasonOf(error: unknown, counting: boolean): Reason {
   const { reason } = failureOf(error);
-  return counting && (reason === 'ProgressingWithRetry' || reason === 'LimitExceeded') ? 'CountUnfinished' : reason;
+  return counting && reason === 'ProgressingWithRetry' ? 'CountUnfinished' : reason;
 }
 
 /** A signal that ends with `outer`, or when the time last set is over: a server that hangs keeps nobody waiting. */

@@ -84,6 +84,12 @@ describe('planning a store', () => {
     expect([planned.runs, planned.audit.entries]).toEqual([[], []]);
   });
 
+  test('makes a run without a due row where the drop of a partition is not finished: nothing else would finish it', async () => {
+    const { outcome, runs } = await plan(withPlan(0, { forecast: [aForecast(0, { unfinished: [{ schema: 'public', name: 'views_2023' }] })] }));
+    expect(outcome.made).toBe('Run');
+    expect(runs[0]?.spec.forecast.steps).toEqual([aForecast(0)]);
+  });
+
   test.each(['Waiting', 'AwaitingApproval', 'Running', 'Paused', 'Verifying', undefined] as const)('leaves an open run alone that is %s', async (state) => {
     const { outcome, runs } = await plan(withPlan(12), { runs: [before({}, state ? { state } : undefined)] });
     expect(outcome).toEqual({ store: 'analytics', made: 'Nothing', why: 'PurgeRun general-1 is still open' });

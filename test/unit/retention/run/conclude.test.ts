@@ -268,9 +268,11 @@ describe('a certificate that is issued again after a crash', () => {
 
 describe('a run that is not proven', () => {
   const planOf = (...forecast: StoreScript['plan']['forecast']): Partial<StoreScript> => ({ plan: { steps: [], refusals: [], forecast, walMegabytes: 0 } });
+  const unfinished = [{ schema: 'public', name: 'views_2023' }];
 
   test.each<[string, Circumstances, string, RegExp]>([
     ['as many due rows are left as before the sweep', { script: planOf(aForecast(3)), status: { verification: { residual: 3 } } }, 'ResidualRows', /3 due rows are still there, most in platform-db\/web\/views/],
+    ['the drop of a partition is not finished', { script: planOf(aForecast(0, { exact: false, unfinished })), status: { verification: { residual: 0 } } }, 'ResidualRows', /the drop of public\.views_2023 was begun and is not finished/],
     ['a planned collection was not counted', { script: planOf(aForecast(0, { collection: 'platform-db/web/other' })) }, 'Failed', /could not be counted again/],
     ['held rows are fewer', { script: { ...HELD, fingerprint: { rows: 1, sum: '7' } }, status: { verification: { heldBefore } } }, 'HeldRowsMissing', /1 of 2 held rows are gone/],
   ])('fails without a certificate and without a record of approval when %s', async (_, circumstances, reason, why) => {
@@ -291,6 +293,13 @@ describe('a run that is not proven', () => {
     expect(audit.entries.at(-1)).toMatchObject({ action: 'purge.residual', outcome: 'Noted', refs: { residual: 3, deleted: 400 } });
     expect(calls.filter((call) => /anchor|recordApprovedRules/.test(call))).toEqual([]);
     expect([client.writes, kept.size]).toEqual([[], 0]);
+  });
+
+  test('goes back to work, whatever was counted, when the drop of a partition is not finished, and then fails as a claim', async () => {
+    const first = await end({ script: planOf(aForecast(0, { unfinished })) });
+    expect(first.report).toMatchObject({ state: 'Running', reason: 'ResidualRows', why: 'the drop of a partition is not finished; it goes on with it' });
+    const second = await end({ script: planOf(aForecast(0, { unfinished })), status: { verification: first.report.verification! } });
+    expect(second.report).toMatchObject({ state: 'Failed', verification: { level: 'Claimed', residual: 0 } });
   });
 
   test('stays a claim without a certificate and without a record of approval where no other identity can look', async () => {

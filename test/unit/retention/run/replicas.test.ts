@@ -112,6 +112,7 @@ describe('one of two replicas that', () => {
     ['refuses the password, which is not tried again', { refuses: failing('AuthenticationFailed') }, 'AuthenticationFailed', false],
     ['is bound to by no Secret', { refuses: new ConnectionError('SecretNotBound', 'host 10.1.2.3') }, 'SecretNotBound', false],
     ['could not be counted in time', { forecast: [aForecast(0, { exact: false })] }, 'CountUnfinished', false],
+    ['shows a drop of a partition that is not finished', { forecast: [aForecast(0, { unfinished: [{ schema: 'public', name: 'views_2023' }] })] }, 'CountUnfinished', false],
     ['lacks a planned collection', { forecast: [] }, 'CountUnfinished', false],
   ];
   test.each(tables)('%s takes the run one level down, and is waited for only if that may help', async (_, script, reason, waits) => {
