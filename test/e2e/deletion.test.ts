@@ -13,6 +13,7 @@ import type { DividedStage } from './divided-stage.ts';
 import { midway } from './local-stage.ts';
 import { approve, refOf, requestRun, untilEnded, untilSettled } from './people.ts';
 import { auditedRows, certificates } from './scenario.ts';
+import { nudge } from './standing.ts';
 
 /** Deleting what people declared deletes no row, lifts no protection, and ends what was to be deleted under it. */
 const MAP = { namespace: 'shop', name: 'sample-web' };
@@ -79,6 +80,14 @@ test('while batches run: deleting hold and profile lifts no protection, and the 
   expect(sum(before) - sum(await stage.store.counts())).toBe(sum(due));
   const successors = await stage.alice.client.list<LegalHold>(LEGAL_HOLD, { namespace: 'dataward-system' });
   expect(successors.filter(({ status }) => status?.state === 'Active').length).toBeGreaterThan(0);
+  // Whatever went with a namespace or a store: of all that stands there is an object two people can release it by.
+  let orphans: string[] = [];
+  await until('what stands in the store has an object', async () => {
+    for (const { metadata } of successors) await nudge(stage.alice, LEGAL_HOLD, { namespace: 'dataward-system', name: metadata.name });
+    const uids = new Set((await stage.alice.client.list<LegalHold>(LEGAL_HOLD)).map(({ metadata }) => metadata.uid));
+    orphans = (await stage.store.query<{ uid: string; name: string }>('SELECT uid, name FROM dataward.hold')).filter(({ uid }) => !uids.has(uid)).map(({ name }) => name);
+    return orphans.length === 0;
+  }, { everyMs: 300, or: () => orphans });
   // Also what runs had deleted that were cut off is on record, each row once.
   expect(await auditedRows(stage)).toEqual(await stage.store.journalled());
 }, 60_000);
