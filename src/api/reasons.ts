@@ -67,6 +67,7 @@ export const REASONS = {
   NotInRootNamespace: 'spec.namespaceSelector is set outside the root namespace.',
   Observing: 'spec.purge.mode is Observe: rows are counted, nothing is planned.',
   PlanOnly: 'spec.purge.mode is Plan: a run is shown and not carried out.',
+  VerifyNotIndependent: 'The verifying identity logs in under the same name as the one that deletes, so its word proves nothing.',
   NoEnforceCredentials: 'The store names no identity that may delete.',
 
   // Why a person is asked

@@ -20,7 +20,8 @@ const REASON_OF: Record<StoreErrorReason, Reason> = {
   Fenced: 'WaitingForOtherRun',
   Frozen: 'Frozen',
   UnsupportedVersion: 'InvalidSpec',
-  LimitReached: 'LimitExceeded',
+  LimitReached: 'ProgressingWithRetry',
+  RunLimitReached: 'LimitExceeded',
   Conflict: 'ProgressingWithRetry',
   Failed: 'Failed',
 };

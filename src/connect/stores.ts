@@ -47,7 +47,7 @@ export function createStoreConnections(options: { client: Client; drivers: Recor
     const target = await readTarget(client, store);
     const replica = target.replicas[place];
     if (!replica) throw new ConnectionError('InvalidSpec', `DataStore ${nameOf(store)} declares no spec.endpoint.replicas[${place}]; add it, or look at the store again`);
-    const credential = await readCredential(client, store, purpose, replica.host);
+    const credential = await credentialFor(client, store, purpose, replica.host);
     return driverOf(store).openReader({ ...target, ...replica }, credential, { purpose, ...(signal ? { signal } : {}) });
   };
 
@@ -57,7 +57,7 @@ export function createStoreConnections(options: { client: Client; drivers: Recor
       return driverOf(store).probeTransport(await readTarget(client, store), { username, now });
     },
     async reader(store, purpose, signal) {
-      const credential = await readCredential(client, store, purpose);
+      const credential = await credentialFor(client, store, purpose);
       return driverOf(store).openReader(await readTarget(client, store), credential, { purpose, ...(signal ? { signal } : {}) });
     },
     replicaReader: (store, place, signal) => openReplica(store, place, 'observe', signal),
@@ -86,6 +86,15 @@ interface ConfigMapObject extends KubeObject {
 
 const nameOf = (store: DataStore): string => `${store.metadata.namespace}/${store.metadata.name}`;
 const decode = (value: string | undefined): string | undefined => (value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8'));
+
+/** The credential of one who looks. Whoever deletes must not be who says that it is gone. */
+async function credentialFor(client: Client, store: DataStore, purpose: 'observe' | 'verify', host?: string): Promise<Credential> {
+  const credential = await readCredential(client, store, purpose, host);
+  if (purpose === 'verify' && store.spec.credentials.enforce && (await readCredential(client, store, 'enforce')).username === credential.username) {
+    throw new ConnectionError('VerifyNotIndependent', `DataStore ${nameOf(store)}: spec.credentials.verify logs in as ${credential.username}, the login that deletes; make a login of its own with the right to read, and put it into the Secret`);
+  }
+  return credential;
+}
 
 /** @param host where it will be sent; the store's endpoint when left out. */
 async function readCredential(client: Client, store: DataStore, identity: 'observe' | 'enforce' | 'verify', host = store.spec.endpoint.host): Promise<Credential> {

@@ -13,7 +13,10 @@ export const STORE_ERROR_REASONS = [
   'Frozen',
   'RowsHidden',
   'UnsupportedVersion',
+  /** A limit of the server, or of the time it was given. */
   'LimitReached',
+  /** A limit of the run itself: rows or log it may write. */
+  'RunLimitReached',
   'Conflict',
   'Failed',
 ] as const;

@@ -92,7 +92,7 @@ export async function purgeStretch(work: StretchWork, context: StretchContext): 
     }
     return { end: 'Finished', deleted: await ledger.takeOver() };
   } catch (error) {
-    if (error instanceof StoreError && error.reason === 'LimitReached') return { end: 'LimitReached', deleted: (await ledger?.takeOver()) ?? 0 };
+    if (error instanceof StoreError && error.reason === 'RunLimitReached') return { end: 'LimitReached', deleted: (await ledger?.takeOver()) ?? 0 };
     throw error;
   } finally {
     await writer.close();

@@ -96,7 +96,7 @@ async function work(connection: Connection, batch: Batch, reserved: { rows: numb
   if (deleted === 0) return { kind: 'nothing due', rows: result.rows };
   const wanted = result.rows[0]?.wanted;
   if (wanted !== undefined && Number(wanted) !== deleted) throw new RowsChanged('Conflict', `${nameOf(target)}: of rows that refer to each other in a ring some were changed meanwhile.`);
-  if (!batch.allowance.reserve(deleted)) throw new OverLimit('LimitReached', `${nameOf(target)}: the next batch would delete more rows than this run may. The rest is for the next run, or for one approved for more.`);
+  if (!batch.allowance.reserve(deleted)) throw new OverLimit('RunLimitReached', `${nameOf(target)}: the next batch would delete more rows than this run may. The rest is for the next run, or for one approved for more.`);
   reserved.rows = deleted;
   const entry: JournalEntry = { collection: target.rule.collection, table: { schema: leaf.schema, name: leaf.name }, method: batch.method, kind: 'Batch', position: batch.position, deleted, clients };
   const { seq, walBytes, counters, shape } = await appendBatch(connection, ticket.claim, entry, counted, before);

@@ -32,7 +32,7 @@ export class Throttle {
       context.signal.throwIfAborted();
       if (this.sampledAt !== undefined && this.work.monotonicMs() - this.sampledAt < SAMPLE_EVERY_MS) return;
       const decision = decidePace(await samplePace(this.connection, leaf.oid), { ...history, batches: this.batches }, context.pace);
-      if ('stop' in decision) throw new StoreError('LimitReached', `${step.collection}: ${decision.stop}. The rest is done by the next run; raise pace.maxWalMegabytesPerRun for larger ones.`);
+      if ('stop' in decision) throw new StoreError('RunLimitReached', `${step.collection}: ${decision.stop}. The rest is done by the next run; raise pace.maxWalMegabytesPerRun for larger ones.`);
       if (decision.go) {
         this.sampledAt = this.work.monotonicMs();
         return;

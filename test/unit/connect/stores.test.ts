@@ -32,12 +32,12 @@ const secret = (annotations: Record<string, string>, data: Record<string, string
 const BOUND = { 'dataward.io/store': 'analytics', 'dataward.io/host': 'db.example' };
 
 /** Opens nothing; remembers where it was asked to go, with what. */
-function opened(objects: Record<string, KubeObject | undefined>): { open: (store: DataStore) => Promise<StoreReader>; replica: (store: DataStore) => Promise<StoreReader>; writer: (store: DataStore) => Promise<StoreWriter>; calls: { target: StoreTarget; credential: Credential }[] } {
+function opened(objects: Record<string, KubeObject | undefined>): { open: (store: DataStore) => Promise<StoreReader>; replica: (store: DataStore) => Promise<StoreReader>; writer: (store: DataStore) => Promise<StoreWriter>; connections: ReturnType<typeof createStoreConnections>; calls: { target: StoreTarget; credential: Credential }[] } {
   const calls: { target: StoreTarget; credential: Credential }[] = [];
   const client = { get: async (kind: KindRef, ref: ObjectRef) => objects[`${kind.kind}/${ref.name}`] } as unknown as Client;
   const driver = { openReader: async (target: StoreTarget, credential: Credential) => void calls.push({ target, credential }), openWriter: async () => undefined } as unknown as StoreDriver;
   const connections = createStoreConnections({ client, drivers: { PostgreSQL: driver } });
-  return { open: (each) => connections.reader(each, 'observe'), replica: (each) => connections.replicaReader(each, 0), writer: (each) => connections.writer(each), calls };
+  return { open: (each) => connections.reader(each, 'observe'), replica: (each) => connections.replicaReader(each, 0), writer: (each) => connections.writer(each), connections, calls };
 }
 
 const ca = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'ca' }, data: { 'ca.crt': PEM } } as KubeObject;
@@ -91,6 +91,17 @@ describe('opening a store', () => {
     expect(failure).toMatchObject({ reason, message: expect.stringContaining(named) });
     expect((failure as Error).message).not.toContain('s3cret');
     expect(stage.calls).toEqual([]);
+  });
+
+  test('is not asked for its word under the name of the login that deletes', async () => {
+    const named = (name: string): KubeObject => secret({ ...BOUND, 'dataward.io/host': 'db.example,replica.example' }, { username: encode(name), password: encode('s3cret') });
+    const declared = store((each) => (each.spec.credentials = { observe: { secretName: 'observe' }, enforce: { secretName: 'enforce' }, verify: { secretName: 'verify' } }));
+    const same = opened({ 'Secret/observe': named('a'), 'Secret/enforce': named('deleter'), 'Secret/verify': named('deleter'), 'ConfigMap/ca': ca });
+    for (const look of [same.connections.reader(declared, 'verify'), same.connections.replicaVerifier(declared, 0)]) await expect(look).rejects.toMatchObject({ reason: 'VerifyNotIndependent', message: expect.stringContaining('deleter') });
+    expect(same.calls).toEqual([]);
+    const own = opened({ 'Secret/observe': named('a'), 'Secret/enforce': named('deleter'), 'Secret/verify': named('b'), 'ConfigMap/ca': ca });
+    await own.connections.reader(declared, 'verify');
+    expect(own.calls).toHaveLength(1);
   });
 
   test('never opens for writing without an enforcing identity', async () => {

@@ -86,7 +86,7 @@ describe('rows of a partition are counted before it is detached', () => {
     try {
       for await (const { deleted } of writer.purge(step!, { request: asked, claim, pace, ...(maxRows === undefined ? {} : { maxRows }), signal: AbortSignal.timeout(20_000) })) seen.deleted += deleted;
     } catch (error) {
-      expect(error).toMatchObject({ reason: 'LimitReached' });
+      expect(error).toMatchObject({ reason: 'RunLimitReached' });
     }
     return seen;
   }
@@ -178,7 +178,7 @@ describe('a partition is purged row by row', () => {
     const run = async (): Promise<void> => {
       for await (const _batch of store.writer.purge(step!, { request: rules, claim, pace, maxRows: 150, signal: AbortSignal.timeout(20_000) }));
     };
-    await expect(run()).rejects.toMatchObject({ reason: 'LimitReached' });
+    await expect(run()).rejects.toMatchObject({ reason: 'RunLimitReached' });
     expect(await methodsOf(store, 'limited')).toEqual(['DropPartition views_2023-10 100']);
     expect(await countRows(store, 'views')).toBe(500);
   });

@@ -213,7 +213,7 @@ describe('a purge', () => {
     const plan = await store.writer.planPurge(rules);
     // 1 MB is less than 10,000 deletions write, so the second look at the limit stops it.
     const slow = await store.another({ monotonicMs: slowClock(), random: Math.random, sleep: () => Promise.resolve() });
-    await expect(runPlan(slow, plan, rules, { pace: { maxBatchMillis: 1, maxWalMegabytesPerRun: 0.1 } })).rejects.toMatchObject({ reason: 'LimitReached' });
+    await expect(runPlan(slow, plan, rules, { pace: { maxBatchMillis: 1, maxWalMegabytesPerRun: 0.1 } })).rejects.toMatchObject({ reason: 'RunLimitReached' });
     expect(await left(store, 'events')).toBeGreaterThan(5_000);
     expect(deletedBy(await runPlan(store.writer, plan, rules, { run: 'run-2' })).events).toBe((await left(store, 'events')) - 5_000 + (deletedBy(await journalOf(store, 'run-2')).events ?? 0));
     expect(await left(store, 'events')).toBe(5_000);
@@ -228,7 +228,7 @@ describe('a limit of rows', () => {
     const run = async (): Promise<void> => {
       for await (const batch of store.writer.purge(step!, { request: asked, claim, pace: { ...pace, workers }, maxRows, signal: AbortSignal.timeout(20_000) })) deleted += batch.deleted;
     };
-    await expect(run()).rejects.toMatchObject({ reason: 'LimitReached' });
+    await expect(run()).rejects.toMatchObject({ reason: 'RunLimitReached' });
     return deleted;
   };
 

@@ -90,7 +90,7 @@ const ring: Person[] = [1, 2, 3, 0].map((next) => ({ next, friend: null, client:
 
 test('a ring that has more rows than the run may delete stays whole', async () => {
   await write(ring);
-  await expect(purge({ maxRows: 3 })).rejects.toMatchObject({ reason: 'LimitReached' });
+  await expect(purge({ maxRows: 3 })).rejects.toMatchObject({ reason: 'RunLimitReached' });
   expect(await left()).toHaveLength(4);
   expect(await purge({ maxRows: 4 })).toMatchObject({ deleted: 4 });
 });

@@ -207,11 +207,22 @@ describe('a run', () => {
   test('that reached its limit has failed, is not verified and not certified', async () => {
     const one = await stage();
     one.approve();
-    one.store.script.batches = [40, new StoreError('LimitReached', 'too many')];
+    one.store.script.batches = [40, new StoreError('RunLimitReached', 'too many')];
     expect(await one.look()).toEqual({ kind: 'done' });
     expect(ended(one)).toEqual(['Failed', true, []]);
     expect(one.run().status).toMatchObject({ progress: { deleted: 40 }, why: expect.stringContaining('limit') });
     expect(one.actions()).toEqual(['purge.intent', 'purge.failed']);
+  });
+
+  test('whose server had no room, or took too long, goes on when it can: that is no limit of its own', async () => {
+    const one = await stage();
+    one.approve();
+    one.store.script.batches = [40, new StoreError('LimitReached', 'the server is out of a resource')];
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 30_000 });
+    expect(one.run().status).toMatchObject({ state: 'Running', why: 'the server is out of a resource' });
+    one.store.script.batches = [20];
+    await one.look();
+    expect(one.run().status).toMatchObject({ state: 'Verifying', progress: { deleted: 60 } });
   });
 
   test('whose rows came or moved meanwhile goes back to work, looks for them everywhere, and is certified when none is left', async () => {
@@ -443,7 +454,7 @@ describe('a run', () => {
     const one = await stage();
     one.approve();
     const second = one.second();
-    one.store.script.batches = [new StoreError('LimitReached', 'too many'), 40];
+    one.store.script.batches = [new StoreError('RunLimitReached', 'too many'), 40];
     await one.look();
     expect(one.run().status?.state).toBe('Failed');
     await one.lookAtBoth(second);

@@ -110,7 +110,7 @@ describe('a stretch of work', () => {
   });
 
   test('ends as LimitReached with what the journal says when the driver refuses a batch for its rows', async () => {
-    const one = stage({ batches: [40, new StoreError('LimitReached', 'too many rows')] });
+    const one = stage({ batches: [40, new StoreError('RunLimitReached', 'too many rows')] });
     expect(await one.run()).toEqual({ end: 'LimitReached', deleted: 40 });
     expect(one.store.open()).toBe(0);
   });
