@@ -12,7 +12,7 @@ import type { Demands } from '../policy/profiles.ts';
 import type { ControlResult } from '../policy/result.ts';
 import { controlsInScope } from '../policy/scope.ts';
 import { acceptedMaps } from '../rules/attach.ts';
-import { covers, holdsOn, type Declarations } from '../rules/store-rules.ts';
+import { covers, holdsReaching, type Declarations } from '../rules/store-rules.ts';
 import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -91,7 +91,7 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
       // Readings of another generation may be of another server.
       ...(readings && readings.generation === store.metadata.generation ? { readings } : {}),
       entryPoints: namespacesOf(store, declarations).map((namespace) => context.entryPoints.get(namespace)),
-      holds: holdsOn(store, declarations),
+      holds: holdsReaching(store, declarations),
       policies: declarations.policies.filter((policy) => covers(policy, policy.spec.stores, store, declarations)),
       runs: context.caches.runs.list(store.metadata.namespace),
     };

@@ -52,13 +52,13 @@ export function covers(
 }
 
 /** Holds in force that cover a store with at least one block. */
-export function holdsOn(store: DataStore, declarations: Declarations): LegalHold[] {
+export function holdsReaching(store: DataStore, declarations: Declarations): LegalHold[] {
   return declarations.holds.filter((hold) => isInForce(hold, declarations) && hold.spec.scope.some((block) => covers(hold, block.stores, store, declarations)));
 }
 
 /** Holds that are declared for the store but not yet known to stand in it: until they do, nothing is destroyed. */
 export function pendingHolds(store: DataStore, declarations: Declarations): LegalHold[] {
-  return holdsOn(store, declarations).filter((hold) => {
+  return holdsReaching(store, declarations).filter((hold) => {
     if (hold.status?.observedGeneration !== hold.metadata.generation) return true;
     // Active is said only of a hold that stands everywhere it reaches; the list of stores may be cut off.
     if (hold.status?.state === 'Active' && hold.status.truncated) return false;

@@ -7,7 +7,7 @@ import type { ObjectRef } from '../../api/object.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
-import { holdsOn, pendingHolds, storeRules, type Declarations, type StoreRules } from '../../rules/store-rules.ts';
+import { holdsReaching, pendingHolds, storeRules, type Declarations, type StoreRules } from '../../rules/store-rules.ts';
 import type { Client } from '../../runtime/client.ts';
 import { approvedSince, judgeTarget, restoredAfter } from '../../rules/target.ts';
 import type { FenceState } from '../../stores/fence.ts';
@@ -111,7 +111,7 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
 function missingHolds(store: DataStore, declarations: Declarations, fence: FenceState | undefined): LegalHold[] {
   const pending = new Set(pendingHolds(store, declarations));
   const standing = new Map((fence?.holds ?? []).map((hold) => [hold.uid, hold.revision]));
-  return holdsOn(store, declarations).filter((hold) => pending.has(hold) || (standing.get(hold.metadata.uid ?? '') ?? 0) < (hold.metadata.generation ?? 0));
+  return holdsReaching(store, declarations).filter((hold) => pending.has(hold) || (standing.get(hold.metadata.uid ?? '') ?? 0) < (hold.metadata.generation ?? 0));
 }
 
 /**

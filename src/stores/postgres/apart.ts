@@ -1,6 +1,6 @@
 import type { Inventory } from '../facts.ts';
+import { tableKey } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
-import { tableKey } from './closure.ts';
 import type { Part } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { readOpenDrops } from './journal.ts';

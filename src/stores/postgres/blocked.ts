@@ -1,9 +1,9 @@
-import { tableKey } from './closure.ts';
+import { tableKey } from '../predicate.ts';
 import type { Edge } from './closure.ts';
 import { belowOf, belowSql, referringSql } from './referring.ts';
 import { compilePredicate } from './sql.ts';
 import type { Parameters } from './sql.ts';
-import { guardSql } from './statements.ts';
+import { letsGoSql } from './statements.ts';
 import type { Deletable, Resolver } from './statements.ts';
 
 /** The described tables of a store and their parts by `tableKey` of their root: whether a row stays depends on those that refer to it. */
@@ -90,7 +90,7 @@ function others(what: Deletable, alias: string, context: Context, seen: readonly
 /** A row of the referring table is not due under its own rule, or a guard keeps it. */
 function keptSql(what: Deletable, edge: Edge, alias: string, { resolver, parameters }: Context): string {
   const row = { ...resolver, table: resolver.lookup(edge.child), alias };
-  const goes = [`(${compilePredicate(what.due, row, parameters)})`, ...what.guards.map((guard) => guardSql(guard, row, parameters))];
+  const goes = [`(${compilePredicate(what.due, row, parameters)})`, ...what.guards.map((guard) => letsGoSql(guard, row, parameters))];
   return `(${goes.join(' AND ')}) IS NOT TRUE`;
 }
 

@@ -1,16 +1,12 @@
 import { StoreError } from '../errors.ts';
 import type { TableFact } from '../facts.ts';
+import { tableKey } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
 import type { ResolvedColumn, ResolvedTable } from './sql.ts';
 
 /** Finds a resolved table by its address. @throws StoreError `NotFound` */
 export type TableLookup = (address: TableAddress) => ResolvedTable;
-
-/** A map key for an address; no name can contain a NUL character. */
-function addressKey({ schema, name }: TableAddress): string {
-  return `${schema}\0${name}`;
-}
 
 /** SQL of a relation's kind as the port names it, over pg_class `c`. */
 export const tableKindSql = `CASE WHEN c.relkind = 'f' THEN 'ForeignTable' WHEN c.relkind = 'm' THEN 'MaterializedView' WHEN c.relkind = 'p' THEN 'PartitionedTable' WHEN c.relispartition THEN 'Partition' ELSE 'Table' END`;
@@ -20,11 +16,11 @@ export const tableKindSql = `CASE WHEN c.relkind = 'f' THEN 'ForeignTable' WHEN 
  * that do not exist are left out here, and reported by the lookup when something needs them.
  */
 export async function resolveTables(connection: Connection, addresses: readonly TableAddress[]): Promise<TableLookup> {
-  const unique = [...new Map(addresses.map((address) => [addressKey(address), address])).values()];
+  const unique = [...new Map(addresses.map((address) => [tableKey(address), address])).values()];
   const { rows } = await connection.query<ResolvedRow>(resolveSql, [unique.map(({ schema }) => schema), unique.map(({ name }) => name)]);
-  const tables = new Map(rows.map((row) => [addressKey(row), toTable(row)]));
+  const tables = new Map(rows.map((row) => [tableKey(row), toTable(row)]));
   return (address) => {
-    const table = tables.get(addressKey(address));
+    const table = tables.get(tableKey(address));
     if (table !== undefined) return table;
     throw new StoreError('NotFound', `DataStore ${connection.target.name} has no table ${address.schema}.${address.name} in database ${connection.target.database}; correct the data map, or remove the entry if the table was dropped.`);
   };

@@ -1,6 +1,6 @@
 import type { CollectionRule } from '../counting.ts';
+import { tableKey } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
-import { tableKey } from './closure.ts';
 import type { Topology } from './closure.ts';
 
 /**

@@ -3,8 +3,6 @@ import type { ForeignKeyFact, TableFact } from '../facts.ts';
 import { tableKey, tableName } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
 
-export { tableKey, tableName };
-
 /** A foreign key into a table, or a link declared in its place, with partitions folded into the table they belong to. */
 export interface Edge {
   /** Of a declared link: `references.<column>`. */

@@ -1,12 +1,13 @@
 import type { CollectionCount, CollectionRule, CountRequest } from '../counting.ts';
 import type { StoreHold } from '../fence.ts';
+import { tableKey } from '../predicate.ts';
 import type { Guard, Predicate } from '../predicate.ts';
 import { putBack, readApart, sameApart } from './apart.ts';
 import type { Apart } from './apart.ts';
 import { blockedSql } from './blocked.ts';
 import type { Dependants } from './blocked.ts';
 import { claimsOf, keysOf, rivalsOf } from './claims.ts';
-import { tableKey, topologyOf } from './closure.ts';
+import { topologyOf } from './closure.ts';
 import type { Topology } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { sqlState } from './errors.ts';
@@ -142,7 +143,7 @@ function classesSql({ rule, table, what }: Target, { targets, topology, dependan
   const context: CompileContext = { table, alias, ...targets.resolver };
   const sqlOf = (predicate: Predicate): string => compilePredicate(predicate, context, parameters);
   const kept = (kinds: readonly Guard['kind'][]): string => {
-    const some = what.guards.filter((guard) => kinds.includes(guard.kind)).map((guard) => `((${guardSql(guard, context, parameters)}) IS NOT FALSE)`);
+    const some = what.guards.filter((guard) => kinds.includes(guard.kind)).map((guard) => `((${keepsSql(guard, context, parameters)}) IS NOT FALSE)`);
     return some.length === 0 ? 'FALSE' : some.join(' OR ');
   };
   const blocked = (by: Dependants | undefined): string => by === undefined ? 'TRUE' : blockedSql(what, tableKey(topology.root(rule.table)), alias, by, targets.resolver, parameters);
@@ -163,7 +164,7 @@ FROM (
 GROUP BY class`;
 }
 
-/** A guard that cannot be understood here keeps every row, as it does when rows are deleted. */
-function guardSql(guard: Guard, context: CompileContext, parameters: Parameters): string {
+/** True, or unknown, of the rows a guard keeps. One that cannot be understood here keeps every row, as it does when rows are deleted. */
+function keepsSql(guard: Guard, context: CompileContext, parameters: Parameters): string {
   return unreadableGuard(guard, context.table, context) === undefined ? compilePredicate(guard.predicate, context, parameters) : 'TRUE';
 }

@@ -1,10 +1,11 @@
 import type { CollectionRule } from '../counting.ts';
 import type { Inventory } from '../facts.ts';
 import type { PurgeRequest } from '../purging.ts';
+import { tableKey } from '../predicate.ts';
 import type { Predicate } from '../predicate.ts';
 import type { Apart } from './apart.ts';
 import { claimsOf } from './claims.ts';
-import { tableKey, topologyOf } from './closure.ts';
+import { topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { columnKey, indexedColumns } from './indexes.ts';
 import { edgeKey } from './plan.ts';

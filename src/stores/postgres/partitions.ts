@@ -1,8 +1,8 @@
 import type { BatchResult } from '../purging.ts';
+import { tableKey } from '../predicate.ts';
 import { readApart } from './apart.ts';
 import { boundsProveDue } from './bounds.ts';
 import { resolveTables } from './catalogue.ts';
-import { tableKey } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { COUNT_TIMEOUT_MS, PartitionDropper } from './detach.ts';
 import { sqlState } from './errors.ts';

@@ -2,10 +2,11 @@ import { predicateDigest } from '../condition.ts';
 import type { CollectionRule } from '../counting.ts';
 import type { Inventory, TableFact } from '../facts.ts';
 import type { PurgeMethod, PurgeRequest, PurgeStep, Refusal } from '../purging.ts';
+import { tableKey, tableName } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
 import { claimsOf, rivalsOf } from './claims.ts';
 import type { Claims } from './claims.ts';
-import { compareText, tableKey, tableName, topologyOf } from './closure.ts';
+import { compareText, topologyOf } from './closure.ts';
 import type { DeclaredLink, Edge, Topology } from './closure.ts';
 
 /** What the inventory does not tell and the plan needs, read beforehand. */

@@ -1,9 +1,10 @@
 import type { CollectionRule, DeclaredReference } from '../counting.ts';
 import type { Inventory } from '../facts.ts';
+import { tableKey, tableName } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
 import { resolveTables } from './catalogue.ts';
 import type { TableLookup } from './catalogue.ts';
-import { tableKey, tableName, topologyOf } from './closure.ts';
+import { topologyOf } from './closure.ts';
 import type { DeclaredLink, Topology } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { sqlState } from './errors.ts';

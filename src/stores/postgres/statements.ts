@@ -47,7 +47,7 @@ export function deletableSql(what: Deletable, leaf: ResolvedTable, resolver: Res
   const context = { ...resolver, table: leaf, alias };
   return [
     `(${compilePredicate(what.due, context, parameters)})`,
-    ...what.guards.map((guard) => guardSql(guard, context, parameters)),
+    ...what.guards.map((guard) => letsGoSql(guard, context, parameters)),
     ...what.edges.map((edge) => unreferencedSql(edge, alias, resolver)),
   ].join(' AND ');
 }
@@ -66,7 +66,7 @@ export function unreadableGuard(guard: Guard, leaf: ResolvedTable, resolver: Res
 }
 
 /** True of the rows a guard does not keep; unknown is kept. */
-export function guardSql(guard: Guard, context: CompileContext, parameters: Parameters): string {
+export function letsGoSql(guard: Guard, context: CompileContext, parameters: Parameters): string {
   // What cannot be understood protects everything: a hold with a mistyped value is still a hold.
   if (unreadableGuard(guard, context.table, context) !== undefined) return isFalse('TRUE');
   return isFalse(compilePredicate(guard.predicate, context, parameters));

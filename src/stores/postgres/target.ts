@@ -1,10 +1,10 @@
 import { StoreError } from '../errors.ts';
 import type { CollectionRule } from '../counting.ts';
 import type { StoreHold } from '../fence.ts';
+import { tableKey, tableName } from '../predicate.ts';
 import type { Guard, Predicate, TableAddress } from '../predicate.ts';
 import { resolveTables } from './catalogue.ts';
 import type { TableLookup } from './catalogue.ts';
-import { tableKey, tableName } from './closure.ts';
 import type { Topology } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { checkLiterals } from './literals.ts';

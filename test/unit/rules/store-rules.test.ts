@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { LegalHold } from '../../../src/api/generated/legalHold.ts';
-import { covers, holdsOn, pendingHolds, storeRules, type Declarations } from '../../../src/rules/store-rules.ts';
+import { covers, holdsReaching, pendingHolds, storeRules, type Declarations } from '../../../src/rules/store-rules.ts';
 import { aHold, aMap, aMaximum, anInventory, aPolicy, aStore, aTable } from '../../support/declared.ts';
 import { NOW } from './generated.ts';
 
@@ -33,7 +33,7 @@ describe('a hold', () => {
     ['that two people released does not', aHold([{}], { release: { request: { by: 'a', reason: 'x' }, approval: { by: 'b' } } }), false],
   ];
   test.each(reaching)('%s', (_, hold, expected) => {
-    expect(holdsOn(store, declared({ holds: [hold] }))).toEqual(expected ? [hold] : []);
+    expect(holdsReaching(store, declared({ holds: [hold] }))).toEqual(expected ? [hold] : []);
   });
 
   const pending: [string, LegalHold['status'], boolean][] = [

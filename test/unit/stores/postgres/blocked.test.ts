@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Predicate } from '../../../../src/stores/predicate.ts';
 import { blockedSql } from '../../../../src/stores/postgres/blocked.ts';
 import type { Edge } from '../../../../src/stores/postgres/closure.ts';
-import { tableKey } from '../../../../src/stores/postgres/closure.ts';
+import { tableKey } from '../../../../src/stores/predicate.ts';
 import { Parameters } from '../../../../src/stores/postgres/sql.ts';
 import type { Deletable, Resolver } from '../../../../src/stores/postgres/statements.ts';
 

@@ -4,7 +4,7 @@ import type { CollectionRule } from '../../../../src/stores/counting.ts';
 import type { ForeignKeyFact, TableFact } from '../../../../src/stores/facts.ts';
 import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import type { TableAddress } from '../../../../src/stores/predicate.ts';
-import { tableKey } from '../../../../src/stores/postgres/closure.ts';
+import { tableKey } from '../../../../src/stores/predicate.ts';
 import type { DeclaredLink } from '../../../../src/stores/postgres/closure.ts';
 import { decidePurge, edgeKey } from '../../../../src/stores/postgres/plan.ts';
 import type { PlanFacts } from '../../../../src/stores/postgres/plan.ts';
