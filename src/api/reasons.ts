@@ -39,6 +39,7 @@ export const REASONS = {
   // Coverage and maps
   FullyCovered: 'Every table is described or declared to hold no personal data.',
   Unclassified: 'Tables or columns exist that nobody has described.',
+  FactsExpired: 'What was read of the store is too old to be believed; the message tells why it was not read again.',
   Resolved: 'All tables and columns of the map exist.',
   MissingTable: 'A map names a table the store does not have.',
   MissingColumn: 'A map names a column its table does not have.',
@@ -51,6 +52,7 @@ export const REASONS = {
   AllControlsPass: 'Every control that applies passes.',
   ViolationsFound: 'At least one control fails.',
   EvaluationFailed: 'At least one control could not be judged for want of a fresh fact.',
+  NotJudged: 'No ComplianceProfile of the root namespace judges the store any more.',
   ParameterInvalid: 'A parameter of the profile is unknown or out of range.',
   AppliedAsWritten: 'The policy is applied as it says; the profile asks for no less than that of the root namespace.',
   LooserThanRoot: 'The profile asks for less than that of the root namespace; what it asks less is not applied.',

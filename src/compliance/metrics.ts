@@ -6,8 +6,7 @@ import type { DomainMetrics } from '../telemetry/metrics.ts';
 
 /** Shows a judgement in the metrics: a score per framework, absent without a scored result, and results by severity. */
 export function recordResults(metrics: DomainMetrics, profile: ComplianceProfile, catalogue: Catalogue, report: { controls: readonly string[]; results: readonly ControlResult[] }): void {
-  metrics.complianceScore.reset();
-  metrics.reportResults.reset();
+  forgetResults(metrics);
   for (const framework of catalogue.frameworks.filter((candidate) => profile.spec.frameworks.includes(candidate.id))) {
     const controls = report.controls.filter((control) => framework.clauses.some((clause) => clause.controls.includes(control)));
     const { ratio } = scoreOf(controls, report.results);
@@ -16,4 +15,10 @@ export function recordResults(metrics: DomainMetrics, profile: ComplianceProfile
       metrics.reportResults.inc({ framework: framework.id, severity: result.severity, result: result.outcome });
     }
   }
+}
+
+/** Takes a judgement out of the metrics: the last one of a profile that is gone would go on looking like today's. */
+export function forgetResults(metrics: DomainMetrics): void {
+  metrics.complianceScore.reset();
+  metrics.reportResults.reset();
 }

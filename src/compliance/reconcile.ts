@@ -22,10 +22,10 @@ import type { EventRecorder } from '../runtime/events.ts';
 import { updateStatus } from '../runtime/status.ts';
 import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
-import { recordResults } from './metrics.ts';
+import { forgetResults, recordResults } from './metrics.ts';
 import { policyInput } from './plan.ts';
 import { profilesAround, requestOf } from './profiles.ts';
-import { profileStatus, withCompliant } from './status.ts';
+import { profileStatus, withCompliant, withoutVerdict } from './status.ts';
 
 export interface ComplianceContext {
   client: Client;
@@ -47,16 +47,19 @@ const JUDGE_AGAIN_MS = 60_000;
 /**
  * Judges stores by what the profiles that reach them ask for together. The profile of the root namespace judges every
  * store and sets their `Compliant` condition; one elsewhere makes this stricter for the stores beside it, and never
- * less strict, and has a score of its own.
+ * less strict, and has a score of its own. Where no profile of the root namespace is left, no store has a verdict.
  */
 export function createComplianceReconcile(context: ComplianceContext): Reconcile {
   const { engine } = context;
 
   return async (ref, { signal }) => {
     const profile = await context.client.get<ComplianceProfile>(COMPLIANCE_PROFILE, ref);
-    if (!profile || profile.metadata.deletionTimestamp) return done();
-    const declarations = await context.declarations.read();
     await context.caches.profiles.synced();
+    if (!profile || profile.metadata.deletionTimestamp) {
+      if (ref.namespace === context.rootNamespace && !judgedWithout(ref.name)) await takeVerdictsBack(signal);
+      return done();
+    }
+    const declarations = await context.declarations.read();
     const around = profilesAround(engine.catalogue, profile, context.caches.profiles.list(), context.rootNamespace);
     const request = requestOf(profile);
     const scope = controlsInScope(engine.catalogue, request);
@@ -109,6 +112,24 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
 
   function setsConditions(profile: ComplianceProfile): boolean {
     return profile.metadata.namespace === context.rootNamespace;
+  }
+
+  /** Whether another profile of the root namespace judges on when this one is gone. */
+  function judgedWithout(name: string): boolean {
+    return context.caches.profiles.list().some((each) => setsConditions(each) && each.metadata.name !== name && !each.metadata.deletionTimestamp);
+  }
+
+  /** A verdict nobody keeps true would stand as the last one for good, in the status and in the metrics. */
+  async function takeVerdictsBack(signal: AbortSignal): Promise<void> {
+    forgetResults(context.metrics);
+    for (const store of context.caches.stores.list()) {
+      const { namespace = '', name, uid } = store.metadata;
+      const now = context.clock.now();
+      // Not from the cache: that may not show the verdict of a moment ago yet.
+      const stored = await updateStatus<DataStore>(context.client, DATA_STORE, { namespace, name }, (current) => withoutVerdict(current, context.rootNamespace, now), { uid, signal });
+      announce(context.events, store.status?.conditions, stored, 'Evaluate');
+      context.metrics.compliance.remove({ kind: 'DataStore', resource_namespace: namespace, name });
+    }
   }
 
   async function setCompliant(store: DataStore, results: readonly ControlResult[], signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-import { setCondition, type ConditionUpdate } from '../api/conditions.ts';
+import { getCondition, setCondition, type ConditionUpdate } from '../api/conditions.ts';
 import type { ComplianceProfile, ComplianceProfileStatus } from '../api/generated/complianceProfile.ts';
 import type { DataStore, DataStoreStatus } from '../api/generated/dataStore.ts';
 import type { Condition } from '../api/object.ts';
@@ -26,6 +26,14 @@ function sentence(results: readonly ControlResult[]): string {
 
 export function withCompliant(store: DataStore, results: readonly ControlResult[], now: number): DataStoreStatus {
   return { ...store.status, conditions: setCondition(store.status?.conditions ?? [], compliantCondition(results, store.metadata.generation ?? 0), now) };
+}
+
+/** The status of a store that nobody judges any more; undefined where it has no verdict to lose. */
+export function withoutVerdict(store: DataStore, rootNamespace: string, now: number): DataStoreStatus | undefined {
+  const conditions = store.status?.conditions ?? [];
+  if (!getCondition(conditions, 'Compliant')) return undefined;
+  const message = `no ComplianceProfile of namespace ${rootNamespace} judges stores any more; create one there`;
+  return { ...store.status, conditions: setCondition(conditions, { type: 'Compliant', status: 'Unknown', reason: 'NotJudged', message, observedGeneration: store.metadata.generation ?? 0 }, now) };
 }
 
 export interface ProfileReport {

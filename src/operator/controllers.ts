@@ -98,6 +98,8 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const runs = (namespace: string): PurgeRun[] => caches.runs.list(namespace);
 
   const judging = controller('complianceprofile', sources.complianceProfiles, caches.profiles, (barrier) => createComplianceReconcile({ ...base, caches, readings, entryPoints, engine: parts.engine, declarations: cached, barrier }), { deadlineMs: JUDGE_DEADLINE_MS, concurrency: 1, restMs: restAfterJudging });
+  // No event tells of a profile that was deleted while no process was here; asked for any name, it finds out that none is left.
+  judging.enqueue({ namespace: config.rootNamespace, name: 'default' });
   const judgeAgain = (): void => caches.profiles.list().forEach(({ metadata: { namespace = '', name } }) => judging.enqueue({ namespace, name }));
 
   return [

@@ -4,6 +4,7 @@ import { getCondition } from '../../../src/api/conditions.ts';
 import type { ComplianceProfile, ComplianceProfileSpec } from '../../../src/api/generated/complianceProfile.ts';
 import type { DataStore } from '../../../src/api/generated/dataStore.ts';
 import { COMPLIANCE_PROFILE, DATA_STORE } from '../../../src/api/kinds.ts';
+import type { Condition } from '../../../src/api/object.ts';
 import { createComplianceReconcile } from '../../../src/compliance/reconcile.ts';
 import { createEntryPointRegister } from '../../../src/connect/entry-points.ts';
 import { createReadingsRegister } from '../../../src/connect/readings.ts';
@@ -33,6 +34,7 @@ async function judge(profile: ComplianceProfile, others: ComplianceProfile[], fa
   const profiles = [profile, ...others];
   const client = memoryClient([...stores.map((store) => [DATA_STORE, store] as const), ...profiles.map((each) => [COMPLIANCE_PROFILE, each] as const)]);
   const asked = new Map<string, { params: PolicyInput['params']; controls: readonly string[] }>();
+  const metrics = createMetrics({ version: '1', commit: 'c' });
   const reconcile = createComplianceReconcile({
     client,
     caches: { stores: { list: () => stores }, runs: { list: () => [] }, profiles: { synced: async () => {}, list: () => profiles } },
@@ -50,15 +52,23 @@ async function judge(profile: ComplianceProfile, others: ComplianceProfile[], fa
     } as unknown as Parameters<typeof createComplianceReconcile>[0]['engine'],
     rootNamespace: ROOT,
     clock: createFakeClock(),
-    metrics: createMetrics({ version: '1', commit: 'c' }).domain,
+    metrics: metrics.domain,
     barrier: { wrote: () => {}, passed: async () => true },
     events: { event: () => {}, flush: async () => {}, stop: async () => {} },
   });
   const { namespace = '', name } = profile.metadata;
   await reconcile({ namespace, name }, { signal: new AbortController().signal });
   const status = client.read<ComplianceProfile>(COMPLIANCE_PROFILE, { namespace, name })?.status;
-  const compliant = (of: string): string | undefined => getCondition(client.read<DataStore>(DATA_STORE, { namespace: of, name: 's' })?.status?.conditions, 'Compliant')?.status;
-  return { asked, status, compliant };
+  const verdict = (of: string): Condition | undefined => getCondition(client.read<DataStore>(DATA_STORE, { namespace: of, name: 's' })?.status?.conditions, 'Compliant');
+  const remove = async (gone: ComplianceProfile): Promise<void> => {
+    const ref = { namespace: gone.metadata.namespace ?? '', name: gone.metadata.name };
+    client.take(COMPLIANCE_PROFILE, ref);
+    profiles.splice(profiles.indexOf(gone), 1);
+    await reconcile(ref, { signal: new AbortController().signal });
+  };
+  /** What /metrics says of compliance. */
+  const shown = async (): Promise<string[]> => (await metrics.registry.metrics()).split('\n').filter((line) => /^dataward_(?:resource_compliance|compliance_score_ratio|report_results)\{/.test(line));
+  return { asked, status, compliant: (of: string) => verdict(of)?.status, verdict, remove, shown, writes: client.writes };
 }
 
 const general = aProfile(ROOT, { controls: { include: ['TRANSIT-02'] }, parameters: { certExpiryWindow: 'P14D' } });
@@ -83,6 +93,42 @@ describe('the profile of the root namespace', () => {
     const leaving = aProfile('shop', { controls: { include: ['HOLD-01'] } });
     const { asked } = await judge(general, [{ ...leaving, metadata: { ...leaving.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }]);
     expect(asked.get('shop')?.controls).toEqual(['TRANSIT-02']);
+  });
+});
+
+describe('when a profile is deleted', () => {
+  const scored = aProfile(ROOT, { frameworks: ['gdpr'] });
+
+  test('and no other of the root namespace is left, no store keeps its verdict, and nothing of it stays in the metrics', async () => {
+    const { remove, verdict, shown, compliant } = await judge(scored, [aProfile('shop', { controls: { include: ['HOLD-01'] } })]);
+    expect([compliant('shop'), compliant('other'), (await shown()).length > 3]).toEqual(['True', 'True', true]);
+    await remove(scored);
+    for (const namespace of ['shop', 'other']) expect(verdict(namespace)).toMatchObject({ status: 'Unknown', reason: 'NotJudged', message: 'no ComplianceProfile of namespace dataward-system judges stores any more; create one there' });
+    expect(await shown()).toEqual([]);
+  });
+
+  test('and was gone before this process looked, stores without a verdict are left as they are', async () => {
+    const { remove, writes, verdict } = await judge(aProfile('shop', {}), []);
+    const before = writes.length;
+    await remove(scored);
+    expect([verdict('shop'), writes.length]).toEqual([undefined, before]);
+  });
+
+  test.each<[string, ComplianceProfile, ComplianceProfile[]]>([
+    ['another of the root namespace judges on', scored, [aProfile(ROOT, {}, 'second')]],
+    ['one of another namespace set no verdict', aProfile('shop', {}), []],
+  ])('the verdicts stand where %s', async (_, gone, others) => {
+    const { remove, compliant, shown } = await judge(scored, gone === scored ? others : [gone]);
+    const before = await shown();
+    await remove(gone);
+    expect([compliant('shop'), compliant('other'), await shown()]).toEqual(['True', 'True', before]);
+  });
+
+  test('a second one that is being deleted too judges nothing any more', async () => {
+    const leaving = aProfile(ROOT, {}, 'second');
+    const { remove, compliant } = await judge(scored, [{ ...leaving, metadata: { ...leaving.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }]);
+    await remove(scored);
+    expect(compliant('other')).toBe('Unknown');
   });
 });
 
