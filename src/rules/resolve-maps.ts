@@ -3,7 +3,7 @@ import type { Inventory } from '../stores/facts.ts';
 import { tableKey, tableName } from '../stores/predicate.ts';
 import type { TableAddress } from '../stores/predicate.ts';
 import { addressOf, collectionTables, mapId, tablesOf, type MappedCollection, type MapProblem } from './collections.ts';
-import { ancestorsOf } from './inheritance.ts';
+import { ancestorsOf, isPartition } from './inheritance.ts';
 import { resolveCollection } from './resolve-collection.ts';
 
 export interface ResolvedMaps {
@@ -41,7 +41,7 @@ function resolveMap(map: DataMap, inventory: Inventory): ResolvedMaps {
       problems.push({
         reason: 'MissingTable',
         collection: `${mapId(map)}/${spec.name}`,
-        message: `collection ${spec.name}: the store has no table ${spec.table.schema}.${spec.table.name}; correct spec.collections[].table or grant the observing account access to it`,
+        message: `collection ${spec.name}: ${missing(spec.table, inventory)}`,
       });
     }
     for (const table of tables) {
@@ -51,6 +51,13 @@ function resolveMap(map: DataMap, inventory: Inventory): ResolvedMaps {
     }
   }
   return { collections, nonPersonal: nonPersonalOf(map, inventory), problems };
+}
+
+function missing(wanted: TableAddress, inventory: Inventory): string {
+  const name = tableName(wanted);
+  const [whole] = inventory.tables.find((table) => isPartition(table) && tableKey(table) === tableKey(wanted))?.parents ?? [];
+  if (whole) return `${name} is a partition of ${tableName(whole)}, and a rule is about the whole table; describe that one, or the table it is a partition of itself`;
+  return `the store has no table ${name}; correct spec.collections[].table or grant the observing account access to it`;
 }
 
 function nonPersonalOf(map: DataMap, inventory: Inventory): TableAddress[] {
