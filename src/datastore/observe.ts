@@ -7,6 +7,7 @@ import type { StoreFacts } from '../connect/facts.ts';
 import { ensureFence } from '../connect/install.ts';
 import type { Readings } from '../connect/readings.ts';
 import type { StoreConnections } from '../connect/stores.ts';
+import { clockProblem } from '../rules/clocks.ts';
 import { ruleset } from '../rules/ruleset.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
 import { normalRule } from '../rules/weakening.ts';
@@ -78,6 +79,12 @@ async function look(store: DataStore, observation: Observation, context: Observe
   try {
     observation.identity = await reader.identity();
     observation.verdict = judgeTarget(store, observation.identity);
+    const skewed = clockProblem(await reader.clock(), context.now());
+    if (skewed !== undefined) {
+      forgetAll(observation);
+      observation.failure = { reason: 'ClockSkew', message: `${skewed}, and nothing that was read of the store is believed` };
+      return;
+    }
     if (observation.transport) observation.transport = { ...observation.transport, sessions: await reader.sessions() };
     if ('message' in observation.verdict) return forgetTables(observation);
     try {
@@ -99,6 +106,12 @@ function forgetTables(observation: Observation): void {
   delete observation.inventory;
   delete observation.rules;
   delete observation.counts;
+}
+
+/** By a wrong clock nobody knows how old anything is: times hours ahead would make a dead operator look alive. */
+function forgetAll(observation: Observation): void {
+  forgetTables(observation);
+  delete observation.transport;
 }
 
 /** Without an enforcing identity nothing in the store is ever changed, not even a schema of our own added. */

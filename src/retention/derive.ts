@@ -1,6 +1,7 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import { pendingHolds, storeRules, type Declarations, type StoreRules } from '../rules/store-rules.ts';
+import { clockProblem } from '../rules/clocks.ts';
 import { components } from '../rules/components.ts';
 import { approvedSince } from '../rules/target.ts';
 import { ruleset } from '../rules/ruleset.ts';
@@ -13,8 +14,6 @@ import type { PurgeRequest, Refusal } from '../stores/purging.ts';
 import { approvalReasons, draftRun, type DraftRun } from './plan.ts';
 import { splitPurge } from './split.ts';
 
-/** More than this between the two clocks and no cutoff can be trusted. */
-const MAX_SKEW_MS = 60_000;
 /** An exact count of a large table may take this long before a plan says so and asks a person. */
 const COUNT_BUDGET_MS = 60_000;
 
@@ -97,8 +96,8 @@ export function purgeRequest(rules: StoreRules, policy: RetentionPolicy, asOf: s
 
 /** The earlier of both clocks, whole seconds: no minimum ends early because one of them runs fast. */
 export async function agreeOnNow(reader: StoreReader, now: number): Promise<string> {
-  const theirs = Date.parse(await reader.clock());
-  const skew = Math.abs(theirs - now);
-  if (skew > MAX_SKEW_MS) throw new WaitingError('ClockSkew', `the clocks of operator and store differ by ${Math.round(skew / 1000)} s; synchronise them, nothing is deleted until they agree within ${MAX_SKEW_MS / 1000} s`, 60_000);
-  return new Date(Math.floor(Math.min(theirs, now) / 1000) * 1000).toISOString();
+  const theirs = await reader.clock();
+  const problem = clockProblem(theirs, now);
+  if (problem !== undefined) throw new WaitingError('ClockSkew', problem, 60_000);
+  return new Date(Math.floor(Math.min(Date.parse(theirs), now) / 1000) * 1000).toISOString();
 }

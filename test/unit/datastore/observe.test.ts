@@ -23,12 +23,15 @@ function store(runOn: 'Primary' | 'Replica'): DataStore {
 }
 
 /** Looks once; the primary has 7 due rows, the replica 3, so that a figure says where it is from. */
-async function look(declared: DataStore, options: { policy?: RetentionPolicy; before?: Readings; replica?: ReplicaScript; now?: number } = {}): Promise<Observation & { opened: number }> {
+async function look(declared: DataStore, options: { policy?: RetentionPolicy; before?: Readings; replica?: ReplicaScript; now?: number; storeClock?: number; probe?: StoreConnections['probe'] } = {}): Promise<Observation & { opened: number }> {
   let opened = 0;
+  const now = (): number => options.now ?? NOW;
   const reader = (due: number, script: ReplicaScript): StoreReader => {
     opened += 1;
     const known: Partial<StoreReader> = {
       identity: async () => script.identity,
+      clock: async () => new Date(options.storeClock ?? now()).toISOString(),
+      sessions: async () => ({ total: 1, plaintext: 0, complete: true, own: { tls: true, serverAddressMatches: true } }),
       inventory: async () => anInventory([aTable('views', ['id', 'created_at'])]),
       fence: async () => undefined,
       position: async () => 'P7',
@@ -40,11 +43,10 @@ async function look(declared: DataStore, options: { policy?: RetentionPolicy; be
   };
   const { replica = aReplica() } = options;
   const connections = {
-    probe: async () => Promise.reject(new StoreError('Unreachable', 'not asked here')),
+    probe: options.probe ?? (async () => Promise.reject(new StoreError('Unreachable', 'not asked here'))),
     reader: async () => reader(7, aReplica({ identity: { ...aReplica().identity, replica: false } })),
     replicaReader: async () => reader(3, replica),
   } as unknown as StoreConnections;
-  const now = (): number => options.now ?? NOW;
   const declarations = { maps: [aMap([{ times }])], policies: [options.policy ?? yearly], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
   const observation = await observe(declared, options.before, { connections, facts: createStoreFacts({ connections, now }), declarations, owner: 'us', now, signal: new AbortController().signal });
   return { ...observation, opened };
@@ -66,6 +68,32 @@ describe('rows are counted', () => {
     const first = await look(store('Primary'));
     const second = await look(store('Replica'), { before: first, replica: stranger, now: NOW + 60_000 });
     expect([second.failure, due(second), second.counts?.at]).toEqual([undefined, 7, NOW]);
+  });
+});
+
+describe('where the clocks of operator and store differ', () => {
+  const probe: StoreConnections['probe'] = async () => ({ observedAt: '2026-03-02T12:00:00Z', accepted: [], refused: [] });
+
+  test.each([
+    ['the operator is three hours ahead', NOW + 10_800_000],
+    ['the operator is three hours behind', NOW - 10_800_000],
+  ])('nothing read now or before is believed, and every login is ended: %s', async (_, now) => {
+    const before = await look(store('Primary'), { probe });
+    expect([before.transport?.at, before.inventory?.at, before.counts?.at]).toEqual([NOW, NOW, NOW]);
+    const { opened, ...seen } = await look(store('Primary'), { before, now, storeClock: NOW, probe });
+    expect(seen).toMatchObject({ generation: 1, identity: { fingerprint: TARGET }, failure: { reason: 'ClockSkew', message: 'the clocks of operator and store differ by 10800 s; synchronise them, nothing is deleted until they agree within 60 s, and nothing that was read of the store is believed' } });
+    expect([opened, Object.keys(seen).filter((group) => ['transport', 'inventory', 'rules', 'counts'].includes(group))]).toEqual([0, []]);
+  });
+
+  test('by up to a minute they work together', async () => {
+    const seen = await look(store('Primary'), { storeClock: NOW - 60_000, probe });
+    expect([seen.failure, due(seen)]).toEqual([undefined, 7]);
+  });
+
+  test('everything is read anew once they agree', async () => {
+    const skewed = await look(store('Primary'), { now: NOW + 10_800_000, storeClock: NOW, probe });
+    const seen = await look(store('Primary'), { before: skewed, probe });
+    expect([seen.failure, seen.transport?.at, seen.inventory?.at, due(seen)]).toEqual([undefined, NOW, NOW, 7]);
   });
 });
 

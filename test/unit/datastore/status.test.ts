@@ -117,6 +117,15 @@ describe('the status of a store', () => {
     expect(after.identity).toEqual(before.identity);
   });
 
+  test('whose clock differs is reached and not ready, with no time that a dead operator could look fresh by', () => {
+    const { generation, installed, identity, verdict } = full();
+    const skewed = { generation, installed, identity, verdict, failure: { reason: 'ClockSkew', message: 'differ by 7200 s' } } as Observation;
+    const status = dataStoreStatus(aStore({}, {}, dataStoreStatus(aStore(), full(), NOW)), skewed, NOW + 7_200_000);
+    expect(conditions(status)).toEqual({ Ready: 'False ClockSkew', Reconciling: 'True ClockSkew', Reachable: 'True Connected', Covered: 'Unknown ClockSkew' });
+    for (const group of ['transport', 'coverage', 'retention', 'validUntil']) expect(status).not.toHaveProperty(group);
+    expect(status.facts?.flatMap((group) => group.validUntil ?? [])).toEqual([]);
+  });
+
   test('names the first table nobody described', () => {
     expect(getCondition(dataStoreStatus(aStore(), full(false), NOW).conditions, 'Covered')).toMatchObject({ status: 'False', reason: 'Unclassified', message: '1 of 1 tables are not fully described, first public.views: no map names it; describe them in a DataMap' });
   });
