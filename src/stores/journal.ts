@@ -9,6 +9,8 @@ export const JOURNAL_PAGE_ROWS = 1_000;
 export interface JournalTotals {
   /** Number of the last row that was counted; 0: there is none. */
   lastSeq: number;
+  /** Rows of the journal that were counted; as many as `lastSeq` says unless some were taken out. */
+  rows: number;
   /** Rows deleted in all. */
   deleted: number;
   collections: { collection: string; method: PurgeMethod; deleted: number }[];

@@ -123,7 +123,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
       journal: async (_run, after) => script.journal.filter((row) => row.seq > after).slice(0, 2),
       async journalTotals(_run, through) {
         const rows = script.journal.filter((row) => row.seq <= through);
-        return { lastSeq: rows.at(-1)?.seq ?? 0, deleted: rows.reduce((sum, row) => sum + row.deleted, 0), collections: rows.map(({ collection, method, deleted }) => ({ collection, method, deleted })) };
+        return { lastSeq: rows.at(-1)?.seq ?? 0, rows: rows.length, deleted: rows.reduce((sum, row) => sum + row.deleted, 0), collections: rows.map(({ collection, method, deleted }) => ({ collection, method, deleted })) };
       },
       async journalClients(_run, through) {
         const sums = new Map<string, number>();

@@ -64,10 +64,10 @@ export async function carryOut(run: PurgeRun, observation: RunObservation, decis
 }
 
 /** What it deleted is on record before it ends, and waited for while the store cannot be asked; whoever will not wait deletes the run. */
-async function end(run: PurgeRun, { store }: RunObservation, decision: Extract<Decision, { next: 'end' }>, { connections, journal, certifier, actor, signal }: ApplyContext): Promise<RunStep> {
+async function end(run: PurgeRun, { store }: RunObservation, decision: Extract<Decision, { next: 'end' }>, { connections, journal, certifier, actor, metrics, signal }: ApplyContext): Promise<RunStep> {
   const step = stepOfDecision(decision);
   if (!store || !hasBegun(run)) return step;
-  const deleted = await recordRest({ run, store }, connections, { journal, actor, nameClient: certifier.nameClient, signal });
+  const deleted = await recordRest({ run, store }, connections, { journal, actor, nameClient: certifier.nameClient, metrics, signal });
   return { ...step, report: { ...reportOf(decision), ...(deleted === undefined ? {} : { progress: { deleted } }) } };
 }
 
@@ -100,6 +100,7 @@ async function work(run: PurgeRun, { store, policy, executed }: RunObservation, 
       audit,
       journal,
       nameClient: certifier.nameClient,
+      metrics: context.metrics,
       intended: (seq) => tell({ ...running, auditFrom: seq }),
       actor,
       owner,
@@ -109,7 +110,6 @@ async function work(run: PurgeRun, { store, policy, executed }: RunObservation, 
       progress: (seen) => tell({ ...running, ...(seen.throttledBy ? { reason: 'Throttled' } : {}), progress: seen }),
     },
   );
-  context.metrics.purgeRows.inc({ action: 'Delete', engine: store.spec.engine }, Math.max(0, stretch.deleted - before));
   return stepOfStretch(stretch, maxRows);
 }
 

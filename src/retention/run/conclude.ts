@@ -9,7 +9,7 @@ import type { ApprovedRule } from '../../stores/fence.ts';
 import type { StoreWriter } from '../../stores/port.ts';
 import { certify, type Certifier } from './certify.ts';
 import type { Executed } from './executed.ts';
-import { openLedger } from './ledger.ts';
+import { openLedger, type LedgerContext } from './ledger.ts';
 import { objectOf } from './names.ts';
 import { replicasUnproven } from './replica-verdict.ts';
 import type { RunReport } from './status.ts';
@@ -28,6 +28,7 @@ export interface ConcludeContext {
   journal: Journal;
   certifier: Certifier;
   nameClient: (key: string) => string;
+  metrics: LedgerContext['metrics'];
   actor: string;
   now: () => number;
   signal: AbortSignal;

@@ -4,6 +4,7 @@ import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import { TerminalError } from '../../runtime/result.ts';
 import type { StoreWriter } from '../../stores/port.ts';
+import type { DomainMetrics } from '../../telemetry/metrics.ts';
 import type { JournalRow } from '../../stores/purging.ts';
 import { nameOfStore, objectOf } from './names.ts';
 
@@ -23,6 +24,7 @@ export interface LedgerContext {
   actor: string;
   /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
   nameClient: (key: string) => string;
+  metrics: Pick<DomainMetrics, 'purgeRows'>;
 }
 
 /**
@@ -31,8 +33,8 @@ export interface LedgerContext {
  * is on record already, so it must not go on.
  */
 export class JournalLostError extends TerminalError {
-  constructor(recorded: number, found: number) {
-    super('Rewound', `the audit log has the run's batches up to number ${recorded}, the journal in the store only up to ${found}: the store was put back, or the run ended long ago; what was deleted is in the audit log, the rest needs a new plan`);
+  constructor(lost: string) {
+    super('Rewound', `${lost}; what is known to be deleted is in the audit log, the rest needs a new plan`);
   }
 }
 
@@ -47,7 +49,8 @@ export async function openLedger(work: { run: PurgeRun; store: DataStore }, writ
   const run = { store: nameOfStore(work.store), run: uid, object: objectOf(work.run), actor: context.actor };
   let seen = context.journal.through(run.store, uid);
   const known = await writer.journalTotals(uid, seen);
-  if (known.lastSeq < seen) throw new JournalLostError(seen, known.lastSeq);
+  if (known.lastSeq < seen) throw new JournalLostError(`the audit log has the run's batches up to number ${seen}, the journal in the store only up to ${known.lastSeq}: the store was put back, or the run ended long ago`);
+  if (known.rows < known.lastSeq) throw new JournalLostError(`the journal in the store has ${known.rows} of the first ${known.lastSeq} batches of the run: somebody removed rows of dataward.journal`);
   let journalled = known.deleted;
   let told = 0;
   const ledger: Ledger = {
@@ -58,9 +61,14 @@ export async function openLedger(work: { run: PurgeRun; store: DataStore }, writ
     },
     async takeOver() {
       for (let page = await writer.journal(uid, seen); page.length > 0; page = await writer.journal(uid, seen)) {
+        // Numbers are given without a gap, in the transaction that deletes: one that is missing was taken out, and rows with it.
+        const gap = page.findIndex((row, index) => row.seq !== seen + 1 + index);
+        if (gap >= 0) throw new JournalLostError(`the journal in the store has no batch ${seen + 1 + gap} of the run any more: somebody removed rows of dataward.journal`);
         await context.journal.takeOver(run, page.map((row) => entryOf(row, context.nameClient)));
-        journalled += page.reduce((sum, row) => sum + row.deleted, 0);
-        seen = page.at(-1)?.seq ?? seen;
+        const rows = page.reduce((sum, row) => sum + row.deleted, 0);
+        context.metrics.purgeRows.inc({ action: 'Delete', engine: work.store.spec.engine }, rows);
+        journalled += rows;
+        seen += page.length;
       }
       told = Math.max(told, journalled);
       return journalled;

@@ -6,7 +6,7 @@ import type { AuditLog } from '../../evidence/audit/log.ts';
 import type { Pace, PurgeStep, Refusal } from '../../stores/purging.ts';
 import { StoreError } from '../../stores/errors.ts';
 import type { Executed } from './executed.ts';
-import { openLedger, type Ledger } from './ledger.ts';
+import { openLedger, type Ledger, type LedgerContext } from './ledger.ts';
 import { objectOf } from './names.ts';
 import { validApprovals } from './plan.ts';
 import type { Stop } from './stop.ts';
@@ -25,6 +25,7 @@ export interface StretchContext {
   journal: Journal;
   /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
   nameClient: (key: string) => string;
+  metrics: LedgerContext['metrics'];
   /** Told where in the audit log the intent stands, before the first row goes. */
   intended: (seq: number) => Promise<void>;
   actor: string;

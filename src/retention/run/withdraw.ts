@@ -20,11 +20,11 @@ export async function withdraw(run: PurgeRun, context: RunWork, signal: AbortSig
 }
 
 /** The reason why what a run deleted last could not be put on record; undefined: it was. */
-async function missingRest(run: PurgeRun, { client, connections, journal, actor, certifier }: RunWork, signal: AbortSignal): Promise<string | undefined> {
+async function missingRest(run: PurgeRun, { client, connections, journal, actor, certifier, metrics }: RunWork, signal: AbortSignal): Promise<string | undefined> {
   try {
     const store = await client.get<DataStore>(DATA_STORE, { namespace: run.metadata.namespace ?? '', name: run.spec.store });
     if (!store) return 'StoreNotFound';
-    await recordRest({ run, store }, connections, { journal, actor, nameClient: certifier.nameClient, signal });
+    await recordRest({ run, store }, connections, { journal, actor, nameClient: certifier.nameClient, metrics, signal });
     return undefined;
   } catch (error) {
     return failureOf(error).reason;

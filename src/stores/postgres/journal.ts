@@ -113,13 +113,13 @@ const PAGE_BYTES = 1_048_576;
 
 /** What a run deleted by its rows up to `throughSeq`, added up where the rows are. */
 export async function readTotals(connection: Connection, run: string, throughSeq: number): Promise<JournalTotals> {
-  const { rows } = await connection.query<{ collection: string; method: PurgeMethod; deleted: string; last: string }>(
-    `SELECT collection, method, sum(deleted) AS deleted, max(seq) AS last FROM dataward.journal WHERE run = $1 AND seq <= $2
+  const { rows } = await connection.query<{ collection: string; method: PurgeMethod; deleted: string; last: string; rows: string }>(
+    `SELECT collection, method, sum(deleted) AS deleted, max(seq) AS last, count(*) AS rows FROM dataward.journal WHERE run = $1 AND seq <= $2
      GROUP BY collection, method ORDER BY collection, method`,
     [run, throughSeq],
   );
   const collections = rows.map(({ collection, method, deleted }) => ({ collection, method, deleted: Number(deleted) }));
-  return { lastSeq: Math.max(0, ...rows.map(({ last }) => Number(last))), deleted: collections.reduce((sum, { deleted }) => sum + deleted, 0), collections };
+  return { lastSeq: Math.max(0, ...rows.map(({ last }) => Number(last))), rows: rows.reduce((sum, group) => sum + Number(group.rows), 0), deleted: collections.reduce((sum, { deleted }) => sum + deleted, 0), collections };
 }
 
 /** Rows a run deleted of each client, by its rows up to `throughSeq`. */

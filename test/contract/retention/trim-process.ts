@@ -41,7 +41,7 @@ for (const name of runs) {
   const run = aRun({}, undefined, name);
   // An operator opens no run that has ended; here those are not opened that an earlier process trimmed.
   if ((await writer.journalTotals(run.metadata.uid ?? '', Number.MAX_SAFE_INTEGER)).lastSeq === 0) continue;
-  await openLedger({ run, store }, writer, { journal: evidence.journal, actor: 'dataward', nameClient: evidence.nameClient });
+  await openLedger({ run, store }, writer, { journal: evidence.journal, actor: 'dataward', nameClient: evidence.nameClient, metrics: createMetrics({ version: '0', commit: 'c' }).domain });
 }
 await writer.close();
 say('taken');

@@ -84,10 +84,10 @@ describe('the journal of a run', () => {
 
   test('is added up by the store, as far as it is asked for', async () => {
     await journalled('run', 5);
-    expect(await store.writer.journalTotals('run', 4)).toEqual({ lastSeq: 4, deleted: 12, collections: [{ collection: 'clicks', method: 'BlockRange', deleted: 6 }, { collection: 'views', method: 'BlockRange', deleted: 6 }] });
+    expect(await store.writer.journalTotals('run', 4)).toEqual({ lastSeq: 4, rows: 4, deleted: 12, collections: [{ collection: 'clicks', method: 'BlockRange', deleted: 6 }, { collection: 'views', method: 'BlockRange', deleted: 6 }] });
     expect([...(await store.writer.journalClients('run', 4))]).toEqual([['a', 8], ['b', 4]]);
     expect(await store.writer.journalTotals('run', 99)).toMatchObject({ lastSeq: 5, deleted: 15 });
-    expect(await store.writer.journalTotals('nobody', 99)).toEqual({ lastSeq: 0, deleted: 0, collections: [] });
+    expect(await store.writer.journalTotals('nobody', 99)).toEqual({ lastSeq: 0, rows: 0, deleted: 0, collections: [] });
   });
 
   test('adds up to what a purge deleted', async () => {

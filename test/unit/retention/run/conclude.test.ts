@@ -18,6 +18,7 @@ import { memoryAudit, silentJournal, type MemoryAudit } from '../../../support/m
 import { memoryClient, type MemoryClient } from '../../../support/memory-client.ts';
 import { aForecast, scriptedStore, VIEWS, type ScriptedStore, type StoreScript } from '../../../support/scripted-store.ts';
 import { anExecuted, aPlan, aRun } from './declared-run.ts';
+import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 
 const table = { schema: 'public', name: 'views' };
 const heldBefore = [{ collection: VIEWS, rows: 2, sum: '77', holds: ['h'] }];
@@ -102,7 +103,7 @@ async function end({ script = {}, status = { auditFrom: 1 }, verify = true, mean
   const run = { ...planned, metadata: { ...planned.metadata, uid } };
   const report = await conclude(
     { run, store: aStore({ credentials }), policy: aPolicy('general', { purge: aPurge() }), executed: anExecuted(now.request, plan, new Map([[VIEWS, now.normal]])) },
-    { connections: store.connections, audit, journal: silentJournal, certifier, nameClient, actor: 'dataward', now: () => at, signal: new AbortController().signal },
+    { connections: store.connections, audit, journal: silentJournal, certifier, nameClient, metrics: createMetrics({ version: '0', commit: 'c' }).domain, actor: 'dataward', now: () => at, signal: new AbortController().signal },
   );
   expect(store.open()).toBe(0);
   return { report, audit, store, client, calls, kept };

@@ -5,6 +5,7 @@ import { openAuditLog } from '../../../../src/evidence/audit/log.ts';
 import type { AuditRecord } from '../../../../src/evidence/audit/record.ts';
 import { openLedger, type Ledger } from '../../../../src/retention/run/ledger.ts';
 import type { JournalRow } from '../../../../src/stores/purging.ts';
+import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { NOON, readLines, withFolder } from '../../../support/chain.ts';
 import { aStore } from '../../../support/declared.ts';
 import { fc, runs } from '../../../support/properties.ts';
@@ -18,24 +19,28 @@ interface Stage {
   /** What a process that starts anew does first. */
   open(): Promise<Ledger>;
   taken(): Promise<number[]>;
+  /** Rows in the metric, of all processes together. */
+  shown(): Promise<number>;
 }
 
 async function withLedger(use: (stage: Stage) => Promise<void>): Promise<void> {
   await withFolder(async (dir) => {
     const store = scriptedStore();
+    const { purgeRows } = createMetrics({ version: '0', commit: 'c' }).domain;
+    const shown = async (): Promise<number> => (await purgeRows.get()).values.reduce((sum, { value }) => sum + value, 0);
     let close = async (): Promise<void> => {};
     const open = async (): Promise<Ledger> => {
       await close();
       const log = await openAuditLog({ dir, clock: () => NOON });
       close = () => log.close();
-      return openLedger({ run: aRun(), store: aStore() }, await store.connections.writer(aStore()), { journal: await openJournal(log), actor: 'dataward', nameClient: (key) => key });
+      return openLedger({ run: aRun(), store: aStore() }, await store.connections.writer(aStore()), { journal: await openJournal(log), actor: 'dataward', nameClient: (key) => key, metrics: { purgeRows } });
     };
     const taken = async (): Promise<number[]> => {
       const records = (await readLines(dir)).flatMap(({ lines }) => lines.map((line) => readRecord(Buffer.from(line)) as AuditRecord));
       return records.filter(({ action }) => action === 'journal.batch').map(({ refs }) => refs['row'] as number);
     };
     try {
-      await use({ journal: store.script.journal, open, taken });
+      await use({ journal: store.script.journal, open, taken, shown });
     } finally {
       await close();
     }
@@ -79,10 +84,23 @@ describe('the ledger of a run', () => {
     });
   });
 
+  test.each<[string, (journal: JournalRow[]) => void]>([
+    ['that are on record', (journal) => void journal.splice(1, 1)],
+    ['that are not', (journal) => void journal.splice(4, 1)],
+  ])('cannot go on where somebody took rows out of the journal %s', async (_, remove) => {
+    await withLedger(async ({ journal, open }) => {
+      journal.push(row(1, 1), row(2, 1), row(3, 1));
+      await open();
+      journal.push(row(4, 1), row(5, 1), row(6, 1));
+      remove(journal);
+      await expect(open()).rejects.toMatchObject({ reason: 'Rewound', message: expect.stringContaining('removed rows of dataward.journal') });
+    });
+  });
+
   test('has each row on record once and the sum right, wherever processes died', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 1, max: 9 }) }, fc.constant('new start' as const), fc.constant('take over' as const)), { maxLength: 25 }), async (events) => {
-        await withLedger(async ({ journal, open, taken }) => {
+        await withLedger(async ({ journal, open, taken, shown }) => {
           let ledger = await open();
           for (const event of events) {
             if (event === 'new start') ledger = await open();
@@ -96,6 +114,7 @@ describe('the ledger of a run', () => {
           expect(ledger.deleted()).toBe(sum);
           expect(await ledger.takeOver()).toBe(sum);
           expect(await taken()).toEqual(journal.map(({ seq }) => seq));
+          expect(await shown()).toBe(sum);
         });
       }),
       { numRuns: runs(20) },

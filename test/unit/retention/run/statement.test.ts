@@ -33,7 +33,7 @@ function stated({ planned, due = planned, day = () => '2025-03-01', replicas = 0
   const run: PurgeRun = aRun({ plan, forecast: { at: plan.asOf, steps: [] } });
   const verification = { level: 'VerifiedLive' as const, residual: 0, at: '2026-03-01T03:00:00Z', replicas: Array.from({ length: replicas }, (_, place) => ({ place, verified: false, reason: 'ReplicaBehind', message: 'm'.repeat(400) })) };
   return statementOf(
-    { run, store: aStore(), policy: aPolicy('general', { purge: aPurge() }), executed, verdict: { verification, counts: indexes.map((index) => aForecast(0, { collection: nameOf(index) })) }, totals: { lastSeq: 1, deleted: planned, collections: indexes.map((index) => ({ collection: nameOf(index), method: 'Keyset', deleted: 1 })) }, clients: new Map([['client-a', 1]]), firstSeq: 1 },
+    { run, store: aStore(), policy: aPolicy('general', { purge: aPurge() }), executed, verdict: { verification, counts: indexes.map((index) => aForecast(0, { collection: nameOf(index) })) }, totals: { lastSeq: 1, rows: 1, deleted: planned, collections: indexes.map((index) => ({ collection: nameOf(index), method: 'Keyset', deleted: 1 })) }, clients: new Map([['client-a', 1]]), firstSeq: 1 },
     { nameClient: (key) => key, version: '0.1.0', bundleDigest: null },
   );
 }

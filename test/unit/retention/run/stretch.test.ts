@@ -11,6 +11,7 @@ import { aPurge, aStore } from '../../../support/declared.ts';
 import { memoryAudit, silentJournal, type MemoryAudit } from '../../../support/memory-audit.ts';
 import { aStep, scriptedStore, VIEWS, type ScriptedStore, type StoreScript } from '../../../support/scripted-store.ts';
 import { anExecuted, aPlan, aRun } from './declared-run.ts';
+import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 
 const executed = anExecuted({ rules: [], targets: [VIEWS], nonPersonal: [], now: '2026-03-01T02:00:00Z', budgetMs: 60_000 });
 const own = aRun().spec.planDigest;
@@ -38,6 +39,7 @@ function stage(script: Partial<StoreScript> = {}, changes: Partial<StretchContex
     audit,
     journal: silentJournal,
     nameClient: (key) => `name of ${key}`,
+    metrics: createMetrics({ version: '0', commit: 'c' }).domain,
     intended: async (seq) => void calls.push(`intended ${seq}`),
     actor: 'dataward',
     owner: 'us',
