@@ -81,7 +81,7 @@ test('old rows that are written while the run works, and that somebody keeps loc
   await stage.store.query(LATE_ROWS);
   const locked = stage.store.query(LOCK_LATE_ROWS).catch(() => undefined);
   const ended = await untilEnded(stage.alice, run);
-  const why = `${LATE} due rows are still there, most in shop/sample-web/page-views; something goes on writing, or keeps, rows with an old time; find it, then plan again`;
+  const why = `${LATE} due rows are still there, most in shop/sample-web/page-views; something goes on writing, or keeps, rows with an old time, or rows in several partitions refer to each other in a ring; find it, then plan again`;
   expect(ended.status).toMatchObject({
     state: 'Failed',
     why,
