@@ -4,11 +4,12 @@ import type { HeldStore, LegalHold } from '../api/generated/legalHold.ts';
 import { failureOf } from '../connect/failures.ts';
 import type { StoreFacts } from '../connect/facts.ts';
 import { ensureFence } from '../connect/install.ts';
-import type { StoreConnections } from '../connect/stores.ts';
+import { ConnectionError, type StoreConnections } from '../connect/stores.ts';
 import type { MappedCollection } from '../rules/collections.ts';
 import { leftStanding, resolveHold } from '../rules/holds.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
 import type { HoldList } from '../rules/succession.ts';
+import { judgeTarget } from '../rules/target.ts';
 import type { FenceState, StoreHold } from '../stores/fence.ts';
 import { tableKey, tableName } from '../stores/predicate.ts';
 import type { TableAddress } from '../stores/predicate.ts';
@@ -53,7 +54,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
   let writer: StoreWriter | undefined;
   try {
     writer = await context.connections.writer(store, context.signal);
-    const fence = await fenceOf(store, writer, context);
+    const { fence, since } = await fenceOf(store, writer, context, before?.enforcedSince);
     const inventory = await writer.inventory();
     context.facts.remember(store, inventory);
     const rules = storeRules(store, declarations, inventory, new Date(context.now()).toISOString());
@@ -73,7 +74,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
     const misread = await writer.misread(standing);
     const name = (table: TableAddress): string => nameOf(table, rules.resolved.collections);
     return {
-      store: { ...address, enforcedSince: before?.enforcedSince ?? written.since, ...figuresOf(hold, before), otherDeleters: inventory.otherDeleters.slice(0, 16) },
+      store: { ...address, enforcedSince: since ?? written.since, ...figuresOf(hold, before), otherDeleters: inventory.otherDeleters.slice(0, 16) },
       items: standing,
       widened: [
         ...resolved.widened.map((each) => `${each.collection}: ${each.because}`),
@@ -104,9 +105,19 @@ function nameOf(table: TableAddress, collections: readonly MappedCollection[]): 
   return names.length > 0 ? names.join(', ') : tableName(table);
 }
 
-/** A hold does not wait for the first look at a new store. One that another installation owns takes holds all the same: they only protect. */
-async function fenceOf(store: DataStore, writer: StoreWriter, context: HoldContext): Promise<FenceState> {
-  return (await writer.fence()) ?? ensureFence(store, writer, context.connections, context.owner);
+/**
+ * A hold does not wait for the first look at a new store. One that another installation owns takes holds all the same: they
+ * only protect. Where the schema is gone no hold stood for a while, whatever the status says; and it is put into no other
+ * store that answers under the name, which would get another identity by it than the one a person is asked to confirm.
+ *
+ * @param since when the hold first stood there; given back where it has stood since
+ */
+async function fenceOf(store: DataStore, writer: StoreWriter, context: HoldContext, since: string | undefined): Promise<{ fence: FenceState; since?: string }> {
+  const standing = await writer.fence();
+  if (standing) return { fence: standing, ...(since === undefined ? {} : { since }) };
+  const verdict = judgeTarget(store, await writer.identity());
+  if ('message' in verdict) throw new ConnectionError(verdict.is, verdict.message);
+  return { fence: await ensureFence(store, writer, context.connections, context.owner) };
 }
 
 /** Ends a released hold in a store, with what still stands there under former uids that have no object to end them by. */

@@ -44,6 +44,17 @@ describe('a hold in a store', () => {
     expect(store.calls.slice(0, 2)).toEqual(['enforce:install for reader,checker', 'enforce:putHold uid-matter-1 views true']);
   });
 
+  test('stands there only from now on where its schema was dropped', async () => {
+    expect((await enforced(before('2026-01-05T00:00:00Z'), { script: { fence: undefined } })).outcome.store.enforcedSince).toBe('2026-03-01T00:00:00Z');
+  });
+
+  test('brings no schema into another store that answers under the name: a person confirms it first', async () => {
+    const known = { ...aStore(), status: { identity: { fingerprint: 'sha256:of before', server: 'PostgreSQL 15', timeline: 1 } } };
+    const { outcome, store } = await enforced(before('2026-01-05T00:00:00Z'), { script: { fence: undefined }, store: known });
+    expect(outcome).toMatchObject({ failed: true, store: { message: expect.stringContaining('another store answers under this name') } });
+    expect(store.calls).toEqual([]);
+  });
+
   test('is written into a store that another installation owns: it only protects', async () => {
     const { outcome, store } = await enforced(aHold([{}]), { script: { fence: { owner: 'them', marker: 'm', holdsRevision: 1, holds: [] } } });
     expect([outcome.failed, store.calls[0]]).toEqual([false, 'enforce:putHold uid-matter-1 views true']);
