@@ -2,6 +2,7 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { LegalHold } from '../api/generated/legalHold.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
+import { believed } from '../connect/believed.ts';
 import type { Readings } from '../connect/readings.ts';
 import type { CollectionInput, HoldInput, ParamsInput, PolicyInput } from '../policy/input.ts';
 import { policyKey, type EffectiveCollection } from '../rules/effective.ts';
@@ -24,6 +25,8 @@ export interface Evidence extends FactsEvidence {
 export function policyInput(evidence: Evidence): PolicyInput {
   const { store, readings, now } = evidence;
   const rules = readings?.rules;
+  // Facts tell the policies until when they count; what follows from the tables has no such time of its own.
+  const tablesKnown = readings !== undefined && believed(store, readings, now).inventory?.believed === true;
   return {
     now: seconds(now),
     store: {
@@ -33,8 +36,8 @@ export function policyInput(evidence: Evidence): PolicyInput {
       residency: { country: store.spec.residency.country, ...(store.spec.residency.region ? { region: store.spec.residency.region } : {}) },
     },
     facts: factsInput(evidence),
-    ...(rules ? { collections: [...rules.effective.map(collectionInput), ...unresolvedCollections(rules)] } : {}),
-    holds: evidence.holds.map((hold) => holdInput(hold, store, readings)),
+    ...(rules && tablesKnown ? { collections: [...rules.effective.map(collectionInput), ...unresolvedCollections(rules)] } : {}),
+    holds: evidence.holds.map((hold) => holdInput(hold, store, tablesKnown ? readings.inventory : undefined)),
     purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs, rules && governedBy(policy, rules), countsFor(policy, readings))),
     params: evidence.params,
   };
@@ -70,7 +73,7 @@ function collectionInput(each: EffectiveCollection): CollectionInput {
   };
 }
 
-function holdInput(hold: LegalHold, store: DataStore, readings: Readings | undefined): HoldInput {
+function holdInput(hold: LegalHold, store: DataStore, tables: Readings['inventory']): HoldInput {
   const standing = hold.status?.stores?.find((each) => each.namespace === store.metadata.namespace && each.name === store.metadata.name);
   const reviewAt = instant(hold.spec.reviewAt);
   return {
@@ -83,6 +86,6 @@ function holdInput(hold: LegalHold, store: DataStore, readings: Readings | undef
     blanket: hold.spec.scope.some((block) => block.collections.all !== undefined && block.clients.keys === undefined && block.subjects === undefined && block.between === undefined),
     // The list in the status is cut off: a store that is not named in it is not known to be without the hold.
     ...(standing || !hold.status?.truncated ? { enforced: standing?.enforcedSince !== undefined && hold.status?.observedGeneration === hold.metadata.generation } : {}),
-    ...(readings?.inventory ? { otherDeleters: readings.inventory.inventory.otherDeleters.toSorted() } : {}),
+    ...(tables ? { otherDeleters: tables.inventory.otherDeleters.toSorted() } : {}),
   };
 }

@@ -1,8 +1,8 @@
 import { removeCondition, setCondition } from '../api/conditions.ts';
 import type { CollectionRetention, DataStore, DataStoreStatus, FactGroup, StoreRetention, Transport } from '../api/generated/dataStore.ts';
 import type { Condition } from '../api/object.ts';
+import { believed, type Believed, type Reading } from '../connect/believed.ts';
 import { RETRY_AFTER_MS, type Failure } from '../connect/failures.ts';
-import { COUNTS_VALID_MS, validUntil } from '../connect/readings.ts';
 import type { MapProblem } from '../rules/collections.ts';
 import { coverage } from '../rules/coverage.ts';
 import type { EffectiveCollection } from '../rules/effective.ts';
@@ -110,10 +110,10 @@ function blockedBecause({ blocked, blockedForever }: CollectionCount): string | 
   return blocked > 0 ? 'rows that refer to some of its rows are not due or are kept, and they keep these' : undefined;
 }
 
-function factGroup(group: string, at: number | undefined, until: number, message?: string): FactGroup {
+function factGroup(group: string, reading: Reading | undefined, message?: string): FactGroup {
   return {
     group,
-    ...(at === undefined ? {} : { observedAt: new Date(at).toISOString(), validUntil: new Date(until).toISOString() }),
+    ...(reading ? { observedAt: new Date(reading.at).toISOString(), validUntil: new Date(reading.until).toISOString() } : {}),
     grade: 'Measured',
     ...(message ? { message } : {}),
   };
@@ -122,30 +122,39 @@ function factGroup(group: string, at: number | undefined, until: number, message
 /** The whole status after a look. Conditions that others own are passed through. */
 export function dataStoreStatus(store: DataStore, observation: Observation, now: number): DataStoreStatus {
   const { transport, inventory, counts, rules, verdict, identity } = observation;
-  const cadence = store.spec.observation;
+  const known = believed(store, observation, now);
   const facts = [
-    factGroup('transport', transport?.at, validUntil(transport?.at ?? 0, cadence.transportSeconds), observation.probeFailure?.message),
-    factGroup('coverage', inventory?.at, validUntil(inventory?.at ?? 0, cadence.inventorySeconds), observation.failure?.message),
-    factGroup('retention', counts?.at, (counts?.at ?? 0) + COUNTS_VALID_MS, observation.failure?.message),
+    factGroup('transport', known.transport, observation.probeFailure?.message),
+    factGroup('coverage', known.inventory, observation.failure?.message),
+    factGroup('retention', known.counts, observation.failure?.message),
   ];
-  const ends = facts.flatMap((group) => (group.validUntil ? [group.validUntil] : []));
+  const until = goodUntil(known, now);
   const accepted = verdict !== undefined && !('message' in verdict);
   // What was not read now, or of this generation, is not known any more: an old figure here would look like a fact.
   const { transport: _transport, coverage: _coverage, retention: _retention, validUntil: _validUntil, ...previous } = store.status ?? {};
   return {
     ...previous,
     observedGeneration: store.metadata.generation ?? 0,
-    conditions: conditions(store, observation, now),
-    ...(ends.length > 0 ? { validUntil: ends.toSorted()[0] as string } : {}),
+    conditions: conditions(store, observation, known, now),
+    ...(until === undefined ? {} : { validUntil: new Date(until).toISOString() }),
     ...(identity && accepted ? { identity: identityStatus(identity, store.status?.identity) } : {}),
-    ...(transport ? { transport: transportStatus(transport.facts, transport.sessions) } : {}),
-    ...(inventory && rules ? { coverage: coverage(inventory.inventory, rules.resolved, rules.maps) } : {}),
-    ...(counts && rules ? { retention: retentionStatus(counts.counts, rules) } : {}),
+    ...(transport && known.transport?.believed ? { transport: transportStatus(transport.facts, transport.sessions) } : {}),
+    ...(inventory && rules && known.inventory?.believed ? { coverage: coverage(inventory.inventory, rules.resolved, rules.maps) } : {}),
+    ...(counts && rules && known.counts?.believed ? { retention: retentionStatus(counts.counts, rules) } : {}),
     facts,
   };
 }
 
-function conditions(store: DataStore, observation: Observation, now: number): Condition[] {
+/** When the first of the groups that count stops to; where none does, when the last of them stopped. Nothing for times of a wrong clock. */
+function goodUntil(known: Believed, now: number): number | undefined {
+  const groups = [known.transport, known.inventory, known.counts].filter((group) => group !== undefined);
+  const good = groups.filter((group) => group.believed).map(({ until }) => until);
+  const over = groups.map(({ until }) => until).filter((until) => until < now);
+  if (good.length > 0) return Math.min(...good);
+  return over.length > 0 ? Math.max(...over) : undefined;
+}
+
+function conditions(store: DataStore, observation: Observation, known: Believed, now: number): Condition[] {
   const generation = store.metadata.generation ?? 0;
   const { verdict, failure, probeFailure } = observation;
   const refused = verdict && 'message' in verdict ? verdict : undefined;
@@ -156,11 +165,14 @@ function conditions(store: DataStore, observation: Observation, now: number): Co
   };
   if (observation.identity) set('Reachable', 'True', 'Connected', 'The store answered and proved its identity.');
   else set('Reachable', reachability(observation), problem?.reason ?? 'Progressing', problem?.message ?? 'The store has not been asked yet.');
-  if (observation.inventory && observation.rules) {
+  if (observation.inventory && observation.rules && known.inventory?.believed) {
     const found = coverage(observation.inventory.inventory, observation.rules.resolved, observation.rules.maps);
     const open = found.unclassified ?? 0;
     if (open === 0) set('Covered', 'True', 'FullyCovered', `All ${found.tables ?? 0} tables are described or declared free of personal data.`);
     else set('Covered', 'False', 'Unclassified', `${open} of ${found.tables ?? 0} tables are not fully described, first ${found.worst?.[0]?.table}: ${found.worst?.[0]?.why}; describe them in a DataMap`);
+  } else if (known.inventory && !refused) {
+    const why = problem?.message ?? 'they were not read since';
+    set('Covered', 'Unknown', 'FactsExpired', `What was read of the tables at ${new Date(known.inventory.at).toISOString()} counted until ${new Date(known.inventory.until).toISOString()}: ${why}`);
   } else {
     set('Covered', 'Unknown', refused?.is ?? problem?.reason ?? 'Progressing', refused?.message ?? problem?.message ?? 'The tables have not been read yet.');
   }

@@ -19,13 +19,24 @@ const map = aMap([{ times: [{ event: 'Created', field: 'viewed_at' }] }]);
 const general = aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge() });
 const rulesOf = (maps = [map], policies = [general]): NonNullable<Readings['rules']> => storeRules(aStore(), { maps, policies, holds: [], namespaces: new Map(), rootNamespace: 'x' }, inventory, ISO);
 const input = (changes: Partial<Evidence> = {}): PolicyInput => policyInput({ store: aStore(), entryPoints: [], holds: [], policies: [], runs: [], params, now: NOW, ...changes });
-const collections = (rules: Readings['rules']): Record<string, unknown>[] => (input({ readings: { generation: 1, ...(rules ? { rules } : {}) } }).collections ?? []) as unknown as Record<string, unknown>[];
+const collections = (rules: Readings['rules']): Record<string, unknown>[] => (input({ readings: { generation: 1, inventory: { at: NOW, inventory }, ...(rules ? { rules } : {}) } }).collections ?? []) as unknown as Record<string, unknown>[];
 
 describe('what is not known is left out', () => {
   test('of a store nobody has read: no facts, no collections', () => {
     const { facts, ...rest } = input();
     expect(facts).toEqual({});
     expect(rest).not.toHaveProperty('collections');
+  });
+
+  test('of tables that were read too long ago: no collections, and nobody says who else deletes; the facts tell that they are old', () => {
+    const seen = (now: number): PolicyInput => input({ now, holds: [aHold([{}])], readings: { generation: 1, inventory: { at: NOW, inventory }, rules: rulesOf() } });
+    const [fresh, old, wrong] = [seen(NOW + 2_700_000), seen(NOW + 2_700_001), seen(NOW - 60_001)];
+    expect([fresh.collections?.length, fresh.holds?.[0]?.otherDeleters]).toEqual([1, ['pg_cron']]);
+    for (const each of [old, wrong]) {
+      expect(each).not.toHaveProperty('collections');
+      expect(each.holds?.[0]).not.toHaveProperty('otherDeleters');
+      expect(each.facts.coverage?.validUntil).toBe(NOW / 1000 + 2_700);
+    }
   });
 
   test('of a handshake that decided nothing', () => {

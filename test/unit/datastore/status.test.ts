@@ -117,6 +117,30 @@ describe('the status of a store', () => {
     expect(after.identity).toEqual(before.identity);
   });
 
+  const MINUTE = 60_000;
+  const groups = (status: DataStoreStatus): string[] => ['transport', 'coverage', 'retention'].filter((group) => group in status);
+
+  test.each<[string, number, string[], string, string]>([
+    ['all, within the cadence', 14 * MINUTE, ['transport', 'coverage', 'retention'], 'True FullyCovered', '2026-03-02T12:15:00.000Z'],
+    ['tables and rows, past three looks at the wire', 16 * MINUTE, ['coverage', 'retention'], 'True FullyCovered', '2026-03-02T12:44:00.000Z'],
+    ['rows, past three looks at the tables', 45 * MINUTE, ['retention'], 'Unknown FactsExpired', '2026-03-04T11:00:00.000Z'],
+    ['nothing, past two days', 2 * 86_400_000, [], 'Unknown FactsExpired', '2026-03-04T11:00:00.000Z'],
+    ['nothing, before the clock was put back that noted it', -6 * 3_600_000, [], 'Unknown FactsExpired', 'none'],
+  ])('that cannot be reached says what it still knows: %s', (_, later, known, covered, validUntil) => {
+    const { identity: _identity, verdict: _verdict, ...remembered } = full();
+    const before = dataStoreStatus(aStore(), full(), NOW);
+    const status = dataStoreStatus(aStore({}, {}, before), { ...remembered, failure: unreachable }, NOW + later);
+    expect([groups(status), conditions(status)['Covered'], status.validUntil ?? 'none']).toEqual([known, covered, validUntil]);
+    // When each group was read, and until when that counted, stays to be seen.
+    expect(status.facts?.map((group) => group.validUntil)).toEqual(before.facts?.map((group) => group.validUntil));
+  });
+
+  test('says since when the tables are not known, and why', () => {
+    const { identity: _identity, verdict: _verdict, ...remembered } = full();
+    const { conditions: [, , , covered] = [] } = dataStoreStatus(aStore(), { ...remembered, failure: unreachable }, NOW + 60 * MINUTE);
+    expect(covered).toMatchObject({ type: 'Covered', message: 'What was read of the tables at 2026-03-02T11:59:00.000Z counted until 2026-03-02T12:44:00.000Z: no answer' });
+  });
+
   test('whose clock differs is reached and not ready, with no time that a dead operator could look fresh by', () => {
     const { generation, installed, identity, verdict } = full();
     const skewed = { generation, installed, identity, verdict, failure: { reason: 'ClockSkew', message: 'differ by 7200 s' } } as Observation;
