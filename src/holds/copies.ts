@@ -71,6 +71,12 @@ export function formerUids(hold: LegalHold, rootNamespace: string): string[] {
   return namespace === rootNamespace ? (annotations?.[MOVED_UIDS_ANNOTATION] ?? '').split(' ').filter((uid) => uid !== '') : [];
 }
 
+/** What a hold was before it was created again, as far as those objects are still there. */
+export function formerHolds(hold: LegalHold, { holds, rootNamespace }: HoldList): LegalHold[] {
+  const former = formerUids(hold, rootNamespace);
+  return holds.filter(({ metadata }) => former.includes(metadata.uid ?? ''));
+}
+
 /** Those former uids for which there is no object any more: what stands under them nobody else can take out. */
 export function orphanedUids(hold: LegalHold, { holds, rootNamespace }: HoldList): string[] {
   return formerUids(hold, rootNamespace).filter((uid) => !holds.some((each) => each.metadata.uid === uid));

@@ -5,7 +5,9 @@ import { SECRET } from '../api/kinds.ts';
 import type { KubeObject } from '../api/object.ts';
 import type { SubjectIdentifiers } from '../rules/holds.ts';
 import { covers, type Declarations } from '../rules/store-rules.ts';
+import type { HoldList } from '../rules/succession.ts';
 import type { Client } from '../runtime/client.ts';
+import { formerHolds } from './copies.ts';
 
 interface SecretObject extends KubeObject {
   data?: Record<string, string>;
@@ -21,13 +23,14 @@ export interface HoldSubjects {
 
 /**
  * Reads the Secrets that name held persons. The first reading pins each by digest; one that is missing or changed
- * later is unreadable and its block then holds everything it selects: emptying a Secret must lift nothing.
+ * later is unreadable and its block then holds everything it selects: emptying a Secret must lift nothing. For a hold that
+ * was created again the first reading is that of the hold it was: in its new namespace the name may be another matter's.
  *
  * Keys of a Secret are identities as maps call them, values hold one identifier a line.
  */
-export async function readSubjects(client: Client, hold: LegalHold): Promise<HoldSubjects> {
+export async function readSubjects(client: Client, hold: LegalHold, list: HoldList): Promise<HoldSubjects> {
   const bySecret = new Map<string, SubjectIdentifiers>();
-  const pins = new Map((hold.status?.secrets ?? []).map((pin) => [pin.name, pin]));
+  const pins = new Map([...formerHolds(hold, list), hold].flatMap(({ status }) => status?.secrets ?? []).map((pin) => [pin.name, pin]));
   const unreadable: string[] = [];
   for (const name of new Set(hold.spec.scope.flatMap((block) => (block.subjects ? [block.subjects.secretName] : [])))) {
     const secret = await client.get<SecretObject>(SECRET, { namespace: hold.metadata.namespace ?? '', name });

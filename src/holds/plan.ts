@@ -2,7 +2,7 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { HeldStore, LegalHold } from '../api/generated/legalHold.ts';
 import { owedSlot } from '../rules/schedule.ts';
 import { covers, type Declarations } from '../rules/store-rules.ts';
-import { formerUids } from './copies.ts';
+import { formerHolds } from './copies.ts';
 
 /**
  * Whether the rows a hold keeps in a store are to be counted: once for its words, then when the store's counts are made
@@ -34,8 +34,7 @@ export function mayStandIn(hold: LegalHold, stores: readonly DataStore[], declar
  * store lifts nothing.
  */
 export function reached(hold: LegalHold, stores: readonly DataStore[], declarations: Declarations): DataStore[] {
-  const former = formerUids(hold, declarations.rootNamespace);
-  const before = [hold, ...declarations.holds.filter(({ metadata }) => former.includes(metadata.uid ?? ''))].flatMap(({ status }) => status?.stores ?? []);
+  const before = [hold, ...formerHolds(hold, declarations)].flatMap(({ status }) => status?.stores ?? []);
   return stores.filter(
     (store) =>
       hold.spec.scope.some((block) => covers(hold, block.stores, store, declarations)) ||

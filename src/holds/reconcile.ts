@@ -69,7 +69,7 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     const ending = endingOf(hold, standsIn(hold), declarations);
     if (ending.ends) return letGo(hold, standsIn(hold), ending, declarations, work);
 
-    const subjects = await readSubjects(context.client, hold);
+    const subjects = await readSubjects(context.client, hold, declarations);
     const targets = reached(hold, stores, declarations);
     const outcomes = await Promise.all(targets.map((store) => enforce(hold, store, declarations, subjects, work)));
     const complete = outcomes.every((outcome) => !outcome.failed);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { getCondition } from '../../../src/api/conditions.ts';
-import type { LegalHoldStatus } from '../../../src/api/generated/legalHold.ts';
+import type { LegalHold, LegalHoldStatus } from '../../../src/api/generated/legalHold.ts';
 import type { StoreOutcome } from '../../../src/holds/apply.ts';
+import { newCopy } from '../../../src/holds/copies.ts';
 import { blocksFor, readSubjects, type HoldSubjects } from '../../../src/holds/observe.ts';
 import { holdStatus, releasedStatus, withCount } from '../../../src/holds/status.ts';
 import type { Client } from '../../../src/runtime/client.ts';
@@ -78,7 +79,7 @@ describe('the status of a hold', () => {
 describe('the persons of a hold', () => {
   const secret = (data: Record<string, string> | undefined): Pick<Client, 'get'> => ({ get: () => Promise.resolve(data && { data: Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')])) }) }) as unknown as Pick<Client, 'get'>;
   const on = aHold([{ subjects: { secretName: 'people' } }]);
-  const read = (data: Record<string, string> | undefined, pin?: string): Promise<HoldSubjects> => readSubjects(secret(data) as Client, { ...on, ...(pin ? { status: { secrets: [{ name: 'people', digest: pin }] } } : {}) });
+  const read = (data: Record<string, string> | undefined, pin?: string): Promise<HoldSubjects> => readSubjects(secret(data) as Client, { ...on, ...(pin ? { status: { secrets: [{ name: 'people', digest: pin }] } } : {}) }, { holds: [], rootNamespace: 'dataward-system' });
 
   test('are read by identity, one a line, and pinned', async () => {
     const subjects = await read({ visitor: 'v1\n v2 \n\n', customer: 'c1' });
@@ -97,6 +98,15 @@ describe('the persons of a hold', () => {
     expect(subjects.bySecret.get('people')).toBe('Unreadable');
     expect(subjects.unreadable).toEqual(['people']);
     expect(subjects.pins).toEqual(pin ? [{ name: 'people', digest: pin }] : []);
+  });
+
+  test('of a hold that was created again are those of the hold it was: a Secret of the same name beside it may be about others', async () => {
+    const before: LegalHold = { ...on, status: { secrets: [{ name: 'people', digest: 'sha256:of-before' }] } };
+    const copy = newCopy(before, { holds: [before], rootNamespace: 'dataward-system' });
+    const subjects = await readSubjects(secret({ visitor: 'v9' }) as Client, copy, { holds: [before, copy], rootNamespace: 'dataward-system' });
+    expect([subjects.unreadable, subjects.pins]).toEqual([['people'], before.status?.secrets]);
+    const later = await readSubjects(secret({ visitor: 'v9' }) as Client, { ...copy, status: { secrets: subjects.pins } }, { holds: [copy], rootNamespace: 'dataward-system' });
+    expect(later.unreadable).toEqual(['people']);
   });
 
   test('go with the blocks that reach a store; a Secret nobody read is unreadable', () => {
