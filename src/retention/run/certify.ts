@@ -3,7 +3,7 @@ import type { CertificateReference, PurgeRun } from '../../api/generated/purgeRu
 import type { AuditLog } from '../../evidence/audit/log.ts';
 import type { Checkpoint } from '../../evidence/audit/checkpoint.ts';
 import { buildCertificate, certificateDigest, certificateText, readCertificate, signCertificate, type Certificate } from '../../evidence/certificate.ts';
-import type { SigningKey } from '../../evidence/keys.ts';
+import { signText, type SigningKey } from '../../evidence/keys.ts';
 import type { Client } from '../../runtime/client.ts';
 import { WaitingError } from '../../runtime/result.ts';
 import { objectOf } from './names.ts';
@@ -49,10 +49,10 @@ export async function certify(certified: CertifiedRun, certifier: Certifier): Pr
 }
 
 /** A name under which nothing of another run stands, neither in the cluster nor on disk, and what is kept of this run already. */
-async function findPlace(run: PurgeRun, { client, kept }: Certifier): Promise<{ name: string; earlier?: Certificate }> {
+async function findPlace(run: PurgeRun, { client, kept, key }: Certifier): Promise<{ name: string; earlier?: Certificate }> {
   let place: string | undefined;
   let earlier: Certificate | undefined;
-  const names = certificateNames(run);
+  const names = certificateNames(run, signText(`name of the certificate of ${run.metadata.uid ?? ''}`, key));
   for (const name of names) {
     const file = await kept(fileOf(run, name));
     const certificate = file === undefined ? undefined : readCertificate(file);

@@ -16,10 +16,14 @@ const CERTIFICATE_LABEL = 'dataward.io/certificate';
 /** Whose certificate it is: a run of the same name may have been there before. */
 const RUN_UID_LABEL = 'dataward.io/run-uid';
 
-/** Names a certificate of a run may have, the plain one first; the other is for where somebody else has that. */
-export function certificateNames(run: PurgeRun): [string, string] {
-  const { name, uid = '' } = run.metadata;
-  return [fitted(name, SUFFIX), fitted(name, `-${short(uid)}${SUFFIX}`)];
+/**
+ * Names a certificate of a run may have, the plain one first; the other is for where somebody else has that.
+ *
+ * @param secret the same each time, and known to nobody who could put something under the other name beforehand: the run
+ *   would be counted again and again, and never be certified
+ */
+export function certificateNames({ metadata: { name } }: PurgeRun, secret: string): [string, string] {
+  return [fitted(name, SUFFIX), fitted(name, `-${short(secret)}${SUFFIX}`)];
 }
 
 /** What is cut away stands in a digest, or two long names would become one. */

@@ -4,6 +4,7 @@ import { CONFIG_MAP } from '../../../../src/api/kinds.ts';
 import type { KubeObject } from '../../../../src/api/object.ts';
 import { signCheckpoint } from '../../../../src/evidence/audit/checkpoint.ts';
 import { certificateDigest, type Certificate } from '../../../../src/evidence/certificate.ts';
+import { generateSigningKey, type SigningKey } from '../../../../src/evidence/keys.ts';
 import { conclude } from '../../../../src/retention/run/conclude.ts';
 import type { RunReport } from '../../../../src/retention/run/status.ts';
 import type { NormalRule } from '../../../../src/rules/weakening.ts';
@@ -68,9 +69,10 @@ interface Circumstances {
   uid?: string;
   name?: string;
   at?: number;
+  key?: SigningKey;
 }
 
-async function end({ script = {}, status = { auditFrom: 1 }, verify = true, meanwhile = 0, client = memoryClient(), kept = new Map(), now = APPROVED, approvals = [], uid = 'uid-general-1', name = 'general-1', at = NOON.getTime() }: Circumstances = {}): Promise<Ended> {
+async function end({ script = {}, status = { auditFrom: 1 }, verify = true, meanwhile = 0, client = memoryClient(), kept = new Map(), now = APPROVED, approvals = [], uid = 'uid-general-1', name = 'general-1', at = NOON.getTime(), key = signer }: Circumstances = {}): Promise<Ended> {
   const calls: string[] = [];
   const store = scriptedStore({ journal: [{ run: uid, seq: 1, epoch: 1, collection: VIEWS, table, method: 'BlockRange', deleted: 400, clients: { 'client-a': 300, 'b@example.com': 100 }, at: '2026-03-01T02:00:00Z' }], ...script }, calls);
   const audit = memoryAudit(calls);
@@ -80,7 +82,7 @@ async function end({ script = {}, status = { auditFrom: 1 }, verify = true, mean
   const certifier = {
     client,
     audit,
-    key: signer,
+    key,
     keep: async (file: string, text: string) => {
       calls.push('keep');
       kept.set(file, text);
@@ -238,6 +240,12 @@ describe('a certificate that is issued again after a crash', () => {
     expect(again.report.certificate?.name).toMatch(OTHER);
     expect([...again.kept.values()].map((text) => (JSON.parse(text) as Certificate).basis.runUid)).toEqual(['uid-of-before', 'uid-general-1']);
     expect((JSON.parse([...again.kept.values()][1] ?? '') as Certificate).supersedes).toBeUndefined();
+  });
+
+  test('has another name that follows from the key, and not from what anybody can read of the run', async () => {
+    const foreign = { apiVersion: 'v1', kind: 'ConfigMap', metadata: CONFIG };
+    const [one, again, elsewhere] = await Promise.all([signer, signer, generateSigningKey()].map(async (key) => (await end({ client: memoryClient([[CONFIG_MAP, foreign]]), key })).report.certificate?.name));
+    expect([again === one, elsewhere === one]).toEqual([true, false]);
   });
 
   test('waits, and says for what, where each name it could have is taken', async () => {
