@@ -41,7 +41,7 @@ export interface DeletedRow {
 export type BatchOutcome =
   | { kind: 'committed'; seq: number; deleted: number; clients: Record<string, number>; walBytes: number; rows: DeletedRow[] }
   | { kind: 'nothing due'; rows: DeletedRow[] }
-  /** A hold, a foreign key or a trigger came or went: the statement has to be compiled again. */
+  /** A hold, a foreign key or a trigger came or went, or a column changed: the statement has to be compiled again. */
   | { kind: 'outdated' }
   /** Rolled back by something that may not be there the next time. */
   | { kind: 'rolled back'; why: string; error: StoreError };
@@ -99,9 +99,10 @@ async function work(connection: Connection, batch: Batch, reserved: { rows: numb
   if (!batch.allowance.reserve(deleted)) throw new OverLimit('RunLimitReached', `${nameOf(target)}: the next batch would delete more rows than this run may. The rest is for the next run, or for one approved for more.`);
   reserved.rows = deleted;
   const entry: JournalEntry = { collection: target.rule.collection, table: { schema: leaf.schema, name: leaf.name }, method: batch.method, kind: 'Batch', position: batch.position, deleted, clients };
-  const { seq, walBytes, counters, shape } = await appendBatch(connection, ticket.claim, entry, counted, before);
-  // From the DELETE on nobody can add a foreign key or trigger, so what is seen now was in force for it.
-  if (shape !== batch.shapes.get(leaf.oid)) throw new ShapeChanged('Conflict', `The foreign keys or triggers of ${nameOf(target)} changed.`);
+  const { seq, walBytes, counters, shape, columns } = await appendBatch(connection, ticket.claim, entry, counted, before, target.reads.map(({ oid }) => oid));
+  // From the DELETE on nobody can add a foreign key or trigger or change a column, so what is seen now was in force for it.
+  const expected = target.reads.map(({ columnsHash }) => columnsHash).join(',');
+  if (shape !== batch.shapes.get(leaf.oid) || columns !== expected) throw new ShapeChanged('Conflict', `The columns, foreign keys or triggers of ${nameOf(target)}, or the columns of a table it is judged by, changed.`);
   refuseForeignWork(batch, deleted, before, counters);
   return { kind: 'committed', seq, deleted, clients, walBytes, rows: result.rows };
 }

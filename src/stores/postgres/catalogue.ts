@@ -11,6 +11,11 @@ export type TableLookup = (address: TableAddress) => ResolvedTable;
 /** SQL of a relation's kind as the port names it, over pg_class `c`. */
 export const tableKindSql = `CASE WHEN c.relkind = 'f' THEN 'ForeignTable' WHEN c.relkind = 'm' THEN 'MaterializedView' WHEN c.relkind = 'p' THEN 'PartitionedTable' WHEN c.relispartition THEN 'Partition' ELSE 'Table' END`;
 
+/** SQL of a hash of what the columns of table `oid` are: a table may have a thousand. NULL where it has none. */
+export function columnsHashSql(oid: string): string {
+  return `(SELECT hashtextextended(string_agg(concat_ws(' ', h.attnum, h.atttypid, h.atttypmod, h.attname), ',' ORDER BY h.attnum), 0)::text FROM pg_attribute h WHERE h.attrelid = ${oid} AND h.attnum > 0 AND NOT h.attisdropped)`;
+}
+
 /**
  * Resolves tables in the store's catalogue: what they are, and what the types of their columns really are. Tables
  * that do not exist are left out here, and reported by the lookup when something needs them.
@@ -31,12 +36,13 @@ interface ResolvedRow {
   name: string;
   oid: string;
   kind: TableFact['kind'];
+  hash: string | null;
   columns: (ResolvedColumn & { name: string; operators: string | null })[];
 }
 
-function toTable({ schema, name, oid, kind, columns }: ResolvedRow): ResolvedTable {
+function toTable({ schema, name, oid, kind, hash, columns }: ResolvedRow): ResolvedTable {
   const byName = columns.map(({ name: column, type, notNull, number, operators }): [string, ResolvedColumn] => [column, { type, notNull, number, ...(operators === null ? {} : { operators }) }]);
-  return { schema, name, oid, kind, columns: new Map(byName) };
+  return { schema, name, oid, kind, columns: new Map(byName), columnsHash: hash ?? '' };
 }
 
 /**
@@ -44,7 +50,7 @@ function toTable({ schema, name, oid, kind, columns }: ResolvedRow): ResolvedTab
  * `character`, which means one letter). The operators' schema comes from the type's default btree or hash class.
  */
 const resolveSql = `
-SELECT n.nspname AS schema, c.relname AS name, c.oid::text AS oid, ${tableKindSql} AS kind,
+SELECT n.nspname AS schema, c.relname AS name, c.oid::text AS oid, ${tableKindSql} AS kind, ${columnsHashSql('c.oid')} AS hash,
   coalesce((
     SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(b.base, -1), 'notNull', a.attnotnull, 'number', a.attnum, 'operators', o.schema) ORDER BY a.attnum)
     FROM pg_attribute a

@@ -3,6 +3,7 @@ import type { Claim } from '../fence.ts';
 import { JOURNAL_PAGE_ROWS, type JournalTotals } from '../journal.ts';
 import type { JournalRow, PurgeMethod } from '../purging.ts';
 import type { TableAddress } from '../predicate.ts';
+import { columnsHashSql } from './catalogue.ts';
 import type { Connection } from './connection.ts';
 import { countersOf, countersSql } from './counters.ts';
 import type { CountedTables, CounterRow, Counters } from './counters.ts';
@@ -57,16 +58,21 @@ export async function appendJournal(connection: Connection, claim: Claim, entry:
  * The same for a batch, in the same round trip as the server's word of what the transaction did up to now.
  *
  * @param before the counters before it deleted anything
- * @returns `walBytes`: log written since then
+ * @param reads catalogue identities of tables it looked into
+ * @returns `walBytes`: log written since then; `columns`: the `columnsHash` of each of `reads`, with commas between them
  */
-export async function appendBatch(connection: Connection, claim: Claim, entry: JournalEntry, counted: CountedTables, before: Counters): Promise<{ seq: number; walBytes: number; counters: Counters; shape: string }> {
-  const { rows } = await connection.query<CounterRow & { seq: string; wal_bytes: string; shape: string }>(
-    insertSql('pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $11::pg_lsn)', `, wal_bytes, ${countersSql('$12', '$13')}, ${shapeSql('$13::oid')} AS shape`),
-    [...valuesOf(claim, entry), before.lsn, counted.referring, counted.own],
+export async function appendBatch(connection: Connection, claim: Claim, entry: JournalEntry, counted: CountedTables, before: Counters, reads: readonly string[]): Promise<{ seq: number; walBytes: number; counters: Counters; shape: string; columns: string }> {
+  const { rows } = await connection.query<CounterRow & { seq: string; wal_bytes: string; shape: string; columns: string }>(
+    insertSql('pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $11::pg_lsn)', `, wal_bytes, ${countersSql('$12', '$13')}, ${shapeSql('$13::oid')} AS shape, ${columnsOfAllSql('$14')} AS columns`),
+    [...valuesOf(claim, entry), before.lsn, counted.referring, counted.own, reads],
     'journal',
   );
   const row = rows[0] ?? takenOver(claim);
-  return { seq: Number(row.seq), walBytes: Number(row.wal_bytes), counters: countersOf(row), shape: row.shape };
+  return { seq: Number(row.seq), walBytes: Number(row.wal_bytes), counters: countersOf(row), shape: row.shape, columns: row.columns };
+}
+
+function columnsOfAllSql(oids: string): string {
+  return `coalesce((SELECT string_agg(coalesce(${columnsHashSql('u.o')}, ''), ',' ORDER BY u.n) FROM unnest(${oids}::oid[]) WITH ORDINALITY AS u(o, n)), '')`;
 }
 
 function insertSql(walBytes: string, also: string): string {

@@ -12,6 +12,8 @@ export interface ResolvedTable {
   oid: string;
   kind: TableFact['kind'];
   columns: ReadonlyMap<string, ResolvedColumn>;
+  /** Differs when a name, number or type of its columns does. */
+  columnsHash: string;
 }
 
 export interface ResolvedColumn {

@@ -3,9 +3,9 @@ import type { CollectionRule } from '../counting.ts';
 import type { StoreHold } from '../fence.ts';
 import { tableKey, tableName } from '../predicate.ts';
 import type { Guard, Predicate, TableAddress } from '../predicate.ts';
-import { resolveTables } from './catalogue.ts';
+import { columnsHashSql, resolveTables } from './catalogue.ts';
 import type { TableLookup } from './catalogue.ts';
-import type { Topology } from './closure.ts';
+import type { Edge, Topology } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { checkLiterals } from './literals.ts';
 import { addressesOf } from './predicates.ts';
@@ -24,6 +24,8 @@ export interface Target {
   /** Those whose rows a scan of the mapped table does not see, attached or not. Undefined in place of one this login may not read. */
   apart: (ResolvedTable | undefined)[];
   what: Deletable;
+  /** Tables the conditions look into beside its own: those that times and clients are read from, and those that refer to it. */
+  reads: ResolvedTable[];
   /** Catalogue identities of the tables that refer to it, leaves included: a cascade would reach these. */
   referringOids: string[];
   /** Guards that keep the whole table because they cannot be understood, with the reason. */
@@ -38,12 +40,12 @@ export type Shapes = ReadonlyMap<string, string>;
 /**
  * SQL of a text that differs when what a DELETE on table `oid` means, or its side effects, may: the names and types of
  * its columns, its triggers, among which every foreign key into it has some, and its rules. All are found by an index,
- * unlike the foreign keys themselves. Of the columns it is a hash, since a table may have a thousand.
+ * unlike the foreign keys themselves.
  */
 export function shapeSql(oid: string): string {
   return `(coalesce((SELECT string_agg(t.oid::text || t.tgenabled::text, ',' ORDER BY t.oid) FROM pg_trigger t WHERE t.tgrelid = ${oid}), '')
     || ';' || coalesce((SELECT string_agg(w.oid::text || w.ev_enabled::text, ',' ORDER BY w.oid) FROM pg_rewrite w WHERE w.ev_class = ${oid}), '')
-    || ';' || coalesce((SELECT hashtextextended(string_agg(concat_ws(' ', a.attnum, a.atttypid, a.atttypmod, a.attname), ',' ORDER BY a.attnum), 0)::text FROM pg_attribute a WHERE a.attrelid = ${oid} AND a.attnum > 0 AND NOT a.attisdropped), ''))`;
+    || ';' || coalesce(${columnsHashSql(oid)}, ''))`;
 }
 
 /** Shapes of a table and everything below it. To be read before the inventory, so that a change in between shows. */
@@ -101,6 +103,7 @@ function toTarget(rule: CollectionRule, guards: readonly Guard[], topology: Topo
     leaves: topology.leaves(rule.table).filter(({ apart }) => apart?.attached !== false).map(resolver.lookup),
     apart: topology.leaves(rule.table).flatMap((leaf) => (leaf.apart === undefined ? [] : [leaf.apart.readable ? resolver.lookup(leaf) : undefined])),
     what: { due: rule.due ?? { op: 'false' }, guards, edges, ...(rule.client === undefined ? {} : { client: rule.client }) },
+    reads: readBy(predicatesOf(rule, guards), edges, resolver.lookup).filter(({ oid }) => oid !== table.oid),
     referringOids: [...new Set(edges.flatMap((edge) => topology.leaves(edge.child)).map((leaf) => leaf.oid))],
     unreadable: guards.flatMap((guard) => {
       const why = unreadableGuard(guard, table, resolver);
@@ -108,6 +111,30 @@ function toTarget(rule: CollectionRule, guards: readonly Guard[], topology: Topo
     }),
     unreadableValues: unreadableValues(predicatesOf(rule, guards).filter((predicate) => nameable(predicate, table, resolver.lookup)), table, resolver),
   };
+}
+
+/** A table that is not there is not read: what names it cannot be understood, and keeps every row. */
+function readBy(predicates: readonly Predicate[], edges: readonly Edge[], lookup: TableLookup): ResolvedTable[] {
+  const found = [...predicates.flatMap(addressesOf), ...edges.map((edge) => edge.child)].flatMap((address) => {
+    try {
+      return [lookup(address)];
+    } catch (error) {
+      if (error instanceof StoreError && error.reason === 'NotFound') return [];
+      throw error;
+    }
+  });
+  return [...new Map(found.map((each) => [each.oid, each])).values()];
+}
+
+/** A column, with its table, whose name was that of another column of the table before. */
+export function renamedColumn(before: Target, now: Target): string | undefined {
+  const tables = new Map([...now.leaves, ...now.reads].map((each) => [each.oid, each]));
+  for (const old of [...before.leaves, ...before.reads]) {
+    const columns = tables.get(old.oid)?.columns;
+    const [name] = [...old.columns].find(([each, { number }]) => (columns?.get(each)?.number ?? number) !== number) ?? [];
+    if (name !== undefined) return `${name} of ${tableName(old)}`;
+  }
+  return undefined;
 }
 
 function unreadableValues(predicates: readonly Predicate[], table: ResolvedTable, { lookup, readable }: Resolver): number {

@@ -10,7 +10,7 @@ import type { BatchSize } from './size.ts';
 import type { ResolvedTable } from './sql.ts';
 import { deleteBlocks, deleteBlocksReturning, deleteKeyset, deleteRing } from './statements.ts';
 import type { BlockRange, KeysetPosition, Statement } from './statements.ts';
-import { nameOf } from './target.ts';
+import { nameOf, renamedColumn } from './target.ts';
 import { pause, Throttle } from './throttle.ts';
 import type { Compiled, StepWork, Unit } from './work.ts';
 
@@ -139,23 +139,22 @@ export class Walker {
         this.throttle.took(millis);
         return { outcome, millis };
       }
+      const before = this.compiled.target;
       this.compiled = await this.work.compile(this.connection);
       this.statements = new Map();
+      const renamed = renamedColumn(before, this.compiled.target);
+      if (renamed !== undefined) throw new StoreError('Conflict', `The column ${renamed} is another column than when this began, so the rule of ${nameOf(before)} is not the one that was approved. Plan again.`);
     }
   }
 
   /**
    * A part with the names and types its columns had when the batch was compiled, not those the walk through it began with.
    *
-   * @throws StoreError `Conflict` when it is no part any more, or the name of a column is that of another: the rule that was
-   *   approved spoke of what it was
+   * @throws StoreError `Conflict` when it is no part any more
    */
   private asCompiled(part: ResolvedTable): ResolvedTable {
     const leaf = this.compiled.target.leaves.find(({ oid }) => oid === part.oid);
     if (leaf === undefined) throw new StoreError('Conflict', `${tableName(part)} is no longer a part of ${nameOf(this.compiled.target)}. Plan again.`);
-    if (leaf === part) return leaf;
-    const [renamed] = [...part.columns].find(([name, { number }]) => (leaf.columns.get(name)?.number ?? number) !== number) ?? [];
-    if (renamed !== undefined) throw new StoreError('Conflict', `The column ${renamed} of ${tableName(part)} is another column than when this began, so the rule is not the one that was approved. Plan again.`);
     return leaf;
   }
 

@@ -4,11 +4,12 @@ import type { TestPostgres } from '../../../support/postgres.ts';
 import { until } from '../../../support/until.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
 import type { StoreHold } from '../../../../src/stores/fence.ts';
+import type { Predicate } from '../../../../src/stores/predicate.ts';
 import type { BatchResult, PurgeContext } from '../../../../src/stores/purging.ts';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
 import { purge } from '../../../../src/stores/postgres/purge.ts';
 import { targetOf } from './support.ts';
-import { committed, countRows, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
+import { committed, countRows, CUTOFF, deletedBy, guard, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 
 let server: TestPostgres;
@@ -161,9 +162,8 @@ describe('a purge', () => {
   });
 
   describe('whose columns change between two batches', () => {
-    async function changed(how: string): Promise<{ store: TestStore; run: Promise<BatchResult[]> }> {
-      const store = await storeWith(`${events}; ALTER TABLE events ADD changed_at timestamptz DEFAULT '2020-01-01Z', ADD local_at timestamp DEFAULT '2020-01-01'`);
-      const rules = request([rule('events')]);
+    async function changed(how: string, schema = '', rules = request([rule('events')])): Promise<{ store: TestStore; run: Promise<BatchResult[]> }> {
+      const store = await storeWith(`${events}; ALTER TABLE events ADD changed_at timestamptz DEFAULT '2020-01-01Z', ADD local_at timestamp DEFAULT '2020-01-01'; ${schema}`);
       const plan = await store.writer.planPurge(rules);
       let batches = 0;
       const writer = await store.another(undefined, (connection) => ({
@@ -189,8 +189,28 @@ describe('a purge', () => {
       expect(await countRows(store, 'events')).toBeGreaterThan(5_000);
     });
 
-    test('goes on where one was added', async () => {
-      const { store, run } = await changed('ALTER TABLE events ADD more text');
+    test('stops where a time is read from another table, in which its name is that of another column', async () => {
+      const ended: Predicate = { op: 'before', time: { path: { via: [{ field: 'client_id', table: table('clients'), toField: 'id' }], field: 'ended_at' }, type: 'TimestampTZ' }, cutoff: CUTOFF };
+      const clients = `CREATE TABLE clients (id text PRIMARY KEY, ended_at timestamptz, other timestamptz DEFAULT '2020-01-01Z'); INSERT INTO clients VALUES ('client-0', '2020-01-01Z'), ('client-1', '2025-01-01Z'), ('client-2', '2020-01-01Z'), ('client-3', NULL)`;
+      const { store, run } = await changed('ALTER TABLE clients RENAME ended_at TO before; ALTER TABLE clients RENAME other TO ended_at', clients, request([rule('events', { due: ended })]));
+      await expect(run).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringMatching(/The column ended_at of public\.clients is another column/) });
+      expect(await countRows(store, `events WHERE client_id IN ('client-1', 'client-3')`)).toBe(5_000);
+    });
+
+    test('stops where rows refer to it as a map declares, by a name that is that of another column', async () => {
+      const notes = 'CREATE TABLE notes (event_id bigint, other bigint); CREATE INDEX ON notes (event_id); CREATE INDEX ON notes (other); INSERT INTO notes (event_id) SELECT id FROM events';
+      const { due: _none, ...kept } = rule('notes', { references: [{ field: 'event_id', table: table('events'), toField: 'id' }] });
+      const some = 'DELETE FROM notes WHERE event_id < 5000';
+      const { store, run } = await changed('ALTER TABLE notes RENAME event_id TO before; ALTER TABLE notes RENAME other TO event_id', `${notes}; ${some}`, request([rule('events'), kept], { targets: ['events'] }));
+      await expect(run).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringMatching(/The column event_id of public\.notes is another column/) });
+      expect(await countRows(store, 'events WHERE id >= 5000')).toBe(5_001);
+    });
+
+    test.each<[string, string]>([
+      ['goes on where one was added', 'ALTER TABLE events ADD more text'],
+      ['goes on where one it does not speak of got another name', 'ALTER TABLE events RENAME note TO remark'],
+    ])('%s', async (_what, how) => {
+      const { store, run } = await changed(how);
       expect(deletedBy(await run)).toEqual({ events: 5_000 });
       expect(await countRows(store, 'events')).toBe(5_000);
     });

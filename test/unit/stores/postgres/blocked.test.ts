@@ -8,7 +8,7 @@ import type { Deletable, Resolver } from '../../../../src/stores/postgres/statem
 
 const at = (name: string): { schema: string; name: string } => ({ schema: 'public', name });
 const columns = new Map(['id', 'state', 'orders_id', 'items_id'].map((name) => [name, { type: 'text', notNull: false, number: 1 }]));
-const resolver: Resolver = { lookup: ({ schema, name }) => ({ schema, name, oid: name, kind: 'Table', columns }), readable: () => true };
+const resolver: Resolver = { lookup: ({ schema, name }) => ({ schema, name, oid: name, kind: 'Table', columns, columnsHash: '' }), readable: () => true };
 const edge = (child: string, parent: string): Edge => ({ constraint: `${child}_fk`, child: at(child), childRoot: at(child), columns: [`${parent}_id`], parent: at(parent), referencedColumns: ['id'], onDelete: 'NoAction', indexed: true, self: child === parent });
 const over: Predicate = { op: 'compare', field: { via: [], field: 'state' }, operator: 'Equals', value: 'over' };
 const rule = (...edges: Edge[]): Deletable => ({ due: over, guards: [], edges });

@@ -10,7 +10,7 @@ const clients = tableOf('clients', { id: 'integer', ended: 'date', country: 'int
 const countries = tableOf('countries', { id: 'integer', code: 'bpchar' });
 
 function tableOf(name: string, columns: Record<string, string>): ResolvedTable {
-  return { schema: 'public', name, oid: '1', kind: 'Table', columns: new Map(Object.entries(columns).map(([column, type]) => [column, { type, notNull: false, number: 1, ...(type === 'citext' ? { operators: 'public' } : {}) }])) };
+  return { schema: 'public', name, oid: '1', kind: 'Table', columns: new Map(Object.entries(columns).map(([column, type]) => [column, { type, notNull: false, number: 1, ...(type === 'citext' ? { operators: 'public' } : {}) }])), columnsHash: '' };
 }
 function lookup({ name }: TableAddress): ResolvedTable {
   const table = [views, clients, countries].find((candidate) => candidate.name === name);

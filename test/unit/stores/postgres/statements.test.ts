@@ -8,7 +8,7 @@ import { DESTRUCTIVE_STATEMENTS, unreadableGuard } from '../../../../src/stores/
 import type { Deletable, Resolver } from '../../../../src/stores/postgres/statements.ts';
 
 const columns = new Map(['id', 'client_id', 'created_at', 'parent_id', 'a', 'b'].map((name) => [name, { type: name === 'created_at' ? 'timestamp with time zone' : 'text', notNull: false, number: 1 }]));
-const tableOf = ({ schema, name }: TableAddress): ResolvedTable => ({ schema, name, oid: '1', kind: 'Table', columns });
+const tableOf = ({ schema, name }: TableAddress): ResolvedTable => ({ schema, name, oid: '1', kind: 'Table', columns, columnsHash: '' });
 const leaf = tableOf({ schema: 'public', name: 'events' });
 const resolver: Resolver = { lookup: tableOf, readable: () => true };
 
