@@ -6,9 +6,10 @@ import { directoryCheckpointSink } from '../evidence/audit/checkpoint-directory.
 import type { Checkpoint, CheckpointSink } from '../evidence/audit/checkpoint.ts';
 import { openJournal, type Journal } from '../evidence/audit/journal.ts';
 import { openAuditLog, type AuditLog } from '../evidence/audit/log.ts';
+import { missingSoFar, predecessorsIn, recordMissing } from '../evidence/audit/predecessors.ts';
 import { createWhole, syncFolder } from '../evidence/files.ts';
 import { nameOrPseudonym } from '../evidence/pseudonym.ts';
-import { loadOrCreateSigningKey, loadPublicKeys, publicKeyPem, type SigningKey } from '../evidence/keys.ts';
+import { loadOrCreateSigningKey, loadPublicKeys, publicKeyPem, type PublicKeys, type SigningKey } from '../evidence/keys.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { within } from '../runtime/within.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -67,7 +68,9 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
   try {
     const journal = await openJournal(audit);
     const sinks = [directoryCheckpointSink(join(dir, 'checkpoints')), ...options.sinks];
-    const anchoring = await openAnchor({ log: audit, key, earlierKeys: await loadPublicKeys(join(dir, 'keys')), sinks, rule: RULE });
+    const keys = await loadPublicKeys(join(dir, 'keys'));
+    const anchoring = await openAnchor({ log: audit, key, earlierKeys: keys, sinks, rule: RULE });
+    await tellOfMissing(audit, sinks, keys, options);
 
     const report = (outcomes: readonly { sink: string; error?: Error }[], kept: boolean): void => {
       for (const { sink, error } of outcomes) if (error) logger.warn('a checkpoint could not be stored', { sink, error });
@@ -81,9 +84,18 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
 
     let cancel = (): void => {};
     let closed = false;
+    let writable = true;
+    const tellHealth = (): void => {
+      const health = audit.healthy();
+      metrics.auditChainOk.set(health.ok ? 1 : 0);
+      if (health.ok === writable) return;
+      writable = health.ok;
+      if (health.ok) logger.info('the audit log can be written again');
+      else logger.error('the audit log cannot be written; nothing is deleted', { reason: health.reason });
+    };
     const look = async (): Promise<void> => {
       try {
-        metrics.auditChainOk.set(audit.healthy().ok ? 1 : 0);
+        tellHealth();
         const done = await anchoring.tick(now());
         if (done) report(done.outcomes, done.kept);
       } catch (error) {
@@ -129,6 +141,22 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
     await audit.close();
     throw error;
   }
+}
+
+/**
+ * A chain that begins where another is known of may be somebody's clean slate: it goes on, since that may be meant, but
+ * not in silence.
+ */
+async function tellOfMissing(audit: AuditLog, sinks: readonly CheckpointSink[], keys: PublicKeys, { logger, actor }: EvidenceOptions): Promise<void> {
+  const told = await missingSoFar(audit);
+  if (told === undefined) return;
+  const known = (await Promise.all(sinks.map((sink) => sink.list()))).flat();
+  const missing = predecessorsIn(known, audit.chainId, keys).filter(({ chainId }) => !told.has(chainId));
+  for (const { chainId, seq, ts, keyId, signature } of missing) {
+    const message = 'an audit chain that a checkpoint knows is not in the evidence folder, and a new one begins; unless it was put away on purpose, stop the operator and put the folder back';
+    logger.error(message, { missing: chainId, throughRecord: seq, signedAt: ts, keyId, signature, chain: audit.chainId });
+  }
+  await recordMissing(audit, actor, missing);
 }
 
 /** Made of thirty-two random bytes of this installation, the same for ever: else one client would have two pseudonyms. */

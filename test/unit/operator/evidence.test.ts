@@ -3,15 +3,16 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { AuditRewoundError } from '../../../src/evidence/audit/anchor.ts';
 import type { Checkpoint, CheckpointSink } from '../../../src/evidence/audit/checkpoint.ts';
+import type { AuditRecord } from '../../../src/evidence/audit/record.ts';
 import { openEvidence, type Evidence } from '../../../src/operator/evidence.ts';
-import { silentLogger } from '../../../src/telemetry/logger.ts';
+import { silentLogger, type LogFields, type Logger } from '../../../src/telemetry/logger.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { entry, withFolder } from '../../support/chain.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 
 const clock = createFakeClock();
-const open = (dir: string, sinks: CheckpointSink[] = []): Promise<Evidence> =>
-  openEvidence({ dir, sinks, clock, logger: silentLogger, metrics: createMetrics({ version: '0.1.0', commit: 'test' }).domain, actor: 'dataward', lockWaitMillis: 0 });
+const open = (dir: string, sinks: CheckpointSink[] = [], logger: Logger = silentLogger): Promise<Evidence> =>
+  openEvidence({ dir, sinks, clock, logger, metrics: createMetrics({ version: '0.1.0', commit: 'test' }).domain, actor: 'dataward', lockWaitMillis: 0 });
 
 /** A second place that remembers in what order it was given what. */
 function memorySink(before: () => Promise<void> = async () => {}): CheckpointSink & { given: Checkpoint[] } {
@@ -26,6 +27,108 @@ function memorySink(before: () => Promise<void> = async () => {}): CheckpointSin
     list: async () => [...given],
   };
 }
+
+/** Keeps errors and infos, in order. */
+function keepingLogger(): Logger & { lines: [level: string, message: string, fields: LogFields][] } {
+  const lines: [string, string, LogFields][] = [];
+  const line = (level: string) => (message: string, fields: LogFields = {}) => void lines.push([level, message, fields]);
+  return { ...silentLogger, lines, error: line('error'), info: line('info') };
+}
+
+const recordsOf = (dir: string): AuditRecord[] =>
+  readdirSync(join(dir, 'audit'))
+    .filter((file) => file.endsWith('.jsonl'))
+    .toSorted()
+    .flatMap((file) => readFileSync(join(dir, 'audit', file), 'utf8').trimEnd().split('\n'))
+    .map((text) => JSON.parse(text) as AuditRecord);
+
+describe('a folder that was emptied', () => {
+  /** A chain of two records, whose checkpoints are in the sink. */
+  const earlier = async (dir: string, sink: CheckpointSink): Promise<string> => {
+    const evidence = await open(dir, [sink]);
+    await evidence.audit.append(entry(1));
+    await evidence.close();
+    return evidence.audit.chainId;
+  };
+
+  test('gets a new chain that says which one is missing and up to which record, once in the log and once in the chain', async () => {
+    await withFolder(async (dir) => {
+      const sink = memorySink();
+      const gone = await earlier(dir, sink);
+      rmSync(dir, { recursive: true });
+      const logger = keepingLogger();
+      for (let start = 0; start < 3; start += 1) {
+        const evidence = await open(dir, [sink], logger);
+        if (start === 1) await evidence.audit.append(entry(2));
+        await evidence.close();
+      }
+      const [first, second, ...rest] = recordsOf(dir);
+      expect(logger.lines).toEqual([['error', expect.stringMatching(/not in the evidence folder.*put the folder back/), { missing: gone, throughRecord: 2, signedAt: expect.any(String), keyId: expect.any(String), signature: 'UnknownKey', chain: first?.refs['chainId'] }]]);
+      expect(first?.refs['chainId']).not.toBe(gone);
+      expect(second).toMatchObject({ action: 'chain.predecessor-missing', outcome: 'Noted', object: { kind: 'AuditChain', name: gone }, refs: { chainId: gone, seq: 2, rootHash: sink.given.find((each) => each.chainId === gone && each.seq === 2)?.rootHash, signature: 'UnknownKey' } });
+      expect(rest.map(({ action }) => action)).toEqual(['purge.batch']);
+    });
+  });
+
+  test('and has its key still knows that the signature is its own, also by the checkpoints of the folder alone', async () => {
+    await withFolder(async (dir) => {
+      const gone = await earlier(dir, memorySink());
+      rmSync(join(dir, 'audit'), { recursive: true });
+      await (await open(dir)).close();
+      expect(recordsOf(dir)[1]).toMatchObject({ refs: { chainId: gone, seq: 2, signature: 'Valid' } });
+    });
+  });
+
+  test('says so although it was cut off between its first record and this one', async () => {
+    await withFolder(async (dir) => {
+      const sink = memorySink();
+      const list = sink.list;
+      const gone = await earlier(join(dir, 'old'), sink);
+      const now = join(dir, 'now');
+      await expect(open(now, [{ ...sink, list: () => Promise.reject(new Error('503')) }])).rejects.toThrow('503');
+      expect(recordsOf(now).map(({ action }) => action)).toEqual(['chain.started']);
+      await (await open(now, [{ ...sink, list }])).close();
+      expect(recordsOf(now)[1]).toMatchObject({ refs: { chainId: gone } });
+    });
+  });
+
+  test('that nothing is known of before, or a chain that went on since, says nothing', async () => {
+    await withFolder(async (dir) => {
+      const logger = keepingLogger();
+      const evidence = await open(join(dir, 'one'), [], logger);
+      await evidence.audit.append(entry(1));
+      await evidence.close();
+      const sink = memorySink();
+      await earlier(join(dir, 'other'), sink);
+      await (await open(join(dir, 'one'), [sink], logger)).close();
+      expect([logger.lines, recordsOf(join(dir, 'one')).map(({ action }) => action)]).toEqual([[], ['chain.started', 'purge.batch']]);
+    });
+  });
+});
+
+describe('a disk that takes no more', () => {
+  test('is told of once, and so is that it does again', async () => {
+    await withFolder(async (dir) => {
+      const logger = keepingLogger();
+      const evidence = await open(dir, [], logger);
+      const look = async (): Promise<void> => {
+        await clock.advance(30_000);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      };
+      const healthy = evidence.audit.healthy;
+      await look();
+      evidence.audit.healthy = () => ({ ok: false, reason: 'the disk has not answered for 16 s' });
+      for (let each = 0; each < 3; each += 1) await look();
+      evidence.audit.healthy = healthy;
+      for (let each = 0; each < 2; each += 1) await look();
+      expect(logger.lines).toEqual([
+        ['error', 'the audit log cannot be written; nothing is deleted', { reason: 'the disk has not answered for 16 s' }],
+        ['info', 'the audit log can be written again', {}],
+      ]);
+      await evidence.close();
+    });
+  });
+});
 
 describe('the evidence of an installation', () => {
   test('keeps its key, its chain and its pseudonyms over a new start', async () => {
