@@ -235,8 +235,11 @@ describe('a certificate that is issued again after a crash', () => {
     expect(inCluster.report.certificate?.name).toMatch(OTHER);
     expect([CONFIG_DATA(inCluster.client), CONFIG_DATA(inCluster.client, inCluster.report.certificate?.name)]).toEqual(['theirs', [...inCluster.kept.values()][0]]);
 
+    // Of a run of that name that was there before: its ConfigMap alone, its file alone.
     const earlier = await end({ uid: 'uid-of-before' });
-    const again = await end({ client: earlier.client, kept: new Map(earlier.kept) });
+    const beside = await end({ client: earlier.client });
+    expect([beside.report.certificate?.name, CONFIG_DATA(earlier.client)]).toEqual([expect.stringMatching(OTHER), [...earlier.kept.values()][0]]);
+    const again = await end({ kept: new Map(earlier.kept) });
     expect(again.report.certificate?.name).toMatch(OTHER);
     expect([...again.kept.values()].map((text) => (JSON.parse(text) as Certificate).basis.runUid)).toEqual(['uid-of-before', 'uid-general-1']);
     expect((JSON.parse([...again.kept.values()][1] ?? '') as Certificate).supersedes).toBeUndefined();
