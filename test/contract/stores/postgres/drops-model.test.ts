@@ -134,6 +134,16 @@ test('whatever happens at whatever statement of a purge that drops partitions, w
       const [journal] = await store.sql<{ deleted: string }>('SELECT sum(deleted) AS deleted FROM dataward.journal');
       expect(Number(journal?.deleted)).toBe(600 - left.size);
     }),
-    { numRuns: runs(12) },
+    {
+      numRuns: runs(14),
+      // The moments that were found by thinking.
+      examples: [
+        [{ at: 2, from: 'the detach', event: 'a hold on the partition', killed: true }],
+        [{ at: 2, from: 'the detach', event: 'a hold on the partition', killed: false }],
+        [{ at: 2, from: 'the detach', event: 'a move to an archive', killed: true }],
+        [{ at: 2, from: 'the detach', event: 'a publication', killed: false }],
+        [{ at: 2, from: 'the detach', event: 'a takeover', killed: false }],
+      ],
+    },
   );
 }, 120_000);
