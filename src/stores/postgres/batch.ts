@@ -102,7 +102,7 @@ async function work(connection: Connection, batch: Batch, reserved: { rows: numb
   const { seq, walBytes, counters, shape, columns } = await appendBatch(connection, ticket.claim, entry, counted, before, target.reads.map(({ oid }) => oid));
   // From the DELETE on nobody can add a foreign key or trigger or change a column, so what is seen now was in force for it.
   const expected = target.reads.map(({ columnsHash }) => columnsHash).join(',');
-  if (shape !== batch.shapes.get(leaf.oid) || columns !== expected) throw new ShapeChanged('Conflict', `The columns, foreign keys or triggers of ${nameOf(target)}, or the columns of a table it is judged by, changed.`);
+  if (shape !== batch.shapes.get(leaf.oid) || columns !== expected) throw new ShapeChanged('Conflict', `The columns, foreign keys or triggers of ${nameOf(target)}, what is a part of it, or the columns of a table it is judged by, changed.`);
   refuseForeignWork(batch, deleted, before, counters);
   return { kind: 'committed', seq, deleted, clients, walBytes, rows: result.rows };
 }

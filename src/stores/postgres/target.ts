@@ -34,18 +34,20 @@ export interface Target {
   unreadableValues: number;
 }
 
-/** What the columns of a table are and what it does by itself on DELETE, as a text to compare, by catalogue identity. */
+/** What a table is a part of, what its columns are and what it does by itself on DELETE, as a text to compare, by catalogue identity. */
 export type Shapes = ReadonlyMap<string, string>;
 
 /**
- * SQL of a text that differs when what a DELETE on table `oid` means, or its side effects, may: the names and types of
- * its columns, its triggers, among which every foreign key into it has some, and its rules. All are found by an index,
+ * SQL of a text that differs when what a DELETE on table `oid` means, or its side effects, may: the tables it is a part of,
+ * the names and types of its columns, its triggers, among which every foreign key into it has some, and its rules. All are found by an index,
  * unlike the foreign keys themselves.
  */
 export function shapeSql(oid: string): string {
   return `(coalesce((SELECT string_agg(t.oid::text || t.tgenabled::text, ',' ORDER BY t.oid) FROM pg_trigger t WHERE t.tgrelid = ${oid}), '')
     || ';' || coalesce((SELECT string_agg(w.oid::text || w.ev_enabled::text, ',' ORDER BY w.oid) FROM pg_rewrite w WHERE w.ev_class = ${oid}), '')
-    || ';' || coalesce(${columnsHashSql(oid)}, ''))`;
+    || ';' || coalesce(${columnsHashSql(oid)}, '')
+    || ';' || coalesce((WITH RECURSIVE up(oid) AS (SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = ${oid} UNION SELECT i.inhparent FROM up u JOIN pg_inherits i ON i.inhrelid = u.oid)
+      SELECT string_agg(u.oid::text, ',' ORDER BY u.oid) FROM up u), ''))`;
 }
 
 /** Shapes of a table and everything below it. To be read before the inventory, so that a change in between shows. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import { until } from '../../../support/until.ts';
@@ -161,7 +161,12 @@ describe('a purge', () => {
     expect([await left(store, 'events'), await left(store, 'stranger')]).toEqual([atChange, atChange]);
   });
 
-  describe('whose columns change between two batches', () => {
+  describe('whose tables change between two batches', () => {
+    // The server has room for so many logins only.
+    afterEach(async () => {
+      await Promise.all(open.splice(0).map((store) => store.close()));
+    });
+
     async function changed(how: string, schema = '', rules = request([rule('events')])): Promise<{ store: TestStore; run: Promise<BatchResult[]> }> {
       const store = await storeWith(`${events}; ALTER TABLE events ADD changed_at timestamptz DEFAULT '2020-01-01Z', ADD local_at timestamp DEFAULT '2020-01-01'; ${schema}`);
       const plan = await store.writer.planPurge(rules);
@@ -204,6 +209,17 @@ describe('a purge', () => {
       const { store, run } = await changed('ALTER TABLE notes RENAME event_id TO before; ALTER TABLE notes RENAME other TO event_id', `${notes}; ${some}`, request([rule('events'), kept], { targets: ['events'] }));
       await expect(run).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringMatching(/The column event_id of public\.notes is another column/) });
       expect(await countRows(store, 'events WHERE id >= 5000')).toBe(5_001);
+    });
+
+    test.each<[string, string, string]>([
+      ['an inheritance child that was taken out', 'CREATE TABLE part () INHERITS (events)', 'ALTER TABLE part NO INHERIT events'],
+      ['what is below a partition that was detached', `CREATE TABLE whole (LIKE events) PARTITION BY RANGE (id); CREATE TABLE half PARTITION OF whole FOR VALUES FROM (0) TO (20000) PARTITION BY RANGE (id);
+        CREATE TABLE part PARTITION OF half FOR VALUES FROM (10001) TO (20000); CREATE TABLE a_part PARTITION OF half FOR VALUES FROM (0) TO (10001); INSERT INTO whole SELECT * FROM events; DROP TABLE events; ALTER TABLE whole RENAME TO events`, 'ALTER TABLE events DETACH PARTITION half'],
+    ])('leaves alone %s', async (_what, schema, how) => {
+      const rows = `INSERT INTO part (id, client_id, created_at) SELECT 10000 + i, 'client-9', '2020-01-01Z' FROM generate_series(1, 100) i`;
+      const { store, run } = await changed(how, `${schema}; ${rows}`);
+      await expect(run).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringMatching(/is no longer a part of public\.events/) });
+      expect(await countRows(store, 'part')).toBe(100);
     });
 
     test.each<[string, string]>([
