@@ -312,6 +312,9 @@ describe('a run that is not proven', () => {
     expect(first.report).toMatchObject({ state: 'Running', reason: 'ResidualRows', why: 'the drop of a partition is not finished; it goes on with it' });
     const second = await end({ script: planOf(aForecast(0, { unfinished })), status: { verification: first.report.verification! } });
     expect(second.report).toMatchObject({ state: 'Failed', verification: { level: 'Claimed', residual: 0 } });
+    // Held rows that cannot be seen with it are not missing.
+    const held = await end({ script: { ...HELD, ...planOf(aForecast(0, { unfinished })), fingerprint: { rows: 1, sum: '7' } }, status: { verification: { heldBefore } } });
+    expect(held.report).toMatchObject({ state: 'Running', verification: { heldBefore } });
   });
 
   test('stays a claim without a certificate and without a record of approval where no other identity can look', async () => {
