@@ -48,6 +48,8 @@ export interface EvidenceOptions {
 
 const RULE = { everyRecords: 1_000, everyMillis: 300_000 };
 const LOOK_EVERY_MS = 30_000;
+/** Costs nothing, and people who look for why nothing is deleted any more look into the log first. */
+const HEALTH_EVERY_MS = 2_000;
 /** At the end the second places have this long to take the last checkpoint. */
 const LAST_ANCHOR_MS = 4_000;
 
@@ -84,18 +86,8 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
 
     let cancel = (): void => {};
     let closed = false;
-    let writable = true;
-    const tellHealth = (): void => {
-      const health = audit.healthy();
-      metrics.auditChainOk.set(health.ok ? 1 : 0);
-      if (health.ok === writable) return;
-      writable = health.ok;
-      if (health.ok) logger.info('the audit log can be written again');
-      else logger.error('the audit log cannot be written; nothing is deleted', { reason: health.reason });
-    };
     const look = async (): Promise<void> => {
       try {
-        tellHealth();
         const done = await anchoring.tick(now());
         if (done) report(done.outcomes, done.kept);
       } catch (error) {
@@ -107,6 +99,7 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
       if (closed) return;
       cancel = clock.setTimer(LOOK_EVERY_MS, () => void look().then(schedule));
     };
+    const endWatch = watchHealth(audit, options);
     await look();
     schedule();
 
@@ -132,6 +125,7 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
       async close() {
         closed = true;
         cancel();
+        endWatch();
         // The folder has the checkpoint at once; a second place that hangs must not keep the next writer out.
         await within(anchor(), LAST_ANCHOR_MS, clock).catch((error: unknown) => logger.warn('the audit chain could not be anchored at the end', { error }));
         await audit.close();
@@ -141,6 +135,22 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
     await audit.close();
     throw error;
   }
+}
+
+/** Shows whether the log can be written, and says each change once. By a timer of its own, since a second place may hang. Gives the end of it. */
+function watchHealth(audit: AuditLog, { clock, logger, metrics }: EvidenceOptions): () => void {
+  let cancel = (): void => {};
+  let writable = true;
+  const look = (): void => {
+    const health = audit.healthy();
+    metrics.auditChainOk.set(health.ok ? 1 : 0);
+    if (writable && !health.ok) logger.error('the audit log cannot be written; nothing is deleted', { reason: health.reason });
+    if (!writable && health.ok) logger.info('the audit log can be written again');
+    writable = health.ok;
+    cancel = clock.setTimer(HEALTH_EVERY_MS, look);
+  };
+  look();
+  return () => cancel();
 }
 
 /**

@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ComplianceProfile } from '../../src/api/generated/complianceProfile.ts';
 import type { DataStore } from '../../src/api/generated/dataStore.ts';
 import type { PurgeRun } from '../../src/api/generated/purgeRun.ts';
-import { DATA_STORE } from '../../src/api/kinds.ts';
+import { COMPLIANCE_PROFILE, DATA_STORE } from '../../src/api/kinds.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { runCli } from '../support/cli.ts';
 import type { OperatorProcess } from '../support/dataward-process.ts';
@@ -47,6 +48,9 @@ test.each([{ what: 'two hours fast', shift: 2 * HOURS }, { what: 'two hours slow
   await until('this operator has looked at a run', async () => /^controller_runtime_reconcile_total\{[^}]*controller="purgerun"[^}]*\} [1-9]/m.test(await operator.metrics()));
   const status = await untilStanding(stage.alice, run, says);
   expect(status).toMatchObject({ state: 'Waiting', conditions: expect.arrayContaining([expect.objectContaining({ type: 'Ready', reason: 'ClockSkew' })]) });
+  const store = await until('the store says so too', async () => [(await stage.alice.client.get<DataStore>(DATA_STORE, STORE))?.status].find((seen) => seen?.conditions?.some(({ type, reason, message }) => type === 'Ready' && reason === 'ClockSkew' && says.test(message))));
+  expect(store).toMatchObject({ conditions: expect.arrayContaining([expect.objectContaining({ type: 'Reachable', status: 'True' }), expect.objectContaining({ type: 'Covered', status: 'Unknown', reason: 'ClockSkew' })]) });
+  for (const believed of ['validUntil', 'transport', 'coverage', 'retention']) expect(store).not.toHaveProperty(believed);
   const shifted = { ...systemClock, now: () => Date.now() + shift };
   expect(await runCli(['plan', `retentionpolicy/${POLICY.name}`, '-n', POLICY.namespace, '--kubeconfig', stage.alice.kubeconfig], { clock: shifted })).toMatchObject({ code: 3, stdout: expect.stringMatching(says) });
   expect(await runCli(['status', '-A', '--kubeconfig', stage.alice.kubeconfig])).toMatchObject({ code: 1, stdout: expect.stringMatching(says) });
@@ -67,8 +71,9 @@ test('with the right time the run begins; a disk that takes no more of the audit
   expect(operator.log()).not.toMatch(/"controller":"purgerun"/);
   expect(sum(await stage.store.due())).toBeGreaterThan(0);
   const standing = await stage.store.counts();
-  await delay(1_500);
+  await delay(2_100);
   expect(await stage.store.counts()).toEqual(standing);
+  expect(operator.log().match(/"level":"error","message":"the audit log cannot be written; nothing is deleted"/g)).toHaveLength(1);
   expect(await runCli(['status', '-A', '--kubeconfig', stage.alice.kubeconfig])).toMatchObject({ code: 1, stdout: expect.stringMatching(/audit log .* cannot be written/) });
 
   await operator.signal('SIGKILL');
@@ -123,6 +128,17 @@ test('a new plan takes the late rows, and only that run is certified; the old ru
   expect(await runCli(['certificate', 'verify', path.join(stage.evidence, 'certificates', file ?? ''), '--checkpoints', path.join(stage.evidence, 'checkpoints')])).toMatchObject({ code: 0 });
   await operator.signal('SIGTERM');
   expect(await runCli(['audit', 'verify', path.join(stage.evidence, 'audit')])).toMatchObject({ code: 0 });
+}, 40_000);
+
+test('a profile that is deleted while no operator runs leaves no verdict behind', async () => {
+  const compliant = async (): Promise<unknown> => (await stage.alice.client.get<DataStore>(DATA_STORE, STORE))?.status?.conditions?.find(({ type }) => type === 'Compliant');
+  expect(await compliant()).toMatchObject({ reason: expect.not.stringMatching('NotJudged') });
+  const [profile] = await stage.alice.client.list<ComplianceProfile>(COMPLIANCE_PROFILE, {});
+  await stage.alice.client.delete(COMPLIANCE_PROFILE, { namespace: profile?.metadata.namespace ?? '', name: profile?.metadata.name ?? '' });
+  operator = await stage.start();
+  await until('nobody judges', async () => JSON.stringify(await compliant()).includes('"NotJudged"'));
+  expect(await compliant()).toMatchObject({ status: 'Unknown', reason: 'NotJudged' });
+  expect(await operator.metrics()).not.toMatch(/^dataward_(?:resource_compliance|compliance_score_ratio|report_results)\{/m);
 }, 40_000);
 
 const LATE = 7;
