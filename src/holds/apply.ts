@@ -5,6 +5,7 @@ import { failureOf } from '../connect/failures.ts';
 import type { StoreFacts } from '../connect/facts.ts';
 import { ensureFence } from '../connect/install.ts';
 import { ConnectionError, type StoreConnections } from '../connect/stores.ts';
+import { mapsDigest } from '../rules/attach.ts';
 import type { MappedCollection } from '../rules/collections.ts';
 import { leftStanding, resolveHold } from '../rules/holds.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
@@ -74,7 +75,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
     const misread = await writer.misread(standing);
     const name = (table: TableAddress): string => nameOf(table, rules.resolved.collections);
     return {
-      store: { ...address, enforcedSince: since ?? written.since, ...figuresOf(hold, before), otherDeleters: inventory.otherDeleters.slice(0, 16) },
+      store: { ...address, enforcedSince: since ?? written.since, maps: mapsDigest(rules.maps), ...figuresOf(hold, before), otherDeleters: inventory.otherDeleters.slice(0, 16) },
       items: standing,
       widened: [
         ...resolved.widened.map((each) => `${each.collection}: ${each.because}`),
@@ -86,7 +87,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
     };
   } catch (error) {
     // A hold that stood before still stands: only its newer words are missing, and until then nothing is purged.
-    return { store: { ...address, ...(before?.enforcedSince ? { enforcedSince: before.enforcedSince } : {}), message: failureOf(error).message.slice(0, 1024) }, items: [], widened: [], blocks: unresolved, failed: true };
+    return { store: { ...address, ...(before?.enforcedSince ? { enforcedSince: before.enforcedSince } : {}), ...(before?.maps ? { maps: before.maps } : {}), message: failureOf(error).message.slice(0, 1024) }, items: [], widened: [], blocks: unresolved, failed: true };
   } finally {
     await writer?.close();
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { DataMap } from '../api/generated/dataMap.ts';
 import type { DataStore } from '../api/generated/dataStore.ts';
 import { labelsMatch, matchesPattern } from './select.ts';
@@ -36,4 +37,10 @@ function consent(store: DataStore, map: DataMap, namespaces: NamespaceLabels): {
   const foreign = schemas && tables.find((table) => !schemas.some((pattern) => matchesPattern(pattern, table.schema)));
   if (foreign) return { accepted: false, because: `schema ${foreign.schema} is outside spec.allowedMaps.schemas of DataStore ${store.metadata.namespace}/${store.metadata.name}` };
   return { accepted: true };
+}
+
+/** Which maps in which words, 16 hex digits: names are read by them, so by others they mean other rows. */
+export function mapsDigest(maps: readonly DataMap[]): string {
+  const each = maps.map(({ metadata: { namespace, name, uid, generation } }) => JSON.stringify([namespace, name, uid, generation])).toSorted();
+  return createHash('sha256').update(each.join('\n')).digest('hex').slice(0, 16);
 }

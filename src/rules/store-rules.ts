@@ -3,7 +3,7 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { LegalHold } from '../api/generated/legalHold.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import type { Inventory } from '../stores/facts.ts';
-import { acceptedMaps, type NamespaceLabels } from './attach.ts';
+import { acceptedMaps, mapsDigest, type NamespaceLabels } from './attach.ts';
 import { effectiveRules, type EffectiveCollection } from './effective.ts';
 import { resolveMaps, type ResolvedMaps } from './resolve-maps.ts';
 import { coversStore, type NamespaceSelector, type StoreSelector } from './select.ts';
@@ -58,11 +58,13 @@ export function holdsReaching(store: DataStore, declarations: Declarations): Leg
 
 /** Holds that are declared for the store but not yet known to stand in it: until they do, nothing is destroyed. */
 export function pendingHolds(store: DataStore, declarations: Declarations): LegalHold[] {
+  const maps = mapsDigest(acceptedMaps(store, declarations.maps, declarations.namespaces));
   return holdsReaching(store, declarations).filter((hold) => {
     if (hold.status?.observedGeneration !== hold.metadata.generation) return true;
     // Active is said only of a hold that stands everywhere it reaches; the list of stores may be cut off.
     if (hold.status?.state === 'Active' && hold.status.truncated) return false;
     const standing = hold.status?.stores?.find((each) => each.namespace === store.metadata.namespace && each.name === store.metadata.name);
-    return !standing?.enforcedSince;
+    // By other maps the same words keep other rows: what stands there is of before.
+    return !standing?.enforcedSince || (standing.maps !== undefined && standing.maps !== maps);
   });
 }

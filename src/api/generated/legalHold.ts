@@ -270,6 +270,10 @@ export interface HeldStore {
    */
   enforcedSince?: string;
   /**
+   * maps is a digest of the data maps its words were read by there. While the store has others, nothing is deleted there.
+   */
+  maps?: string;
+  /**
    * items is how many rows it kept when they were last counted, those of nobody knows whom among them; absent while they could not be counted.
    */
   items?: number;

@@ -4,6 +4,7 @@ import type { StoreFacts } from '../../../src/connect/facts.ts';
 import type { StoreConnections } from '../../../src/connect/stores.ts';
 import { enforce, release, type HoldContext, type StoreOutcome } from '../../../src/holds/apply.ts';
 import type { HoldSubjects } from '../../../src/holds/observe.ts';
+import { mapsDigest } from '../../../src/rules/attach.ts';
 import type { Declarations } from '../../../src/rules/store-rules.ts';
 import { StoreError } from '../../../src/stores/errors.ts';
 import { aHold, aMap, anInventory, aStore, aTable } from '../../support/declared.ts';
@@ -30,7 +31,7 @@ const unreachable = { writer: () => Promise.reject(new StoreError('Unreachable',
 describe('a hold in a store', () => {
   test('is committed as tables and predicates, and the reading it rests on is kept', async () => {
     const { outcome, store, remembered } = await enforced(aHold([{}]));
-    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z', otherDeleters: ['pg_cron job 1'] }, items: [{ table: { schema: 'public', name: 'views' }, predicate: { op: 'true' } }], widened: [], blocks: [{ index: 0, keeps: true }], failed: false });
+    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z', maps: mapsDigest(declared.maps), otherDeleters: ['pg_cron job 1'] }, items: [{ table: { schema: 'public', name: 'views' }, predicate: { op: 'true' } }], widened: [], blocks: [{ index: 0, keeps: true }], failed: false });
     expect(store.calls).toEqual(['enforce:putHold uid-matter-1 views true']);
     expect(remembered).toBe(1);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { LegalHold } from '../../../src/api/generated/legalHold.ts';
+import { mapsDigest } from '../../../src/rules/attach.ts';
 import { covers, holdsReaching, pendingHolds, storeRules, type Declarations } from '../../../src/rules/store-rules.ts';
 import { aHold, aMap, aMaximum, anInventory, aPolicy, aStore, aTable } from '../../support/declared.ts';
 import { NOW } from './generated.ts';
@@ -45,6 +46,20 @@ describe('a hold', () => {
     ['not yet in force in more stores than its status lists', { observedGeneration: 1, state: 'Pending', stores: [{ ...standing, name: 'x' }], truncated: 3 }, true],
     ['tried in this store without success', { observedGeneration: 1, stores: [{ namespace: 'platform-db', name: 'analytics', message: 'unreachable' }] }, true],
   ];
+  const map = aMap([{}]);
+  const byMaps = { observedGeneration: 1, stores: [{ ...standing, maps: mapsDigest([map]) }] };
+  test.each<[string, Declarations['maps'], boolean]>([
+    ['read by the maps the store has now', [map], false],
+    ['read before a map was changed', [{ ...map, metadata: { ...map.metadata, generation: 2 } }], true],
+    ['read before a map was made anew under its name', [{ ...map, metadata: { ...map.metadata, uid: 'another' } }], true],
+    ['read before another map came', [map, aMap([{}], {}, { name: 'more' })], true],
+    ['read before its map went', [], true],
+    ['read by the maps the store has now, beside one it does not take', [map, aMap([{}], { storeRef: { namespace: 'platform-db', name: 'analytics' } }, { namespace: 'shop' })], false],
+  ])('%s', (_, maps, isPending) => {
+    const hold = aHold([{}], {}, {}, byMaps);
+    expect(pendingHolds(store, declared({ maps, holds: [hold] }))).toEqual(isPending ? [hold] : []);
+  });
+
   test.each(pending)('%s', (_, status, isPending) => {
     const hold = aHold([{}], {}, {}, status);
     expect(pendingHolds(store, declared({ holds: [hold] }))).toEqual(isPending ? [hold] : []);
