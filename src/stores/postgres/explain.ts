@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { PurgeRequest } from '../purging.ts';
+import { putBack, readApart } from './apart.ts';
 import { topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { readFence } from './fence.ts';
@@ -13,8 +14,9 @@ const ROW = 'r';
 
 /** See `StoreReader.explain`. The condition is the very one the deleting statements carry, with its values written out. */
 export async function explainPurge(connection: Connection, request: PurgeRequest): Promise<string[]> {
-  const inventory = await readInventory(connection);
   const fence = await readFence(connection);
+  const apart = await readApart(connection, fence !== undefined);
+  const inventory = putBack(await readInventory(connection), apart);
   const wanted = request.rules.filter((rule) => request.targets.includes(rule.collection) && rule.due);
   const targets = await resolveTargets(connection, topologyOf(inventory), wanted, fence?.holds ?? []);
   return wanted.map((rule) => {
