@@ -77,7 +77,7 @@ function storeRow(store: DataStore, now: number): { store: string; ready: string
     blocked: shown(retention && count(retention.blockedByReference)),
     undated: shown(retention && count(retention.indeterminate)),
     unclassified: shown(coverage && count(coverage.unclassified)),
-    validUntil: validUntil ?? 'never read',
+    validUntil: validUntil ?? 'nothing known',
     why: whyNotReady(conditions) || whyNot('Compliant', conditions) || whyNot('Covered', conditions),
   };
 }
