@@ -8,6 +8,7 @@ import { effectiveRules, type EffectiveCollection } from '../../../src/rules/eff
 import { storeRules } from '../../../src/rules/store-rules.ts';
 import type { CollectionCount } from '../../../src/stores/counting.ts';
 import type { SessionFacts, TransportFacts } from '../../../src/stores/facts.ts';
+import { fc, runs } from '../../support/properties.ts';
 import { aCollection, aMap, aMaximum, aMinimum, anInventory, aPolicy, aStore, aTable } from '../../support/declared.ts';
 
 const NOW = Date.parse('2026-03-02T12:00:00Z');
@@ -133,6 +134,31 @@ describe('the status of a store', () => {
     expect([groups(status), conditions(status)['Covered'], status.validUntil ?? 'none']).toEqual([known, covered, validUntil]);
     // When each group was read, and until when that counted, stays to be seen.
     expect(status.facts?.map((group) => group.validUntil)).toEqual(before.facts?.map((group) => group.validUntil));
+  });
+
+  test('is never good for longer than what it shows, and shows nothing that is not good now', () => {
+    const age = fc.option(fc.integer({ min: -3_600_000, max: 3 * 86_400_000 }), { nil: undefined });
+    fc.assert(
+      fc.property(age, age, age, (transport, inventoryAge, counts) => {
+        const all = full();
+        const seen: Observation = {
+          ...empty,
+          failure: unreachable,
+          ...(transport === undefined || !all.transport ? {} : { transport: { ...all.transport, at: NOW - transport } }),
+          ...(inventoryAge === undefined || !all.rules ? {} : { inventory: { at: NOW - inventoryAge, inventory }, rules: all.rules }),
+          ...(counts === undefined || inventoryAge === undefined || !all.counts ? {} : { counts: { ...all.counts, at: NOW - counts } }),
+        };
+        const status = dataStoreStatus(aStore(), seen, NOW);
+        const shown = groups(status);
+        const ends = (status.facts ?? []).filter(({ group }) => shown.includes(group)).map(({ validUntil }) => Date.parse(validUntil ?? ''));
+        const until = status.validUntil === undefined ? Number.NEGATIVE_INFINITY : Date.parse(status.validUntil);
+        expect(ends.every((end) => end >= NOW)).toBe(true);
+        if (shown.length > 0) expect(until).toBe(Math.min(...ends));
+        else expect(until).toBeLessThan(NOW);
+        expect(getCondition(status.conditions, 'Covered')?.status === 'Unknown').toBe(!shown.includes('coverage'));
+      }),
+      { numRuns: runs(200) },
+    );
   });
 
   test('says since when the tables are not known, and why', () => {
