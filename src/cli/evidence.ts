@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { directoryCheckpointSink } from '../evidence/audit/checkpoint-directory.ts';
 import type { Checkpoint } from '../evidence/audit/checkpoint.ts';
+import { openingOf } from '../evidence/audit/predecessors.ts';
 import { verifyAuditLog } from '../evidence/audit/verify.ts';
 import { checkCertificateInChain, type ChainSupport } from '../evidence/certificate-in-chain.ts';
 import { loadPublicKeys } from '../evidence/keys.ts';
@@ -79,6 +80,9 @@ export async function verifyAuditDir(context: CliContext, dir: string, flags: Ev
       ],
     ),
   );
+  for (const { chainId, seq, ts, signature } of (await openingOf(dir)).missing) {
+    note(context, `when this chain began, chain ${chainId} was missing: a checkpoint of ${ts} knows it up to record ${seq}${signature === 'Valid' ? '' : ', signed with a key the operator no longer had'}. Ask for it, and why it ended.`);
+  }
   if (flags.checkpoints === undefined) note(context, 'the checkpoints beside the log were used; who can write the log could have written them. Give --checkpoints from another place.');
   return verdict.ok ? EXIT.fine : EXIT.findings;
 }

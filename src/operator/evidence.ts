@@ -6,7 +6,7 @@ import { directoryCheckpointSink } from '../evidence/audit/checkpoint-directory.
 import type { Checkpoint, CheckpointSink } from '../evidence/audit/checkpoint.ts';
 import { openJournal, type Journal } from '../evidence/audit/journal.ts';
 import { openAuditLog, type AuditLog } from '../evidence/audit/log.ts';
-import { missingSoFar, predecessorsIn, recordMissing } from '../evidence/audit/predecessors.ts';
+import { openingOf, predecessorsIn, recordMissing } from '../evidence/audit/predecessors.ts';
 import { createWhole, syncFolder } from '../evidence/files.ts';
 import { nameOrPseudonym } from '../evidence/pseudonym.ts';
 import { loadOrCreateSigningKey, loadPublicKeys, publicKeyPem, type PublicKeys, type SigningKey } from '../evidence/keys.ts';
@@ -158,8 +158,9 @@ function watchHealth(audit: AuditLog, { clock, logger, metrics }: EvidenceOption
  * not in silence.
  */
 async function tellOfMissing(audit: AuditLog, sinks: readonly CheckpointSink[], keys: PublicKeys, { logger, actor }: EvidenceOptions): Promise<void> {
-  const told = await missingSoFar(audit);
-  if (told === undefined) return;
+  const opening = await openingOf(audit.dir);
+  if (!opening.open) return;
+  const told = new Set(opening.missing.map(({ chainId }) => chainId));
   const known = (await Promise.all(sinks.map((sink) => sink.list()))).flat();
   const missing = predecessorsIn(known, audit.chainId, keys).filter(({ chainId }) => !told.has(chainId));
   for (const { chainId, seq, ts, keyId, signature } of missing) {

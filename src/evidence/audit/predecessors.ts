@@ -43,23 +43,28 @@ export function predecessorsIn(checkpoints: readonly Checkpoint[], chainId: stri
   return [...found.values()].toSorted((a, b) => Number(b.signature === 'Valid') - Number(a.signature === 'Valid') || Date.parse(b.ts) - Date.parse(a.ts) || (a.chainId < b.chainId ? -1 : 1)).slice(0, MOST);
 }
 
-/**
- * Chains that this one has put down as missing, as long as it holds nothing else; undefined once it has gone on, when it
- * is too late for them to be among its first records. Throws the file system's error.
- */
-export async function missingSoFar(log: AuditLog): Promise<ReadonlySet<string> | undefined> {
-  const [first] = await listSegments(log.dir);
-  const missing = new Set<string>();
-  let goneOn = false;
+/** How a chain begins. */
+export interface Opening {
+  /** Chains it has put down as missing; of a folder that nobody has verified, its own word. */
+  readonly missing: readonly Predecessor[];
+  /** It holds nothing else yet, so that more may be put down among its first records. */
+  readonly open: boolean;
+}
+
+/** Reads the first records of a chain. Of one that is not there or not whole, what can be read. Throws the file system's error. */
+export async function openingOf(dir: string): Promise<Opening> {
+  const [first] = await listSegments(dir);
+  const missing: Predecessor[] = [];
+  let open = true;
   if (first) {
     await scanLines(first.path, (line) => {
       const link = readLink(line);
-      if (typeof link === 'string' || ![CHAIN_STARTED, TAIL_REPAIRED, PREDECESSOR_MISSING].includes(link.action)) goneOn = true;
-      else if (link.action === PREDECESSOR_MISSING) missing.add(String(link.refs['chainId']));
-      return !goneOn;
+      if (typeof link === 'string' || ![CHAIN_STARTED, TAIL_REPAIRED, PREDECESSOR_MISSING].includes(link.action)) open = false;
+      else if (link.action === PREDECESSOR_MISSING && isPredecessor(link.refs)) missing.push(link.refs);
+      return open;
     });
   }
-  return goneOn ? undefined : missing;
+  return { missing, open };
 }
 
 /** Puts earlier chains down as missing. Rejects as `append` of the log does. */
@@ -73,7 +78,13 @@ function signatureOf(checkpoint: Checkpoint, keys: PublicKeys): Predecessor['sig
   return checkpointIsGenuine(checkpoint, key) ? 'Valid' : undefined;
 }
 
+function isPredecessor(refs: object): refs is Predecessor {
+  const { chainId, seq, rootHash, ts, keyId, signature } = refs as Partial<Record<keyof Predecessor, unknown>>;
+  const texts = [chainId, rootHash, ts, keyId].every((text) => typeof text === 'string');
+  return texts && Number.isSafeInteger(seq) && (signature === 'Valid' || signature === 'UnknownKey') && isPlain(refs as Predecessor);
+}
+
 /** Texts of strangers go no further than they look like ours. */
-function isPlain({ chainId, rootHash, ts, keyId }: Checkpoint): boolean {
+function isPlain({ chainId, rootHash, ts, keyId }: Pick<Checkpoint, 'chainId' | 'rootHash' | 'ts' | 'keyId'>): boolean {
   return /^[A-Za-z0-9-]{1,64}$/.test(chainId) && /^[0-9a-f]{64}$/.test(rootHash) && /^[0-9a-f]{16}$/.test(keyId) && /^[0-9TZ:.-]{20,30}$/.test(ts) && !Number.isNaN(Date.parse(ts));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { signCheckpoint, type Checkpoint } from '../../../../src/evidence/audit/checkpoint.ts';
-import { missingSoFar, predecessorsIn, recordMissing, type Predecessor } from '../../../../src/evidence/audit/predecessors.ts';
+import { openingOf, predecessorsIn, recordMissing, type Predecessor } from '../../../../src/evidence/audit/predecessors.ts';
 import { openAuditLog } from '../../../../src/evidence/audit/log.ts';
 import { generateSigningKey } from '../../../../src/evidence/keys.ts';
 import { entry, NOON, withFolder } from '../../../support/chain.ts';
@@ -30,15 +30,27 @@ describe('of checkpoints of earlier chains', () => {
   });
 });
 
-test('a chain knows which ones it has put down as missing until it holds anything else', async () => {
+test('a chain tells which ones it has put down as missing, and takes more of them until it holds anything else', async () => {
   await withFolder(async (dir) => {
     const log = await openAuditLog({ dir, clock: () => NOON });
-    expect(await missingSoFar(log)).toEqual(new Set());
+    expect(await openingOf(dir)).toEqual({ missing: [], open: true });
     const [gone] = predecessorsIn([signed('a', 3)], log.chainId, keys) as [Predecessor];
     await recordMissing(log, 'dataward', [gone]);
-    expect(await missingSoFar(log)).toEqual(new Set(['a']));
+    expect(await openingOf(dir)).toEqual({ missing: [gone], open: true });
     await log.append(entry(1));
-    expect(await missingSoFar(log)).toBeUndefined();
+    await recordMissing(log, 'dataward', [{ ...gone, chainId: 'late' }]);
+    expect(await openingOf(dir)).toEqual({ missing: [gone], open: false });
+    await log.close();
+  });
+});
+
+test('what a record says that no writer of ours wrote is not repeated to people', async () => {
+  await withFolder(async (dir) => {
+    const log = await openAuditLog({ dir, clock: () => NOON });
+    for (const refs of [{}, { chainId: 7 }, { ...signed('a', 3), signature: 'Valid', ts: '\u001b[2J' }, { ...signed('a', 3), signature: 'Fine' }]) {
+      await log.append({ ...entry(1), action: 'chain.predecessor-missing', refs });
+    }
+    expect(await openingOf(dir)).toEqual({ missing: [], open: true });
     await log.close();
   });
 });
