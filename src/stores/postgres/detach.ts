@@ -13,7 +13,10 @@ import { retryDelay } from './size.ts';
 import { deletesAreWatched, readPartitions } from './partition-catalogue.ts';
 import type { PartitionState } from './partition-catalogue.ts';
 import { quoteTable } from './sql.ts';
+import type { ResolvedTable } from './sql.ts';
 import { countForDrop } from './statements.ts';
+import { nameOf, renamedColumn } from './target.ts';
+import type { Target } from './target.ts';
 import { beginChanging } from './transaction.ts';
 import { pause } from './throttle.ts';
 import type { Compiled, StepWork } from './work.ts';
@@ -24,7 +27,7 @@ const ATTEMPTS = 4;
 /** Of one partition, by its catalogue identity `$1`; these are unsigned. */
 const DETACH_LOCK = '1685353570, ($1::bigint - 2147483648)::int';
 
-type Finished = { kind: 'dropped'; seq: number; deleted: number; clients: Record<string, number> } | { kind: 'moved' | 'gone' | 'half detached' | 'keeps rows' } | { kind: 'holds changed' };
+type Finished = { kind: 'dropped'; seq: number; deleted: number; clients: Record<string, number> } | { kind: 'moved' | 'gone' | 'half detached' | 'keeps rows' } | { kind: 'outdated' };
 
 /**
  * Drops partitions of one table in stages: intent, detach, count under a lock, drop.
@@ -123,8 +126,8 @@ export class PartitionDropper {
         // No fence was held while it was detached. Asked now, the application need not wait for a count to have its rows back.
         await this.admitted();
         const finished = await this.connection.transaction(() => this.finish(intent), beginChanging({ lockTimeoutMs: this.work.context.pace.lockTimeoutMillis, statementTimeoutMs: COUNT_TIMEOUT_MS }));
-        if (finished.kind === 'holds changed') {
-          this.compiled = await this.work.compile(this.connection);
+        if (finished.kind === 'outdated') {
+          await this.compile();
           continue;
         }
         if (finished.kind === 'dropped') this.work.allowance.reserve(finished.deleted);
@@ -153,16 +156,29 @@ export class PartitionDropper {
     }
   }
 
+  /** @throws StoreError `Conflict` when a column is another one than before: the rule that was approved spoke of what it was */
+  private async compile(): Promise<void> {
+    const before = this.compiled.target;
+    this.compiled = await this.work.compile(this.connection);
+    const renamed = renamedColumn({ ...before, leaves: partsOf(before) }, { ...this.compiled.target, leaves: partsOf(this.compiled.target) });
+    if (renamed !== undefined) throw new StoreError('Conflict', `The column ${renamed} is another column than when this began, so the rule of ${nameOf(before)} is not the one that was approved. Plan again.`);
+  }
+
   private async finish(intent: DropPosition): Promise<Finished> {
     const state = await this.lock(intent);
     if (state === 'moved' || state === 'gone') return { kind: state };
     if (state === 'pending') return { kind: 'half detached' };
     const leaf = (await resolveTables(this.connection, [intent.name]))(intent.name);
+    const known = partsOf(this.compiled.target).find(({ oid }) => oid === leaf.oid);
+    if (known !== undefined && known.columnsHash !== leaf.columnsHash) return { kind: 'outdated' };
     // Both may have come since the partitions were looked at.
     if (await deletesAreWatched(this.connection, [this.compiled.target.table.oid, leaf.oid])) return { kind: 'keeps rows' };
     const statement = countForDrop(this.compiled.target.what, leaf, this.compiled.resolver);
     const { rows } = await this.connection.query<{ client: string | null; rows: string; kept: string }>(statement.text, statement.values);
-    if ((await admit(this.connection, { claim: this.work.context.claim, holdsRevision: this.compiled.holdsRevision })) === 'holds changed') return { kind: 'holds changed' };
+    if ((await admit(this.connection, { claim: this.work.context.claim, holdsRevision: this.compiled.holdsRevision })) === 'holds changed') return { kind: 'outdated' };
+    // Since they were counted by nobody can change the columns of a table they were judged by.
+    const reads = await resolveTables(this.connection, this.compiled.target.reads);
+    if (this.compiled.target.reads.some((table) => reads(table).columnsHash !== table.columnsHash)) return { kind: 'outdated' };
     if (rows.some((row) => row.kept !== '0')) return { kind: 'keeps rows' };
     const { deleted, clients } = countDeleted(this.compiled.target.rule.client, { rows: rows.map((row) => ({ client: row.client, deleted: row.rows })), rowCount: 0 });
     if (!this.work.allowance.covers(deleted)) return { kind: 'keeps rows' };
@@ -207,6 +223,11 @@ export class PartitionDropper {
   private async append(kind: JournalKind, intent: DropPosition): Promise<void> {
     await appendJournal(this.connection, this.work.context.claim, { collection: this.work.step.collection, table: intent.name, method: 'DropPartition', kind, position: intent, deleted: 0, clients: {} });
   }
+}
+
+/** The heap tables of a collection, attached or not. */
+function partsOf({ leaves, apart }: Target): ResolvedTable[] {
+  return [...leaves, ...apart.filter((table) => table !== undefined)];
 }
 
 /** The run belongs to somebody else now, who decides what becomes of the partition. */

@@ -134,6 +134,15 @@ describe('a partition is attached again', () => {
     expect(await countRows(store, `views WHERE created_at < '2023-11-01Z'`)).toBe(100);
   });
 
+  test('when its columns changed names after the detach: what a minimum said of one would be asked of another', async () => {
+    const store = await storeWith(`${views.replace('client_id text,', 'client_id text, status text,').replace(`'client-' || i % 2,`, `'client-' || i % 2, 'open',`)}`);
+    const swap = (name: string): string => `ALTER TABLE "${name}" RENAME client_id TO c; ALTER TABLE "${name}" RENAME status TO client_id; ALTER TABLE "${name}" RENAME c TO status`;
+    const asked = request([rule('views', { guards: [guard('m', oneOf('status', 'disputed'))] })]);
+    const writer = await stoppedAt(store, 'after', () => store.sql(`UPDATE "views_2023-10" SET status = 'disputed' WHERE id = 50; ${swap('views_2023-10')}; ${swap('views')}`));
+    await expect(runPlan(writer, await writer.planPurge(asked), asked)).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringContaining('another column') });
+    expect(await countRows(store, 'views')).toBe(600);
+  });
+
   test.each<[string, string, (store: TestStore) => Promise<unknown>]>([
     ['when the run was taken over meanwhile, by the process that lost it', 'Fenced', (store) => store.writer.claim('run-1')],
     ['when the store was frozen meanwhile', 'Frozen', (store) => store.writer.freeze('somebody', 'stop')],
