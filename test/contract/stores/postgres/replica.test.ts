@@ -59,11 +59,15 @@ async function pretend(): Promise<void> {
 
 /** What the operator has: declarations, bound Secrets, and the driver. */
 function declared(replicas: readonly { host: string; port: number }[]): { object: DataStore; connections: StoreConnections } {
-  const { user, password } = primary.identityOf('dataward_verify');
   const encode = (text: string): string => Buffer.from(text).toString('base64');
-  const metadata = { namespace: 'platform-db', name: 'verify', annotations: { 'dataward.io/store': 'analytics', 'dataward.io/host': '127.0.0.1' } };
+  const secretOf = (name: 'enforce' | 'verify'): KubeObject => {
+    const { user, password } = primary.identityOf(`dataward_${name}`);
+    const metadata = { namespace: 'platform-db', name, annotations: { 'dataward.io/store': 'analytics', 'dataward.io/host': '127.0.0.1' } };
+    return { apiVersion: 'v1', kind: 'Secret', metadata, data: { username: encode(user), password: encode(password) } } as KubeObject;
+  };
   const client = memoryClient([
-    [SECRET, { apiVersion: 'v1', kind: 'Secret', metadata, data: { username: encode(user), password: encode(password) } } as KubeObject],
+    [SECRET, secretOf('enforce')],
+    [SECRET, secretOf('verify')],
     [CONFIG_MAP, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace: 'platform-db', name: 'ca' }, data: { 'ca.crt': primary.caPem } } as KubeObject],
   ]);
   return {
