@@ -69,7 +69,7 @@ export async function readStanding(connection: Connection, oid: string): Promise
 }
 
 /**
- * Reads what is apart now. To be read before the inventory, and again after rows were counted by it: see `sameApart`.
+ * Reads what is apart now. To be read before the inventory, and again after rows were counted by it: see `disturbedTables`.
  *
  * @param installed whether there is a journal
  */
@@ -98,10 +98,15 @@ async function readLine(connection: Connection, parent: TableAddress): Promise<T
   return rows;
 }
 
-/** Whether nothing was taken apart or put together in between: else a count may have missed rows, or seen them twice. */
-export function sameApart(before: Apart, after: Apart): boolean {
-  const told = ({ drops, pending }: Apart): string => JSON.stringify([drops.map(({ leaf, state }) => [leaf, state]).toSorted(), [...pending].toSorted()]);
-  return told(before) === told(after);
+/**
+ * The tables of which a part was taken away, or put back, between two looks: a count in between may have missed its rows, or
+ * seen them twice. Each with what it is a part of, by `tableKey`. `any`: that cannot be told.
+ */
+export function disturbedTables(before: Apart, after: Apart): ReadonlySet<string> | 'any' {
+  if (before.pending.size !== after.pending.size || [...before.pending].some((oid) => !after.pending.has(oid))) return 'any';
+  const among = (drop: OpenDrop, others: Apart): boolean => others.drops.some(({ leaf, state }) => leaf === drop.leaf && state === drop.state);
+  const changed = [...before.drops.filter((drop) => !among(drop, after)), ...after.drops.filter((drop) => !among(drop, before))];
+  return new Set(changed.flatMap(({ parent, line }) => [parent, ...line].map(tableKey)));
 }
 
 /** Drops under way of partitions of a table, or of a part of it. What was moved or is gone is none of them. */

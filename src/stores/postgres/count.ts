@@ -1,8 +1,8 @@
 import type { CollectionCount, CollectionRule, CountRequest } from '../counting.ts';
 import type { StoreHold } from '../fence.ts';
 import { tableKey } from '../predicate.ts';
-import type { Guard, Predicate } from '../predicate.ts';
-import { putBack, readApart, sameApart } from './apart.ts';
+import type { Guard, Predicate, TableAddress } from '../predicate.ts';
+import { disturbedTables, putBack, readApart } from './apart.ts';
 import type { Apart } from './apart.ts';
 import { blockedSql } from './blocked.ts';
 import type { Dependants } from './blocked.ts';
@@ -68,9 +68,20 @@ export async function countIn(connection: Connection, { rules, collections, now 
     const budgetMs = Math.max(LEAST_MS, (deadline - performance.now()) / (bySize.length - index));
     counts.set(collection, await countCollection(connection, targetOf(targets, collection), { targets, topology, dependants, now, budgetMs }));
   }
-  // What was detached, or attached again, meanwhile was not seen, or twice.
-  const steady = sameApart(apart, await readApart(connection, installed));
-  return wanted.flatMap(({ collection }) => counts.get(collection) ?? []).map((count) => ({ ...count, exact: count.exact && steady }));
+  const disturbed = disturbedTables(apart, await readApart(connection, installed));
+  const steady = ({ table }: CollectionRule): boolean => disturbed !== 'any' && (disturbed.size === 0 || !judgedBy(table, topology).some((key) => disturbed.has(key)));
+  return wanted.flatMap((rule) => {
+    const count = counts.get(rule.collection);
+    return count === undefined ? [] : [{ ...count, exact: count.exact && steady(rule) }];
+  });
+}
+
+/** Keys of a table, of what it is a part of, and of all that refers to it, directly or through others. */
+function judgedBy(table: TableAddress, topology: Topology): string[] {
+  const found = new Map([table, topology.root(table)].map((each) => [tableKey(each), each]));
+  // A map may grow while it is gone through.
+  for (const each of found.values()) for (const { childRoot } of topology.edgesInto(each)) found.set(tableKey(childRoot), childRoot);
+  return [...found.keys()];
 }
 
 function bytesOf(topology: Topology, { table }: CollectionRule): number {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { topologyOf } from '../../../../src/stores/postgres/closure.ts';
-import { dropsOf, dropState, putBack, sameApart } from '../../../../src/stores/postgres/apart.ts';
+import { disturbedTables, dropsOf, dropState, putBack } from '../../../../src/stores/postgres/apart.ts';
 import type { Apart, DropState, OpenDrop, Standing } from '../../../../src/stores/postgres/apart.ts';
+import { tableKey } from '../../../../src/stores/predicate.ts';
 import type { TableAddress } from '../../../../src/stores/predicate.ts';
 import { aTable, refersTo } from '../../../support/declared.ts';
 
@@ -9,6 +10,7 @@ const at = (name: string): TableAddress => ({ schema: 'public', name });
 const views = aTable('views', ['id'], { oid: '1', kind: 'PartitionedTable' });
 const october = aTable('october', ['id'], { oid: '2', kind: 'Partition', parents: [at('views')] });
 const drop = (state: DropState, changes: Partial<OpenDrop> = {}): OpenDrop => ({ leaf: '2', name: at('october'), parent: at('views'), bounds: 'FOR VALUES …', state, line: [at('views')], ...changes });
+const clicks = { leaf: '3', parent: at('clicks_2023'), line: [at('clicks_2023'), at('clicks')] };
 const apart = (drops: OpenDrop[], pending: string[] = [], readable = ['2']): Apart => ({ drops, pending: new Set(pending), readable: new Set(readable) });
 
 describe('a partition whose drop was begun', () => {
@@ -68,13 +70,15 @@ test('so is what a map declares', () => {
   expect(topologyOf(putBack({ tables }, apart([drop('detached')])), links).edgesInto(at('users')).map(({ child }) => child.name)).toEqual(['october', 'views']);
 });
 
-test.each<[string, Apart, boolean]>([
-  ['the same drops and half detached tables, in any order', apart([drop('attached', { leaf: '3' }), drop('detached')], ['5', '4']), true],
-  ['a drop that is over', apart([drop('detached')], ['4', '5']), false],
-  ['a drop that went on', apart([drop('detached'), drop('detached', { leaf: '3' })], ['4', '5']), false],
-  ['another half detached table', apart([drop('detached'), drop('attached', { leaf: '3' })], ['4']), false],
-])('a count is judged by what was apart before and after it: %s', (_what, after, same) => {
-  expect(sameApart(apart([drop('detached'), drop('attached', { leaf: '3' })], ['4', '5']), after)).toBe(same);
+test.each<[string, Apart, string[] | 'any']>([
+  ['by nothing that is as it was, in any order', apart([drop('attached', clicks), drop('detached')], ['5', '4']), []],
+  ['in the table of a drop that is over, and in what that is a part of', apart([drop('attached', clicks)], ['4', '5']), ['views']],
+  ['in the table of a drop that went on', apart([drop('detached'), drop('detached', clicks)], ['4', '5']), ['clicks_2023', 'clicks']],
+  ['in the table of a drop that was begun', apart([drop('detached'), drop('attached', clicks), drop('attached', { leaf: '9', parent: at('orders'), line: [] })], ['4', '5']), ['orders']],
+  ['in any table where something else was half detached', apart([drop('detached'), drop('attached', clicks)], ['4', '6']), 'any'],
+])('a count is disturbed %s', (_what, after, tables) => {
+  const before = apart([drop('detached'), drop('attached', clicks)], ['4', '5']);
+  expect(disturbedTables(before, after)).toEqual(tables === 'any' ? tables : new Set(tables.map((name) => tableKey(at(name)))));
 });
 
 test('the drops of a table are those of its parts, at any depth, without what is none of ours any more', () => {
