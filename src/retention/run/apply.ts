@@ -85,14 +85,14 @@ async function purge(run: PurgeRun, observation: RunObservation, decision: Extra
 }
 
 /** What is held is counted before the first row goes, and whoever looks sees that work is under way. */
-async function work(run: PurgeRun, { store, policy, executed }: RunObservation, { maxRows, endsAt, pace }: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
-  if (!store || !policy || !executed) return { next: requeueAfter(RETRY_AFTER_MS) };
+async function work(run: PurgeRun, { store, policy, declarations, executed }: RunObservation, { maxRows, endsAt, pace }: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
+  if (!store || !policy || !declarations || !executed) return { next: requeueAfter(RETRY_AFTER_MS) };
   const { client, connections, audit, journal, certifier, actor, owner, tell, now, signal } = context;
   const running = { state: 'Running', reason: 'Running', why: '', approved: true } as const;
   const before = run.status?.progress?.deleted ?? 0;
   const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, executed.request, connections, signal));
   await tell({ ...running, verification: { ...run.status?.verification, heldBefore }, progress: { deleted: before } });
-  const stop = await watchForStop(run, store, policy, { client, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen, leaving: context.leaving, endsAt, now });
+  const stop = watchForStop(run, store, policy, { client, decidedOn: declarations, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen, leaving: context.leaving, endsAt, now });
   const stretch = await purgeStretch(
     { run, store, executed, maxRows, pace },
     {

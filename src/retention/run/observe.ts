@@ -24,6 +24,8 @@ export interface RunObservation {
   input: RunInput;
   store?: DataStore;
   policy?: RetentionPolicy;
+  /** What it was decided on: work goes on only as long as this is what is declared. */
+  declarations?: Declarations;
   /** Absent where the declarations now reach more than the plan does: then nothing may be deleted, counted or said by them. */
   executed?: Executed;
   rules?: StoreRules;
@@ -69,7 +71,7 @@ export async function observeRun(run: PurgeRun, context: ObserveRunContext): Pro
   const busy = await otherRun(run, context.client);
   const reader = await context.connections.reader(store, 'observe', context.signal);
   try {
-    return { store, policy, ...(await compare(run, store, policy, declarations, reader, { ...base, ...(busy ? { busy } : {}) }, context)) };
+    return { store, policy, declarations, ...(await compare(run, store, policy, declarations, reader, { ...base, ...(busy ? { busy } : {}) }, context)) };
   } finally {
     await reader.close();
   }

@@ -20,6 +20,8 @@ export interface Stop {
 
 export interface StopContext {
   client: Client;
+  /** What the work was decided on, read live. A change that came since, and is in the cache already, is one too. */
+  decidedOn: Declarations;
   /** Cached: a watch brings changes within milliseconds, and a list before each batch would not end well. */
   declarations: DeclarationSource;
   rootNamespace: string;
@@ -40,11 +42,10 @@ const READ_HOLDS_EVERY_MS = 5_000;
  * Any change of a policy, map, hold or label they select by ends the stretch, so that the next one is decided on what is
  * declared then.
  */
-export async function watchForStop(run: PurgeRun, store: DataStore, policy: RetentionPolicy, context: StopContext): Promise<() => Promise<Stop | undefined>> {
+export function watchForStop(run: PurgeRun, store: DataStore, policy: RetentionPolicy, context: StopContext): () => Promise<Stop | undefined> {
   const namespace = run.metadata.namespace ?? '';
-  const atFirst = await context.declarations.read();
-  const begun = versionOf(atFirst);
-  const placed = placeOf(store, atFirst);
+  const begun = versionOf(context.decidedOn);
+  const placed = placeOf(store, context.decidedOn);
   const ref = policyRef(run) ?? { namespace: policy.metadata.namespace ?? '', name: policy.metadata.name };
   let heldAt = Number.NEGATIVE_INFINITY;
 

@@ -3,7 +3,7 @@ import { CONFIG_MAP, DATA_STORE, LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY } from 
 import type { KubeObject } from '../../../../src/api/object.ts';
 import { watchForStop, type Stop, type StopContext } from '../../../../src/retention/run/stop.ts';
 import type { Declarations } from '../../../../src/rules/store-rules.ts';
-import { aHold, aMap, aPolicy, aPurge, aStore } from '../../../support/declared.ts';
+import { aHold, aMap, aMinimum, aPolicy, aPurge, aStore } from '../../../support/declared.ts';
 import { apiError, memoryClient, type MemoryClient } from '../../../support/memory-client.ts';
 import { aRun } from './declared-run.ts';
 
@@ -28,14 +28,22 @@ async function askAfter(change: (stage: Stage) => void): Promise<Stop | undefine
   const declared: Declarations = { maps: [aMap([{}]), aMap([{}], {}, { namespace: 'web', uid: 'uid-theirs' })], policies: [policy], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
   const leaving = new AbortController();
   const clock = { now: 1_000 };
-  const context: StopContext = { client, declarations: { read: async () => structuredClone(declared) }, rootNamespace: 'dataward-system', frozen: false, leaving: leaving.signal, endsAt: 60_000, now: () => clock.now };
-  const ask = await watchForStop(run, aStore(), policy, context);
+  const context: StopContext = { client, decidedOn: structuredClone(declared), declarations: { read: async () => structuredClone(declared) }, rootNamespace: 'dataward-system', frozen: false, leaving: leaving.signal, endsAt: 60_000, now: () => clock.now };
+  const ask = watchForStop(run, aStore(), policy, context);
   change({ client, declared, context, leaving, clock });
   return ask();
 }
 
 const putPolicy = (spec: object, metadata: object): ((stage: Stage) => void) => (stage) => stage.client.put(RETENTION_POLICY, { ...policy, spec: { ...policy.spec, ...spec }, metadata: { ...policy.metadata, ...metadata } } as KubeObject);
 const putRun = (metadata: object): ((stage: Stage) => void) => (stage) => stage.client.put(PURGE_RUN, { ...run, metadata: { ...run.metadata, ...metadata } });
+
+test('what changed since the run was decided, and the cache has already, ends the stretch before its first batch', async () => {
+  const client = memoryClient([[PURGE_RUN, run], [RETENTION_POLICY, policy], [DATA_STORE, aStore()]]);
+  const decidedOn: Declarations = { maps: [aMap([{}])], policies: [policy], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
+  const minimum = aPolicy('statute', { minimum: aMinimum('P8Y') });
+  const ask = watchForStop(run, aStore(), policy, { client, decidedOn, declarations: { read: async () => ({ ...decidedOn, policies: [policy, minimum] }) }, rootNamespace: 'dataward-system', frozen: false, leaving: new AbortController().signal, endsAt: 60_000, now: () => 1_000 });
+  expect(await ask()).toMatchObject({ reason: 'Progressing', why: expect.stringContaining('a policy or a map was changed') });
+});
 
 describe('before the next batch', () => {
   test.each<[string, (stage: Stage) => void]>([
