@@ -1,3 +1,5 @@
+import type { Register } from './register.ts';
+
 /** How an entry point answered. A field is absent when there was no clear answer. */
 export interface EntryPointAnswer {
   /** To a TLS handshake of version 1.2 or newer under its host. */
@@ -27,22 +29,8 @@ export interface EntryPointsReading {
   points: EntryPointReading[];
 }
 
-/** Readings by namespace: written by whoever asks, read by whoever judges. */
-export interface EntryPointRegister {
-  get(namespace: string): EntryPointsReading | undefined;
-  put(namespace: string, reading: EntryPointsReading): void;
-  /** Nothing in the namespace declares personal data any more. */
-  forget(namespace: string): void;
-}
+/** Readings by namespace. One in which nothing declares personal data any more is forgotten. */
+export type EntryPointRegister = Register<EntryPointsReading>;
 
 /** Seconds between two looks at the entry points of a namespace. */
 export const ENTRY_POINTS_SECONDS = 600;
-
-export function createEntryPointRegister(): EntryPointRegister {
-  const known = new Map<string, EntryPointsReading>();
-  return {
-    get: (namespace) => known.get(namespace),
-    put: (namespace, reading) => void known.set(namespace, reading),
-    forget: (namespace) => void known.delete(namespace),
-  };
-}

@@ -1,6 +1,7 @@
 import type { StoreRules } from '../rules/store-rules.ts';
 import type { CollectionCount } from '../stores/counting.ts';
 import type { Inventory, SessionFacts, TransportFacts } from '../stores/facts.ts';
+import type { Register } from './register.ts';
 
 /**
  * What was read of one store and is still believed, with its times in milliseconds. A new process knows nothing
@@ -15,22 +16,8 @@ export interface Readings {
   rules?: StoreRules;
 }
 
-/** Readings by uid of the DataStore: written by whoever looks, read by whoever judges. */
-export interface ReadingsRegister {
-  get(uid: string): Readings | undefined;
-  put(uid: string, readings: Readings): void;
-  /** The object is gone; what was read of its store is nobody's any more. */
-  forget(uid: string): void;
-}
-
-export function createReadingsRegister(): ReadingsRegister {
-  const known = new Map<string, Readings>();
-  return {
-    get: (uid) => known.get(uid),
-    put: (uid, readings) => void known.set(uid, readings),
-    forget: (uid) => void known.delete(uid),
-  };
-}
+/** Readings by uid of the DataStore. */
+export type ReadingsRegister = Register<Readings>;
 
 /** Facts count for three cadences: one missed reading is a hiccup, three are blindness. */
 export function validUntil(at: number, cadenceSeconds: number): number {

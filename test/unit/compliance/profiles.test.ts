@@ -6,8 +6,9 @@ import type { DataStore } from '../../../src/api/generated/dataStore.ts';
 import { COMPLIANCE_PROFILE, DATA_STORE } from '../../../src/api/kinds.ts';
 import type { Condition } from '../../../src/api/object.ts';
 import { createComplianceReconcile } from '../../../src/compliance/reconcile.ts';
-import { createEntryPointRegister } from '../../../src/connect/entry-points.ts';
-import { createReadingsRegister } from '../../../src/connect/readings.ts';
+import type { EntryPointsReading } from '../../../src/connect/entry-points.ts';
+import type { Readings } from '../../../src/connect/readings.ts';
+import { createRegister } from '../../../src/connect/register.ts';
 import type { Catalogue } from '../../../src/policy/catalogue.ts';
 import type { PolicyInput } from '../../../src/policy/input.ts';
 import type { ControlResult } from '../../../src/policy/result.ts';
@@ -38,8 +39,8 @@ async function judge(profile: ComplianceProfile, others: ComplianceProfile[], fa
   const reconcile = createComplianceReconcile({
     client,
     caches: { stores: { list: () => stores }, runs: { list: () => [] }, profiles: { synced: async () => {}, list: () => profiles } },
-    readings: createReadingsRegister(),
-    entryPoints: createEntryPointRegister(),
+    readings: createRegister<Readings>(),
+    entryPoints: createRegister<EntryPointsReading>(),
     declarations: { read: async () => ({ maps: [], policies: [], holds: [], namespaces: new Map(), rootNamespace: ROOT }) },
     engine: {
       catalogue,

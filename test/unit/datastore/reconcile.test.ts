@@ -3,7 +3,8 @@ import { getCondition } from '../../../src/api/conditions.ts';
 import type { DataStore } from '../../../src/api/generated/dataStore.ts';
 import { DATA_STORE } from '../../../src/api/kinds.ts';
 import { createStoreFacts } from '../../../src/connect/facts.ts';
-import { createReadingsRegister } from '../../../src/connect/readings.ts';
+import type { Readings } from '../../../src/connect/readings.ts';
+import { createRegister } from '../../../src/connect/register.ts';
 import type { StoreConnections } from '../../../src/connect/stores.ts';
 import { createDataStoreReconcile } from '../../../src/datastore/reconcile.ts';
 import type { Result } from '../../../src/runtime/result.ts';
@@ -49,7 +50,7 @@ function watched() {
     client,
     connections,
     facts: createStoreFacts({ connections, now: () => clock.now() }),
-    readings: createReadingsRegister(),
+    readings: createRegister<Readings>(),
     declarations: { read: async () => ({ maps: [aMap([{ times }])], policies: [aPolicy('general', { maximum: aMaximum('P1Y') })], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' }) },
     runs: () => [],
     owner: 'us',

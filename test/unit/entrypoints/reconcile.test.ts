@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { createEntryPointRegister, type EntryPointsReading } from '../../../src/connect/entry-points.ts';
+import type { EntryPointsReading } from '../../../src/connect/entry-points.ts';
+import { createRegister } from '../../../src/connect/register.ts';
 import type { PortAnswer } from '../../../src/entrypoints/answer.ts';
 import type { Gateway } from '../../../src/entrypoints/objects.ts';
 import type { EntryPointContext } from '../../../src/entrypoints/observe.ts';
@@ -21,7 +22,7 @@ function world(objects: AnObject[], changes: Partial<EntryPointContext> & { decl
   const questions: Question[] = [];
   const said = { changes: 0 };
   const { declares = true, ...context } = changes;
-  const register = createEntryPointRegister();
+  const register = createRegister<EntryPointsReading>();
   const of = <T>(kind: string, namespace: string): T[] => objects.filter((object) => object.kind === kind && object.metadata.namespace === namespace) as T[];
   const reconcile = createEntryPointsReconcile({
     objects: {

@@ -2,7 +2,8 @@ import { expect, test } from '@jest/globals';
 import type { DataStore } from '../../../src/api/generated/dataStore.ts';
 import type { KubeObject } from '../../../src/api/object.ts';
 import { createStoreFacts } from '../../../src/connect/facts.ts';
-import { createReadingsRegister } from '../../../src/connect/readings.ts';
+import type { Readings } from '../../../src/connect/readings.ts';
+import { createRegister } from '../../../src/connect/register.ts';
 import type { StoreConnections } from '../../../src/connect/stores.ts';
 import { forgetDeleted } from '../../../src/operator/forget.ts';
 import type { Change } from '../../../src/runtime/cache.ts';
@@ -14,7 +15,7 @@ test('of a store whose object is gone nothing is kept; of a new one under its na
   let opened = 0;
   const reader = async (): Promise<unknown> => ({ inventory: async () => ({ tables: [] }), close: async () => void (opened += 1) });
   const facts = createStoreFacts({ connections: { reader } as unknown as StoreConnections, now: () => 0 });
-  const readings = createReadingsRegister();
+  const readings = createRegister<Readings>();
   forgetDeleted({ onChange: (listener) => ((tell = listener), () => true) }, [facts, readings]);
   for (const uid of ['old', 'new']) {
     readings.put(uid, { generation: 1 });
