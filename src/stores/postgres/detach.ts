@@ -63,7 +63,7 @@ export class PartitionDropper {
       // Half detached it is left for the next run to finish; its rows are reached one by one all the same.
       else if (state === 'attached') await this.record('Reattach', intent);
     } finally {
-      if (!this.connection.lost()) await this.connection.query(`SELECT pg_advisory_unlock(${DETACH_LOCK})`, [intent.leaf]);
+      await this.unreserve(intent);
     }
   }
 
@@ -74,8 +74,11 @@ export class PartitionDropper {
     if (state === 'attached') {
       // Whoever began it may still be about to detach it: then the journal has to go on telling of it.
       if (!(await this.reserve(intent))) return;
-      await this.record('Reattach', intent);
-      await this.connection.query(`SELECT pg_advisory_unlock(${DETACH_LOCK})`, [intent.leaf]);
+      try {
+        await this.record('Reattach', intent);
+      } finally {
+        await this.unreserve(intent);
+      }
       return;
     }
     const partition = (await readPartitions(this.connection, intent.parent)).find(({ oid }) => oid === intent.leaf);
@@ -86,6 +89,10 @@ export class PartitionDropper {
   private async reserve({ leaf }: DropPosition): Promise<boolean> {
     const { rows } = await this.connection.query<{ reserved: boolean }>(`SELECT pg_try_advisory_lock(${DETACH_LOCK}) AS reserved`, [leaf]);
     return rows[0]?.reserved === true;
+  }
+
+  private async unreserve({ leaf }: DropPosition): Promise<void> {
+    if (!this.connection.lost()) await this.connection.query(`SELECT pg_advisory_unlock(${DETACH_LOCK})`, [leaf]);
   }
 
   private async *giveUp(intent: DropPosition, lost: 'moved' | 'gone'): AsyncGenerator<BatchResult> {
