@@ -98,6 +98,7 @@ export const REASONS = {
   CountUnfinished: 'The rows of a declared replica could not be counted to the end; nothing is said about it.',
   HeldRowsMissing: 'Rows under a LegalHold are gone.',
   WiderThanApproved: 'Planned again, the run would delete more than was approved.',
+  TableReplaced: 'A table the plan was made on was renamed or dropped, and another has its name; nothing is deleted from that one or certified of it.',
   Superseded: 'A newer plan took the place of this run.',
   Expired: 'Nobody approved the run in time.',
   Failed: 'The run ended early; the message tells why.',

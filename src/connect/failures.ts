@@ -23,6 +23,7 @@ const REASON_OF: Record<StoreErrorReason, Reason> = {
   LimitReached: 'ProgressingWithRetry',
   RunLimitReached: 'LimitExceeded',
   Conflict: 'ProgressingWithRetry',
+  Replaced: 'TableReplaced',
   Failed: 'Failed',
 };
 

@@ -7,7 +7,8 @@ import { compareCutoffs, compareRules, latestCutoff, type ApprovalReason, type N
 import type { CollectionRule } from '../stores/counting.ts';
 import type { Inventory } from '../stores/facts.ts';
 import type { ApprovedRule } from '../stores/fence.ts';
-import type { PurgePlan, StepForecast } from '../stores/purging.ts';
+import { tableKey } from '../stores/predicate.ts';
+import type { PinnedTable, PurgePlan, StepForecast } from '../stores/purging.ts';
 import { Temporal } from 'temporal-polyfill';
 
 /** A plan as it goes into a PurgeRun, with what was left out of its hash because looking again may change it. */
@@ -49,6 +50,7 @@ export function draftRun(input: PlanInput): DraftRun {
       rule: canonicalJson(input.normals.get(step.collection) ?? null),
       because: step.because,
     })),
+    tables: pinnedTables(purge),
     target: input.target,
     limits: {
       maxRows: settings.limits.maxRows,
@@ -60,6 +62,12 @@ export function draftRun(input: PlanInput): DraftRun {
     validUntil: approvalEnd(asOf, settings.approval.validFor),
   };
   return { plan, planDigest: planDigest(plan), forecast: forecastOf(purge, asOf) };
+}
+
+/** Each once, by name: an approval is of these tables, and of no other that takes the name of one. */
+function pinnedTables({ steps }: PurgePlan): PinnedTable[] {
+  const tables = new Map(steps.flatMap((step) => step.tables).map(({ schema, name, oid }) => [oid, { schema, name, oid }]));
+  return [...tables.values()].toSorted((a, b) => (tableKey(a) < tableKey(b) ? -1 : 1));
 }
 
 export function planDigest(plan: Plan): string {

@@ -18,6 +18,8 @@ export const STORE_ERROR_REASONS = [
   /** A limit of the run itself: rows or log it may write. */
   'RunLimitReached',
   'Conflict',
+  /** A table is another one than a plan was made on. */
+  'Replaced',
   'Failed',
 ] as const;
 export type StoreErrorReason = (typeof STORE_ERROR_REASONS)[number];

@@ -11,6 +11,13 @@ export interface PurgeRequest {
   nonPersonal: TableAddress[];
   now: string;
   budgetMs: number;
+  /** What the plan was made on. With it, whoever finds another table under one of these names throws `Replaced`. */
+  pinned?: PinnedTable[];
+}
+
+/** A table by its name and by what the store knows it by, whatever it is called: in the catalogue, its oid. */
+export interface PinnedTable extends TableAddress {
+  oid: string;
 }
 
 const PURGE_METHODS = ['DropPartition', 'BlockRange', 'Keyset'] as const;
@@ -33,6 +40,8 @@ export interface PurgeStep {
   /** Digest of table, due predicate and guards without the holds (which only ever narrow). */
   predicateDigest: string;
   because: string;
+  /** The table, and then those that decide which of its rows may go: where times and clients are read from, and what a map says refers to it. Of a partition, what it is a part of. */
+  tables: PinnedTable[];
 }
 
 export interface StepForecast {

@@ -52,7 +52,7 @@ export function aForecast(due: number, changes: Partial<PurgePlan['forecast'][nu
 }
 
 export function aStep(changes: Partial<PurgeStep> = {}): PurgeStep {
-  return { collection: VIEWS, table: { schema: 'public', name: 'views' }, order: 1, method: 'BlockRange', predicateDigest: 'sha256:p', because: 'selected', ...changes };
+  return { collection: VIEWS, table: { schema: 'public', name: 'views' }, order: 1, method: 'BlockRange', predicateDigest: 'sha256:p', because: 'selected', tables: [{ schema: 'public', name: 'views', oid: 'views' }], ...changes };
 }
 
 /** @param calls shared with other fakes where the order between them matters. */

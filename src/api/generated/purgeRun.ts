@@ -38,6 +38,10 @@ export interface Plan {
    */
   steps: PlanStep[];
   /**
+   * tables are those rows are deleted from and those that decide which, as they were when the plan was made. The run ends where another table has the name of one by then.
+   */
+  tables: PlanTable[];
+  /**
    * target is the fingerprint of the store the plan was made for.
    */
   target: string;
@@ -91,6 +95,23 @@ export interface PlanStep {
    * because tells why the collection is part of the run.
    */
   because: string;
+}
+/**
+ * One table.
+ */
+export interface PlanTable {
+  /**
+   * schema of the table.
+   */
+  schema: string;
+  /**
+   * name of the table.
+   */
+  name: string;
+  /**
+   * oid is what the store knows it by, whatever it is called.
+   */
+  oid: string;
 }
 /**
  * limits the run keeps.

@@ -54,7 +54,7 @@ export function executedOf(plan: Plan, request: PurgeRequest, normals: ReadonlyM
   return {
     executed: {
       // What became due since the plan was made, or was joined to it by a new foreign key, waits for a plan of its own.
-      request: onlyDue(request, new Set(plan.steps.map((step) => step.collection))),
+      request: { ...onlyDue(request, new Set(plan.steps.map((step) => step.collection))), pinned: plan.tables },
       steps,
       digest: canonicalDigest(steps.map(({ collection, cutoff, predicateDigest: condition }) => ({ collection, cutoff: cutoff.instant, condition }))),
     },

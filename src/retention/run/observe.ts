@@ -11,6 +11,7 @@ import { holdsReaching, pendingHolds, storeRules, type Declarations, type StoreR
 import type { Client } from '../../runtime/client.ts';
 import { approvedSince, judgeTarget, restoredAfter } from '../../rules/target.ts';
 import type { FenceState } from '../../stores/fence.ts';
+import { replacedTable } from '../../stores/pinned.ts';
 import type { StoreReader } from '../../stores/port.ts';
 import type { PurgeRequest } from '../../stores/purging.ts';
 import { agreeOnNow, purgeRequest } from '../derive.ts';
@@ -86,6 +87,7 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
   const rules = storeRules(store, declarations, inventory, asOf);
   const { request, normals } = purgeRequest(rules, policy, asOf);
   const carried = executedOf(run.spec.plan, request, normals);
+  const replaced = replacedTable(run.spec.plan.tables, inventory.tables);
   const storeFrozen = fence?.frozen && `frozen in the store by ${fence.frozen.by}: ${fence.frozen.reason}`;
   const forecast = run.spec.forecast.steps.map((step) => ({ ...step, exact: step.exact ?? false }));
   return {
@@ -99,6 +101,7 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
       reasons: approvalReasons({ policy, plan: run.spec.plan, forecast, rules: request.rules, normals, approved: approvedSince(store, identity, approved), inventory }),
       ...(verdict.is === 'Restored' || restoredAfter(store, run.metadata.creationTimestamp ?? run.spec.plan.asOf) ? { restored: true } : {}),
       ...('wider' in carried ? carried : {}),
+      ...(replaced === undefined ? {} : { replaced }),
       ...lostStep(run, rules, request),
       ...(fence && fence.owner !== context.owner ? { foreignOwner: fence.owner } : {}),
       ...(base.frozen || !storeFrozen ? {} : { frozen: storeFrozen }),

@@ -40,6 +40,8 @@ export interface RunInput {
   targetProblem?: string;
   /** A restore of the store was confirmed after the run was planned. */
   restored?: boolean;
+  /** A sentence when a table the plan was made on is another one by now. */
+  replaced?: string;
   /** Who owns the store, when it is not us. */
   foreignOwner?: string;
   /** Another run that works in the same store. */
@@ -61,6 +63,8 @@ export function decide(input: RunInput): Decision {
   if (state === 'Verifying') {
     // Another store has none of the rows either, and its empty tables would prove nothing.
     if (policy && input.target !== run.spec.plan.target) return { next: 'wait', state, reason: 'TargetChanged', why: `the rows were deleted in ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
+    // The rows that were due may all live on under another name, and the table that has theirs by now was never purged.
+    if (input.replaced) return { next: 'end', state: 'Failed', reason: 'TableReplaced', why: `${input.replaced}; what was deleted before is in the audit log, and no certificate is issued` };
     // Rows counted by another rule say nothing of those that were approved, and what is certified is remembered as approved.
     if (input.wider) return { next: 'end', state: 'Superseded', reason: 'WiderThanApproved', why: `the declarations changed before the result was verified and now reach more, or other, rows than were approved, so that these cannot be counted apart: ${input.wider}; what was deleted is in the audit log, and no certificate is issued` };
     return { next: 'verify' };
@@ -77,6 +81,8 @@ export function decide(input: RunInput): Decision {
   if (input.targetProblem) return { next: 'wait', state: hold, reason: 'TargetChanged', why: input.targetProblem, recheckMs: SOON };
   if (input.foreignOwner) return { next: 'wait', state: hold, reason: 'ForeignOwner', why: `the store belongs to ${input.foreignOwner}; only its own operator deletes there`, recheckMs: SOON };
   if (input.restored) return { next: 'end', state: 'Superseded', reason: 'Restored', why: 'the store was put back in time after this plan was made, so what was approved is of rows that are no longer the same; the next slot plans anew' };
+  // An approval is of the tables that stood there. One that has the name of one of them is for a plan of its own.
+  if (input.replaced) return { next: 'end', state: begun ? 'Failed' : 'Superseded', reason: 'TableReplaced', why: begun ? `${input.replaced}; what was deleted before is in the audit log` : input.replaced };
   if (input.wider) return { next: 'end', state: 'Superseded', reason: 'WiderThanApproved', why: `the declarations changed since the plan was made and would now delete more: ${input.wider}` };
   if (input.unresolved) return { next: 'wait', state: hold, reason: input.unresolved.reason, why: input.unresolved.message, recheckMs: SOON };
   if (input.undue) return { next: 'end', state: 'Superseded', reason: 'Superseded', why: `${input.undue}; what is left is for a new plan` };

@@ -37,6 +37,8 @@ export function stepOfStretch(stretch: Stretch, maxRows: number): RunStep {
         report: { state: 'Failed', reason: 'LimitExceeded', why: `the run reached its limit of ${maxRows} rows or of WAL; what was deleted is in the audit log, the rest needs a new plan`, progress },
         next: 'over',
       };
+    case 'Replaced':
+      return { note: { action: 'purge.failed', why: stretch.why }, report: { state: 'Failed', reason: 'TableReplaced', why: `${stretch.why}; what was deleted before is in the audit log`, progress }, next: 'over' };
     case 'Refused': {
       const first = stretch.refusals[0];
       // A run that has deleted rows must not expire as one that has not.

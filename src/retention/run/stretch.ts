@@ -45,7 +45,7 @@ export interface Progress {
 }
 
 /** How a stretch of work ended. */
-export type Stretch = { end: 'Finished' | 'OutOfTime'; deleted: number } | { end: 'Stopped'; stop: Stop; deleted: number } | { end: 'LimitReached'; deleted: number } | { end: 'Refused'; refusals: Refusal[]; deleted: number };
+export type Stretch = { end: 'Finished' | 'OutOfTime'; deleted: number } | { end: 'Stopped'; stop: Stop; deleted: number } | { end: 'LimitReached'; deleted: number } | { end: 'Replaced'; why: string; deleted: number } | { end: 'Refused'; refusals: Refusal[]; deleted: number };
 
 /** A stretch is ended after this long, so that a status is never older and a rollout never waits longer. The run goes on where it was. */
 const STRETCH_MS = 240_000;
@@ -94,6 +94,7 @@ export async function purgeStretch(work: StretchWork, context: StretchContext): 
     return { end: 'Finished', deleted: await ledger.takeOver() };
   } catch (error) {
     if (error instanceof StoreError && error.reason === 'RunLimitReached') return { end: 'LimitReached', deleted: (await ledger?.takeOver()) ?? 0 };
+    if (error instanceof StoreError && error.reason === 'Replaced') return { end: 'Replaced', why: error.message, deleted: (await ledger?.takeOver()) ?? work.run.status?.progress?.deleted ?? 0 };
     throw error;
   } finally {
     await writer.close();

@@ -1,13 +1,14 @@
 import { predicateDigest } from '../condition.ts';
 import type { CollectionRule } from '../counting.ts';
 import type { Inventory, TableFact } from '../facts.ts';
-import type { PurgeMethod, PurgeRequest, PurgeStep, Refusal } from '../purging.ts';
+import type { PinnedTable, PurgeMethod, PurgeRequest, PurgeStep, Refusal } from '../purging.ts';
 import { tableKey, tableName } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
 import { claimsOf, rivalsOf } from './claims.ts';
 import type { Claims } from './claims.ts';
 import { compareText, topologyOf } from './closure.ts';
 import type { DeclaredLink, Edge, Topology } from './closure.ts';
+import { addressesOf } from './predicates.ts';
 
 /** What the inventory does not tell and the plan needs, read beforehand. */
 export interface PlanFacts {
@@ -204,7 +205,19 @@ function toStep(entry: Selected, order: number, topology: Topology, facts: PlanF
   const { method, because } = chooseMethod(entry, topology, facts);
   const notes = [entry.because, because];
   if (entry.edges.some((edge) => edge.self)) notes.push('refers to itself: rows nothing refers to go first, pass by pass');
-  return { collection: entry.rule.collection, table: entry.rule.table, order, method, predicateDigest: predicateDigest(entry.rule), because: notes.join('; ') };
+  return { collection: entry.rule.collection, table: entry.rule.table, order, method, predicateDigest: predicateDigest(entry.rule), because: notes.join('; '), tables: pinnedOf(entry, topology) };
+}
+
+/** A table that refers by a foreign key goes on to do so under any name; of one that a map or a rule names, the name is all there is. */
+function pinnedOf({ rule, edges }: Selected, topology: Topology): PinnedTable[] {
+  const { due, guards, times } = rule;
+  const predicates = [...(due === undefined ? [] : [due]), ...guards.map((guard) => guard.predicate)];
+  const beside = [...predicates.flatMap(addressesOf), ...times.flatMap((time) => time.path.via.map((hop) => hop.table)), ...edges.filter((edge) => edge.declared !== undefined).map((edge) => edge.childRoot)];
+  const found = [rule.table, ...beside.toSorted((a, b) => compareText(tableName(a), tableName(b)))].flatMap((address) => {
+    const table = topology.table(address);
+    return table === undefined ? [] : [{ schema: table.schema, name: table.name, oid: table.oid }];
+  });
+  return [...new Map(found.map((table) => [table.oid, table])).values()];
 }
 
 function chooseMethod({ rule, table, edges }: Selected, topology: Topology, facts: PlanFacts): { method: PurgeMethod; because: string } {

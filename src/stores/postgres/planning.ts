@@ -1,4 +1,5 @@
 import type { CollectionCount } from '../counting.ts';
+import { requirePinned } from '../pinned.ts';
 import type { TableAddress } from '../predicate.ts';
 import type { PurgePlan, PurgeRequest, StepForecast } from '../purging.ts';
 import { topologyOf } from './closure.ts';
@@ -13,12 +14,13 @@ import { decidePurge } from './plan.ts';
 /** WAL of one deleted row beside the row's own references, bytes; measured 228 MB for 1.5 M rows. */
 const WAL_BYTES_PER_ROW = 160;
 
-/** Plans a purge and forecasts its steps; see `StoreReader.planPurge`. Changes nothing. */
+/** Plans a purge and forecasts its steps; see `StoreReader.planPurge`. Changes nothing. @throws StoreError `Replaced` */
 export async function planPurge(connection: Connection, request: PurgeRequest): Promise<PurgePlan> {
   const deadline = performance.now() + request.budgetMs;
   const fence = await readFence(connection);
   const apart = await readApart(connection, fence !== undefined);
   const inventory = putBack(await readInventory(connection), apart);
+  requirePinned(request.pinned, inventory.tables);
   const facts = await readPlanFacts(connection, inventory, request, apart);
   const topology = topologyOf(inventory, facts.declared);
   const draft = decidePurge(inventory, request, facts);

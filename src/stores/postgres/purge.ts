@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.ts';
+import { requirePinned } from '../pinned.ts';
 import type { BatchResult, PurgeContext, PurgeStep } from '../purging.ts';
 import { Allowance } from './allowance.ts';
 import { putBack, readApart } from './apart.ts';
@@ -132,7 +133,8 @@ async function* drain(walker: Walker, queue: Unit[]): AsyncGenerator<BatchResult
 /**
  * The step against the store as it is now, with every hold that stands in it.
  *
- * @throws StoreError `Conflict` when the plan would not come out the same; `Fenced` when nothing is installed
+ * @throws StoreError `Conflict` when the plan would not come out the same; `Fenced` when nothing is installed;
+ *   `Replaced` when a table is not the one that was planned
  */
 async function compile(connection: Connection, step: PurgeStep, context: PurgeContext): Promise<Compiled> {
   const fence = await readFence(connection);
@@ -140,6 +142,7 @@ async function compile(connection: Connection, step: PurgeStep, context: PurgeCo
   const shapes = await shapesOf(connection, step, context);
   const apart = await readApart(connection, true);
   const inventory = putBack(await readInventory(connection), apart);
+  requirePinned(context.request.pinned, inventory.tables);
   const request = { ...context.request, targets: [step.collection] };
   const facts = await readPlanFacts(connection, inventory, request, apart);
   const planned = decidePurge(inventory, request, facts);

@@ -22,7 +22,7 @@ function rulesFor(policies: RetentionPolicy[], maps = [map], seen: Inventory = i
 
 const forecastOf = (changes: Partial<StepForecast> = {}): StepForecast => ({ collection: ID, due: 400, held: 0, floored: 0, indeterminate: 0, blocked: 0, exact: true, ...changes });
 const purge = (forecast: StepForecast[] = [forecastOf()]): PurgePlan => ({
-  steps: [{ collection: ID, table: { schema: 'public', name: 'views' }, order: 1, method: 'BlockRange', predicateDigest: 'sha256:p', because: 'selected' }],
+  steps: [{ collection: ID, table: { schema: 'public', name: 'views' }, order: 1, method: 'BlockRange', predicateDigest: 'sha256:p', because: 'selected', tables: [{ schema: 'public', name: 'views', oid: 'views' }] }],
   refusals: [],
   forecast,
   walMegabytes: 1.2,

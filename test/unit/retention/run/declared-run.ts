@@ -9,6 +9,7 @@ type Plan = PurgeRunSpec['plan'];
 export function aPlan(changes: Partial<Plan> = {}): Plan {
   return {
     steps: [{ order: 1, collection: 'platform-db/web/views', method: 'BlockRange', cutoff: '2025-03-01T00:00:00Z', policy: 'platform-db/general', predicateDigest: 'sha256:p', rule: 'null', because: 'selected' }],
+    tables: [{ schema: 'public', name: 'views', oid: 'views' }],
     target: 'sha256:target',
     limits: { maxRows: 1_000, maxCutoffAdvance: 'P7D' },
     algebra: 1,

@@ -67,7 +67,7 @@ describe('looking again at a run', () => {
   test('finds nothing in its way when nothing changed', async () => {
     const { input, executed, run } = await lookAfter();
     expect(input).toMatchObject({ target: run.spec.plan.target, pendingHolds: [], now: NOW });
-    for (const name of ['frozen', 'auditProblem', 'busy', 'targetProblem', 'wider', 'unresolved', 'undue', 'foreignOwner']) expect(input).not.toHaveProperty(name);
+    for (const name of ['frozen', 'auditProblem', 'busy', 'targetProblem', 'wider', 'replaced', 'unresolved', 'undue', 'foreignOwner']) expect(input).not.toHaveProperty(name);
     expect(executed?.request).toMatchObject({ targets: [VIEWS], now: run.spec.plan.asOf });
   });
 
@@ -103,6 +103,7 @@ describe('looking again at a run', () => {
     ['another server', ({ store }) => void (store.script.identity.fingerprint = 'sha256:other'), { target: 'sha256:other' }],
     ['a store that was another before', ({ client }) => client.put(DATA_STORE, { ...aStore(), status: { identity: { fingerprint: 'sha256:before' } } } as DataStore), { targetProblem: expect.stringContaining('another store answers') }],
     ['a maximum that is shorter now', ({ declared }) => void (declared.policies[0] = { ...policy, spec: { ...policy.spec, maximum: aMaximum('P6M') } }), { wider: expect.stringContaining('P1Y to P6M') }],
+    ['another table under a planned name', ({ store }) => void (store.script.inventory = anInventory(store.script.inventory.tables.map((table) => ({ ...table, oid: '777' })))), { replaced: expect.stringContaining('public.views is another table than the one the plan was made on (oid 777, then views)') }],
     ['a run at work in the store', otherRun('Running'), { busy: 'other-1' }],
     ['a run in the store that is verified', otherRun('Verifying'), { busy: 'other-1' }],
     ['a run in the store that paused', otherRun('Paused'), { busy: 'other-1' }],

@@ -26,6 +26,7 @@ const gates: [string, Partial<RunInput>, string][] = [
   ['a store with another history', { targetProblem: 'timeline 3 to 4' }, 'wait Waiting TargetChanged'],
   ['a store of another owner', { foreignOwner: 'other-cluster' }, 'wait Waiting ForeignOwner'],
   ['a store that was put back since', { restored: true }, 'end Superseded Restored'],
+  ['a table that is another one since', { replaced: 'public.views is another table' }, 'end Superseded TableReplaced'],
   ['declarations that delete more', { wider: 'the maximum went from P2Y to P1Y' }, 'end Superseded WiderThanApproved'],
   ['a collection whose table is not found', { unresolved: { reason: 'MissingTable', message: 'views: there is no table' } }, 'wait Waiting MissingTable'],
   ['a collection that is not due any more', { undue: 'the policy no longer makes views due' }, 'end Superseded Superseded'],
@@ -80,6 +81,11 @@ describe('a run', () => {
     expect(words({ ...begun, frozen: 'x' })).toBe('wait Paused Frozen');
     expect(words({ ...begun, reasons: [firstRun] })).toBe('wait Paused AwaitingApproval');
     expect(words({ ...begun, now: Date.parse('2026-03-20T03:00:00Z') })).toBe('purge');
+  });
+
+  test.each<RunState>(['Running', 'Paused', 'Verifying'])('that is %s and meets a table that is another one by now has failed: nothing is said of either', (state) => {
+    const replaced = 'public.views is another table';
+    expect(decide(given({ run: aRun({}, { state }), replaced, wider: 'the maximum went from P2Y to P1Y' }))).toMatchObject({ next: 'end', state: 'Failed', reason: 'TableReplaced', why: expect.stringContaining(`${replaced}; what was deleted before is in the audit log`) });
   });
 
   test('that has deleted all is verified whatever closed since: looking deletes nothing', () => {

@@ -117,6 +117,12 @@ describe('a stretch of work', () => {
     expect(one.store.open()).toBe(0);
   });
 
+  test('ends as Replaced with what the journal says when the driver finds another table, and says why', async () => {
+    const one = stage({ batches: [40, new StoreError('Replaced', 'public.views is another table')] });
+    expect(await one.run()).toEqual({ end: 'Replaced', why: 'public.views is another table', deleted: 40 });
+    expect(one.store.open()).toBe(0);
+  });
+
   test.each(['Fenced', 'Frozen', 'Unreachable'] as const)('fails with the store when it says %s, and closes the connection', async (reason) => {
     const one = stage({ batches: [40, new StoreError(reason, 'no more')] });
     await expect(one.run()).rejects.toMatchObject({ reason });
