@@ -3,6 +3,7 @@ import { CONFIG_MAP, HOST_ANNOTATION, SECRET, STORE_ANNOTATION } from '../api/ki
 import type { KubeObject } from '../api/object.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { Client } from '../runtime/client.ts';
+import { StoreError } from '../stores/errors.ts';
 import type { TransportFacts } from '../stores/facts.ts';
 import type { Credential, StoreDriver, StoreEngine, StoreReader, StoreTarget, StoreWriter } from '../stores/port.ts';
 
@@ -27,16 +28,23 @@ export interface StoreConnections {
   usernames(store: DataStore): Promise<{ observe: string; enforce?: string; verify?: string }>;
 }
 
+/** The identities of a store, as `spec.credentials` names them. */
+export const STORE_LOGINS = ['observe', 'enforce', 'verify'] as const;
+export type StoreLogin = (typeof STORE_LOGINS)[number];
+
 /** Something about the store's references that its owner has to mend. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
   /** Its words are ours and name objects only, so that a log may show them. */
   readonly publicMessage = true;
   readonly reason: Reason;
+  /** Whose credential it is about; absent where it is about none. */
+  readonly identity?: StoreLogin;
 
-  constructor(reason: Reason, message: string) {
+  constructor(reason: Reason, message: string, identity?: StoreLogin) {
     super(message);
     this.reason = reason;
+    if (identity !== undefined) this.identity = identity;
   }
 }
 
@@ -48,7 +56,7 @@ export function createStoreConnections(options: { client: Client; drivers: Recor
     const replica = target.replicas[place];
     if (!replica) throw new ConnectionError('InvalidSpec', `DataStore ${nameOf(store)} declares no spec.endpoint.replicas[${place}]; add it, or look at the store again`);
     const credential = await credentialFor(client, store, purpose, replica.host);
-    return driverOf(store).openReader({ ...target, ...replica }, credential, { purpose, ...(signal ? { signal } : {}) });
+    return naming(store, purpose, credential, driverOf(store).openReader({ ...target, ...replica }, credential, { purpose, ...(signal ? { signal } : {}) }));
   };
 
   return {
@@ -58,13 +66,13 @@ export function createStoreConnections(options: { client: Client; drivers: Recor
     },
     async reader(store, purpose, signal) {
       const credential = await credentialFor(client, store, purpose);
-      return driverOf(store).openReader(await readTarget(client, store), credential, { purpose, ...(signal ? { signal } : {}) });
+      return naming(store, purpose, credential, driverOf(store).openReader(await readTarget(client, store), credential, { purpose, ...(signal ? { signal } : {}) }));
     },
     replicaReader: (store, place, signal) => openReplica(store, place, 'observe', signal),
     replicaVerifier: (store, place, signal) => openReplica(store, place, 'verify', signal),
     async writer(store, signal) {
       const credential = await readCredential(client, store, 'enforce');
-      return driverOf(store).openWriter(await readTarget(client, store), credential, { purpose: 'enforce', ...(signal ? { signal } : {}) });
+      return naming(store, 'enforce', credential, driverOf(store).openWriter(await readTarget(client, store), credential, { purpose: 'enforce', ...(signal ? { signal } : {}) }));
     },
     async usernames(store) {
       const names: { observe: string; enforce?: string; verify?: string } = { observe: (await readCredential(client, store, 'observe')).username };
@@ -87,39 +95,55 @@ interface ConfigMapObject extends KubeObject {
 const nameOf = (store: DataStore): string => `${store.metadata.namespace}/${store.metadata.name}`;
 const decode = (value: string | undefined): string | undefined => (value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8'));
 
+/** A login that is refused is mended in a Secret, which the driver does not know. */
+async function naming<Opened>(store: DataStore, identity: StoreLogin, credential: Credential, opening: Promise<Opened>): Promise<Opened> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.reason !== 'AuthenticationFailed') throw error;
+    const keys = credential.type === 'password' ? 'username and password' : 'username, tls.crt and tls.key';
+    throw new StoreError(error.reason, `${error.message} The credential is in ${secretOf(store, identity)}, keys ${keys}.`, { cause: error.cause });
+  }
+}
+
+/** The Secret of an identity, and the field that names it. */
+export function secretOf(store: DataStore, identity: StoreLogin): string {
+  return `Secret ${store.metadata.namespace}/${store.spec.credentials[identity]?.secretName} (spec.credentials.${identity})`;
+}
+
 /** The credential of one who looks. Whoever deletes must not be who says that it is gone. */
 async function credentialFor(client: Client, store: DataStore, purpose: 'observe' | 'verify', host?: string): Promise<Credential> {
   const credential = await readCredential(client, store, purpose, host);
   if (purpose === 'verify' && store.spec.credentials.enforce && (await readCredential(client, store, 'enforce')).username === credential.username) {
-    throw new ConnectionError('VerifyNotIndependent', `DataStore ${nameOf(store)}: spec.credentials.verify logs in as ${credential.username}, the login that deletes; make a login of its own with the right to read, and put it into the Secret`);
+    throw new ConnectionError('VerifyNotIndependent', `DataStore ${nameOf(store)}: spec.credentials.verify logs in as ${credential.username}, the login that deletes; make a login of its own with the right to read, and put it into ${secretOf(store, 'verify')}`, 'verify');
   }
   return credential;
 }
 
 /** @param host where it will be sent; the store's endpoint when left out. */
-async function readCredential(client: Client, store: DataStore, identity: 'observe' | 'enforce' | 'verify', host = store.spec.endpoint.host): Promise<Credential> {
+async function readCredential(client: Client, store: DataStore, identity: StoreLogin, host = store.spec.endpoint.host): Promise<Credential> {
   const reference = store.spec.credentials[identity];
-  if (!reference) throw new ConnectionError('NoEnforceCredentials', `DataStore ${nameOf(store)} names no ${identity} identity; set spec.credentials.${identity}.secretName`);
+  if (!reference) throw new ConnectionError('NoEnforceCredentials', `DataStore ${nameOf(store)} names no ${identity} identity; set spec.credentials.${identity}.secretName`, identity);
   const secret = await client.get<SecretObject>(SECRET, { namespace: store.metadata.namespace ?? '', name: reference.secretName });
-  const where = `Secret ${store.metadata.namespace}/${reference.secretName} (spec.credentials.${identity})`;
-  if (!secret) throw new ConnectionError('SecretNotFound', `${where} does not exist; create it with the keys username and password, or username, tls.crt and tls.key`);
-  requireBinding(secret, store, host, where);
+  const where = secretOf(store, identity);
+  if (!secret) throw new ConnectionError('SecretNotFound', `${where} does not exist; create it with the keys username and password, or username, tls.crt and tls.key`, identity);
+  requireBinding(secret, store, host, identity);
   const username = decode(secret.data?.['username']);
-  if (!username) throw new ConnectionError('SecretInvalid', `${where} has no key username`);
+  if (!username) throw new ConnectionError('SecretInvalid', `${where} has no key username`, identity);
   const password = decode(secret.data?.['password']);
   if (password) return { type: 'password', username, password };
   const certPem = decode(secret.data?.['tls.crt']);
   const keyPem = decode(secret.data?.['tls.key']);
   if (certPem && keyPem) return { type: 'certificate', username, certPem, keyPem };
-  throw new ConnectionError('SecretInvalid', `${where} has neither a key password nor the pair tls.crt and tls.key`);
+  throw new ConnectionError('SecretInvalid', `${where} has neither a key password nor the pair tls.crt and tls.key`, identity);
 }
 
 /** The host annotation may name several, separated by commas: the endpoint and its replicas. */
-function requireBinding(secret: SecretObject, store: DataStore, host: string, where: string): void {
+function requireBinding(secret: SecretObject, store: DataStore, host: string, identity: StoreLogin): void {
   const annotations = secret.metadata.annotations ?? {};
   const hosts = (annotations[HOST_ANNOTATION] ?? '').split(',').map((name) => name.trim());
   const missing = annotations[STORE_ANNOTATION] !== store.metadata.name ? `${STORE_ANNOTATION}: ${store.metadata.name}` : hosts.includes(host) ? undefined : `${HOST_ANNOTATION}: ${[...hosts.filter((name) => name !== ''), host].join(',')}`;
-  if (missing) throw new ConnectionError('SecretNotBound', `${where} is not bound to this store; whoever answers for the Secret sets the annotation ${missing}`);
+  if (missing) throw new ConnectionError('SecretNotBound', `${secretOf(store, identity)} is not bound to this store; whoever answers for the Secret sets the annotation ${missing}`, identity);
 }
 
 async function readTarget(client: Client, store: DataStore): Promise<StoreTarget> {

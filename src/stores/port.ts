@@ -103,6 +103,11 @@ export interface StoreReader {
   position(): Promise<string>;
   /** Whether this server shows everything its primary had written at `position`. */
   hasReached(position: string): Promise<boolean>;
+  /**
+   * What this login lacks to read each of these tables, or to delete from it: sentences with what to do, names of the
+   * catalogue only; empty: nothing. A table that is not there is left out. Looks at no row.
+   */
+  missingRights(tables: readonly TableAddress[], right: 'Read' | 'Delete'): Promise<string[]>;
   close(): Promise<void>;
 }
 

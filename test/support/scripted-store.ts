@@ -108,6 +108,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
       },
       holdsOn: async (tables) => tables.map(({ schema, name }) => (script.fence?.holds ?? []).map((hold) => ({ ...hold, items: hold.items.filter(({ table }) => table.schema === schema && table.name === name) })).filter(({ items }) => items.length > 0)),
       misread: async () => script.misread,
+      missingRights: async () => [],
       async planPurge() {
         told('planPurge');
         return script.plan;

@@ -12,6 +12,7 @@ import { countKept, readMisread } from './kept.ts';
 import { readHoldsOn } from './holds-on.ts';
 import { planPurge } from './planning.ts';
 import { hasReached, readPosition } from './position.ts';
+import { readMissingRights } from './rights.ts';
 
 /**
  * The reading half of a PostgreSQL store over one connection. Methods may be called at the same time; they are
@@ -36,6 +37,7 @@ export function createReader(connection: Connection): StoreReader {
     approvedRules: (policyUid) => serial(() => readApprovedRules(connection, policyUid)),
     position: () => serial(() => readPosition(connection)),
     hasReached: (position) => serial(() => hasReached(connection, position)),
+    missingRights: (tables, right) => serial(() => readMissingRights(connection, tables, right)),
     close: () => connection.close(),
   };
 }
