@@ -18,10 +18,12 @@ export async function launch(folder: string, binary: string, args: readonly stri
   const log = join(folder, `${basename(binary)}.log`);
   const handle = await open(log, 'a');
   const child = spawn(binary, args, { cwd: folder, stdio: ['ignore', handle.fd, handle.fd] });
+  // Before anything is awaited: a part that refuses its flags is gone at once, and its end would be waited for in vain.
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await once(child, 'spawn');
   await handle.close();
   const callOff = endWithThisProcess(child.pid as number, 'KILL', folder);
-  const exited = once(child, 'exit').then(callOff);
+  const exited = gone.then(callOff);
   return {
     process: child,
     log,
@@ -36,7 +38,7 @@ export async function launch(folder: string, binary: string, args: readonly stri
 export async function waitFor(part: Part, ready: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 60_000;
   while (!(await ready().catch(() => false))) {
-    if (part.process.exitCode !== null || Date.now() > deadline) {
+    if (part.process.exitCode !== null || part.process.signalCode !== null || Date.now() > deadline) {
       await part.end();
       const tail = (await readFile(part.log, 'utf8')).split('\n').slice(-20).join('\n');
       throw new Error(`A part of the test control plane did not come up:\n${tail}`);

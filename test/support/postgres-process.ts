@@ -22,22 +22,25 @@ export async function launch(template: PostgresTemplate, folder: string, logPath
     stdio: ['ignore', log.fd, log.fd],
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
   });
+  // Listened for before anything is awaited: a server that refuses its configuration is gone within milliseconds, and
+  // whoever asked for its end afterwards would wait for ever.
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await once(child, 'spawn');
   await log.close();
   const callOff = endWithThisProcess(child.pid as number, 'QUIT', folder);
-  return { process: child, exited: once(child, 'exit').then(callOff) };
+  return { process: child, exited: gone.then(callOff) };
 }
 
-/** @throws with the end of the log when the server ends, or does not answer `probe` within 20 s */
+/** @throws with the end of the log when the server ends, or does not answer `probe` within 45 s */
 export async function waitUntilReady(server: RunningServer, logPath: string, probe: () => Promise<unknown>): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 45_000;
   for (;;) {
     const failure: unknown = await probe().then(
       () => undefined,
       (error: unknown) => error,
     );
     if (failure === undefined) return;
-    if (server.process.exitCode !== null || Date.now() > deadline) {
+    if (server.process.exitCode !== null || server.process.signalCode !== null || Date.now() > deadline) {
       const log = (await readFile(logPath, 'utf8')).split('\n').slice(-12).join('\n');
       server.process.kill('SIGKILL');
       throw new Error(`The test PostgreSQL did not start (${String(failure)}):\n${log}`);
