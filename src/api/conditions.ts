@@ -10,6 +10,7 @@ export const CONDITION_TYPES = {
   stalled: 'Stalled',
   compliant: 'Compliant',
   reachable: 'Reachable',
+  authorized: 'Authorized',
   covered: 'Covered',
   rewound: 'Rewound',
   restored: 'Restored',

@@ -29,6 +29,7 @@ export const REASONS = {
   WeakAuthentication: 'The store asked for a password in clear or as MD5; none was sent.',
   PoolerRefused: 'A connection pooler answers in front of the store; give the address of the server itself.',
   PermissionMissing: 'An identity lacks a right it needs in the store.',
+  Authorized: 'Every identity of the store logs in and has the rights its work needs.',
   TargetChanged: 'Another store answers under this name; a person has to confirm it.',
   TargetUnexpected: 'The store is not the one spec.expectedTarget pins.',
   ForeignOwner: 'Another operator claims this store.',

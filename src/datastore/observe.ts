@@ -14,7 +14,9 @@ import { normalRule } from '../rules/weakening.ts';
 import type { StoreIdentity } from '../stores/facts.ts';
 import type { StoreReader } from '../stores/port.ts';
 import { judgeTarget, type TargetVerdict } from '../rules/target.ts';
+import { noteFailure, rightsOf, tryOthers, type Logins } from './logins.ts';
 import { dueReadings } from './plan.ts';
+import { workTables, type WorkTables } from './work-tables.ts';
 
 /** One look at a store: what was read now or is still fresh, and what could not be read. */
 export interface Observation extends Readings {
@@ -22,9 +24,13 @@ export interface Observation extends Readings {
   verdict?: TargetVerdict;
   /** The operator's schema was installed or is there. */
   installed: boolean;
+  /** The tables could not be read at this look; what stands of them is of an earlier one. */
+  unread?: true;
   /** What kept the look from being complete. */
   failure?: Failure;
   probeFailure?: Failure;
+  /** What trying the identities showed, each at this look. */
+  logins: Logins;
 }
 
 export interface ObserveContext {
@@ -46,7 +52,7 @@ export async function observe(store: DataStore, before: Readings | undefined, co
   const generation = store.metadata.generation ?? 0;
   // Another generation may mean another server: nothing read before is about it.
   const standing: Readings = before?.generation === generation ? readingsOf(before) : { generation };
-  const observation: Observation = { ...standing, installed: false };
+  const observation: Observation = { ...standing, installed: false, logins: {} };
   const [invalid] = semanticFindings(store);
   if (invalid) return { ...observation, failure: { reason: 'InvalidSpec', message: `${invalid.path}: ${invalid.message}` } };
   const stale = dueReadings(store, lastOf(standing), { now: context.now(), rules: standing.counts?.rules ?? '' });
@@ -55,8 +61,20 @@ export async function observe(store: DataStore, before: Readings | undefined, co
     await look(store, observation, context);
   } catch (error) {
     observation.failure = failureOf(error);
+    noteFailure(observation.logins, 'observe', error);
   }
+  if (mayTryOthers(observation)) await tryOthers(store, observation.logins, tablesOf(observation, context)?.judge, context);
   return observation;
+}
+
+/** A store that is not the one it was, or that tells another time, says nothing of anybody's rights. */
+function mayTryOthers({ verdict, failure, logins }: Observation): boolean {
+  return logins.observe !== undefined && !(verdict && 'message' in verdict) && failure?.reason !== 'ClockSkew';
+}
+
+/** Tables whose rights are asked for; undefined where they were not read at this look. */
+function tablesOf({ inventory, rules, unread }: Observation, context: ObserveContext): WorkTables | undefined {
+  return inventory && rules && !unread ? workTables(rules, inventory.inventory, new Date(context.now()).toISOString()) : undefined;
 }
 
 /** Only what was read: a failure carried along from the last look would never be got rid of. */
@@ -88,14 +106,23 @@ async function look(store: DataStore, observation: Observation, context: Observe
     if (observation.transport) observation.transport = { ...observation.transport, sessions: await reader.sessions() };
     if ('message' in observation.verdict) return forgetTables(observation);
     try {
-      await install(store, observation, context);
+      await readTables(store, observation, reader, context);
     } catch (error) {
-      // What may not be changed can still be looked at.
+      // Holds need the schema all the same.
+      observation.unread = true;
       observation.failure = failureOf(error);
     }
+    const tables = tablesOf(observation, context);
+    observation.logins.observe = await rightsOf(reader, tables && { read: tables.observe });
+    try {
+      await install(store, observation, tables, context);
+    } catch (error) {
+      // What may not be changed can still be looked at.
+      observation.failure ??= failureOf(error);
+      noteFailure(observation.logins, 'enforce', error);
+    }
     if ('message' in observation.verdict) return forgetTables(observation);
-    await readTables(store, observation, reader, context);
-    await readCounts(store, observation, reader, context);
+    if (!observation.unread) await readCounts(store, observation, reader, context);
   } finally {
     await reader.close();
   }
@@ -115,7 +142,7 @@ function forgetAll(observation: Observation): void {
 }
 
 /** Without an enforcing identity nothing in the store is ever changed, not even a schema of our own added. */
-async function install(store: DataStore, observation: Observation, context: ObserveContext): Promise<void> {
+async function install(store: DataStore, observation: Observation, tables: WorkTables | undefined, context: ObserveContext): Promise<void> {
   if (!store.spec.credentials.enforce) return;
   const writer = await context.connections.writer(store, context.signal);
   try {
@@ -126,6 +153,7 @@ async function install(store: DataStore, observation: Observation, context: Obse
     await ensureFence(store, writer, context.connections, context.owner);
     observation.installed = true;
     observation.identity = await writer.identity();
+    observation.logins.enforce ??= await rightsOf(writer, tables && { read: tables.judge, remove: tables.enforce });
   } finally {
     await writer.close();
   }

@@ -73,7 +73,7 @@ function tolerance({ spec: { observation } }: DataStore): number {
 }
 
 function nextLook(store: DataStore, observation: Observation, now: number): ReturnType<typeof requeueAt> {
-  if (observation.failure || observation.probeFailure) return requeueAfter(RETRY_AFTER_MS);
+  if (observation.failure || observation.probeFailure || Object.values(observation.logins).some((login) => login !== 'Works')) return requeueAfter(RETRY_AFTER_MS);
   const { transportSeconds, inventorySeconds } = store.spec.observation;
   const ends = [(observation.transport?.at ?? now) + transportSeconds * 1000, (observation.inventory?.at ?? now) + inventorySeconds * 1000];
   return requeueAt(Math.min(...ends), now);

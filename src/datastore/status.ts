@@ -12,6 +12,7 @@ import type { StoreRules } from '../rules/store-rules.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
 import type { CollectionCount } from '../stores/counting.ts';
 import type { SessionFacts, StoreIdentity, TransportFacts } from '../stores/facts.ts';
+import { authorized } from './authorized.ts';
 import type { Observation } from './observe.ts';
 
 const WORST = 50;
@@ -159,12 +160,15 @@ function conditions(store: DataStore, observation: Observation, known: Believed,
   const { verdict, failure, probeFailure } = observation;
   const refused = verdict && 'message' in verdict ? verdict : undefined;
   const problem = failure ?? probeFailure;
-  let list = conditionsFor(outcomeOf(refused, problem), { generation, now, ...(store.status?.conditions ? { conditions: store.status.conditions } : {}) });
+  const may = authorized(store, observation.logins, refused ? { reason: refused.is, message: refused.message } : problem);
+  const unfit = may.status === 'True' ? undefined : { reason: may.reason, message: may.message };
+  let list = conditionsFor(outcomeOf(refused, problem ?? unfit), { generation, now, ...(store.status?.conditions ? { conditions: store.status.conditions } : {}) });
   const set = (type: string, status: Condition['status'], reason: string, message: string): void => {
     list = setCondition(list, { type, status, reason, message, observedGeneration: generation }, now);
   };
   if (observation.identity) set('Reachable', 'True', 'Connected', 'The store answered and proved its identity.');
   else set('Reachable', reachability(observation), problem?.reason ?? 'Progressing', problem?.message ?? 'The store has not been asked yet.');
+  set('Authorized', may.status, may.reason, may.message);
   if (observation.inventory && observation.rules && known.inventory?.believed) {
     const found = coverage(observation.inventory.inventory, observation.rules.resolved, observation.rules.maps);
     const open = found.unclassified ?? 0;

@@ -31,7 +31,7 @@ export function components(rules: readonly CollectionRule[], inventory: Pick<Inv
 }
 
 /** Tables a rule's conditions look into beside its own: the hops of every field path, wherever it stands in the tree. */
-function tablesReadBy({ due, guards, times }: CollectionRule): TableAddress[] {
+export function tablesReadBy({ due, guards, times }: CollectionRule): TableAddress[] {
   const found: TableAddress[] = [];
   const walk = (node: unknown): void => {
     if (typeof node !== 'object' || node === null) return;

@@ -2,7 +2,7 @@ import type { Condition, KubeObject } from '../api/object.ts';
 import type { EventRecorder } from './events.ts';
 
 /** Conditions whose change people want to hear of; the others move with these. */
-const ANNOUNCED = ['Ready', 'Stalled', 'Reachable', 'Covered', 'Compliant', 'Resolved', 'Accepted', 'Lapsed', 'Conflicted', 'AsWritten', 'Supersedes', 'Superseded', 'Rewound', 'Completed', 'Failed'];
+const ANNOUNCED = ['Ready', 'Stalled', 'Reachable', 'Authorized', 'Covered', 'Compliant', 'Resolved', 'Accepted', 'Lapsed', 'Conflicted', 'AsWritten', 'Supersedes', 'Superseded', 'Rewound', 'Completed', 'Failed'];
 /** Conditions for which True is the bad news. */
 const ABNORMAL = ['Stalled', 'Lapsed', 'Conflicted', 'Rewound', 'Failed'];
 

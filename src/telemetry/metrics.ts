@@ -46,6 +46,7 @@ function createDomainMetrics(registry: Registry, maxSeries: number) {
 
   const ofStore = {
     storeUp: declare('dataward_store_up', '1 when the last probe reached the store, 0 when not.', [...STORE, 'engine']),
+    identityOk: declare('dataward_store_identity_ok', '1 when an identity of the store logged in at the last look and had the rights of its work, 0 when not; absent while unknown.', [...STORE, 'identity']),
     retentionRows: declare('dataward_retention_rows', 'Rows by state at the last observation: due, held, minimum, blocked, indeterminate.', [...STORE, 'state']),
     oldestDueAge: declare('dataward_retention_oldest_due_age_seconds', 'Seconds since the oldest row still there became due; 0 when none is.', STORE),
     coverage: declare('dataward_coverage_ratio', 'Share of the tables of a store that are described or declared free of personal data.', STORE),

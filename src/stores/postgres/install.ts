@@ -11,7 +11,7 @@ import { changing } from './transaction.ts';
  * get SELECT on it.
  *
  * @throws StoreError `ForeignOwner` when another cluster, or something that is not dataward, has the schema;
- *   `UnsupportedVersion` when a newer dataward wrote it; `NotFound` for a reader role that does not exist
+ *   `UnsupportedVersion` when a newer dataward wrote it; `AuthenticationFailed` for a reader role that does not exist
  */
 export async function install(connection: Connection, options: { owner: string; readers: string[] }): Promise<FenceState> {
   await changing(connection, { lockTimeoutMs: 30_000, statementTimeoutMs: 60_000 }, async () => {
@@ -67,7 +67,7 @@ async function grant(connection: Connection, readers: readonly string[]): Promis
                WHERE r.rolname = $1 AND c.relkind = 'r' AND c.relnamespace = 'dataward'::regnamespace GROUP BY r.oid) AS granted`,
       [reader],
     );
-    if (rows[0]?.exists !== true) throw new StoreError('NotFound', `There is no database role ${reader} to read the schema dataward; create it, or correct the credential's user name.`);
+    if (rows[0]?.exists !== true) throw new StoreError('AuthenticationFailed', `There is no database role ${reader} to read the schema dataward; create it, or correct the credential's user name.`);
     if (rows[0].granted === true) continue;
     await connection.query(`GRANT USAGE ON SCHEMA dataward TO ${quoteIdentifier(reader)}`);
     await connection.query(`GRANT SELECT ON ALL TABLES IN SCHEMA dataward TO ${quoteIdentifier(reader)}`);

@@ -12,7 +12,7 @@ const known: DataStoreStatus = {
   coverage: { tables: 4, mapped: 2, nonPersonal: 1 },
   transport: { plaintextRefused: true, certificate: { notAfter: '2026-04-01T00:00:00Z' } },
 };
-const looked = { identity: {} } as Observation;
+const looked = { identity: {}, logins: {} } as Observation;
 
 /** What /metrics shows of the store after looks that gave these statuses: `name{what tells the series apart} value`. */
 async function shown(...statuses: DataStoreStatus[]): Promise<string[]> {

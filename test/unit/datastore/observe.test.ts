@@ -34,6 +34,7 @@ async function look(declared: DataStore, options: { policy?: RetentionPolicy; be
       sessions: async () => ({ total: 1, plaintext: 0, complete: true, own: { tls: true, serverAddressMatches: true } }),
       inventory: async () => anInventory([aTable('views', ['id', 'created_at'])]),
       fence: async () => undefined,
+      missingRights: async () => [],
       position: async () => 'P7',
       hasReached: async () => script.reached,
       count: async () => [{ collection: 'platform-db/web/views', due } as CollectionCount],

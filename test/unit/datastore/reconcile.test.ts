@@ -39,6 +39,7 @@ function watched() {
     sessions: async () => ({ total: 1, plaintext: 0, complete: true, own: { tls: true, serverAddressMatches: true } }),
     inventory: async () => anInventory([aTable('views', ['id', 'created_at'])]),
     fence: async () => undefined,
+    missingRights: async () => [],
     count: async () => [{ collection: 'platform-db/web/views', due: 0, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0, exact: true } as CollectionCount],
     close: async () => {},
   };

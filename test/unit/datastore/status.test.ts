@@ -87,9 +87,10 @@ describe('the status of a store', () => {
     inventory: { at: NOW - 60_000, inventory },
     counts: { at: NOW - 3_600_000, rules: 'r', counts: [] },
     rules: rules(aStore(), mapped),
+    logins: { observe: 'Works', enforce: 'Works', verify: 'Works' },
   });
   const conditions = (status: DataStoreStatus): Record<string, string> => Object.fromEntries((status.conditions ?? []).map((condition) => [condition.type, `${condition.status} ${condition.reason}`]));
-  const empty: Observation = { generation: 1, installed: false };
+  const empty: Observation = { generation: 1, installed: false, logins: {} };
   const unreachable = { reason: 'Unreachable', message: 'no answer' } as const;
 
   test('after a whole look has every group, and is good until the first of them expires', () => {
@@ -100,13 +101,13 @@ describe('the status of a store', () => {
       ['retention', '2026-03-04T11:00:00.000Z'],
     ]);
     expect(status.validUntil).toBe('2026-03-02T12:15:00.000Z');
-    expect(conditions(status)).toEqual({ Ready: 'True Evaluated', Reachable: 'True Connected', Covered: 'True FullyCovered' });
+    expect(conditions(status)).toEqual({ Ready: 'True Evaluated', Reachable: 'True Connected', Authorized: 'True Authorized', Covered: 'True FullyCovered' });
     expect(status.identity).toEqual({ fingerprint: 'sha256:a', server: 'PostgreSQL 15', timeline: 1 });
   });
 
   test('of nothing is unknown, not good', () => {
     const status = dataStoreStatus(aStore(), { ...empty, failure: unreachable, probeFailure: unreachable }, NOW);
-    expect(conditions(status)).toEqual({ Ready: 'False Unreachable', Reconciling: 'True Unreachable', Reachable: 'False Unreachable', Covered: 'Unknown Unreachable' });
+    expect(conditions(status)).toEqual({ Ready: 'False Unreachable', Reconciling: 'True Unreachable', Reachable: 'False Unreachable', Authorized: 'Unknown Unreachable', Covered: 'Unknown Unreachable' });
     expect(status).not.toHaveProperty('validUntil');
     expect(status.facts?.every((group) => group.observedAt === undefined)).toBe(true);
   });
@@ -128,7 +129,8 @@ describe('the status of a store', () => {
     ['nothing, past two days', 2 * 86_400_000, [], 'Unknown FactsExpired', '2026-03-04T11:00:00.000Z'],
     ['nothing, before the clock was put back that noted it', -6 * 3_600_000, [], 'Unknown FactsExpired', 'none'],
   ])('that cannot be reached says what it still knows: %s', (_, later, known, covered, validUntil) => {
-    const { identity: _identity, verdict: _verdict, ...remembered } = full();
+    const { identity: _identity, verdict: _verdict, ...rest } = full();
+    const remembered = { ...rest, logins: {} };
     const before = dataStoreStatus(aStore(), full(), NOW);
     const status = dataStoreStatus(aStore({}, {}, before), { ...remembered, failure: unreachable }, NOW + later);
     expect([groups(status), conditions(status)['Covered'], status.validUntil ?? 'none']).toEqual([known, covered, validUntil]);
@@ -162,16 +164,17 @@ describe('the status of a store', () => {
   });
 
   test('says since when the tables are not known, and why', () => {
-    const { identity: _identity, verdict: _verdict, ...remembered } = full();
-    const { conditions: [, , , covered] = [] } = dataStoreStatus(aStore(), { ...remembered, failure: unreachable }, NOW + 60 * MINUTE);
-    expect(covered).toMatchObject({ type: 'Covered', message: 'What was read of the tables at 2026-03-02T11:59:00.000Z counted until 2026-03-02T12:44:00.000Z: no answer' });
+    const { identity: _identity, verdict: _verdict, ...rest } = full();
+    const remembered = { ...rest, logins: {} };
+    const status = dataStoreStatus(aStore(), { ...remembered, failure: unreachable }, NOW + 60 * MINUTE);
+    expect(getCondition(status.conditions, 'Covered')).toMatchObject({ type: 'Covered', message: 'What was read of the tables at 2026-03-02T11:59:00.000Z counted until 2026-03-02T12:44:00.000Z: no answer' });
   });
 
   test('whose clock differs is reached and not ready, with no time that a dead operator could look fresh by', () => {
     const { generation, installed, identity, verdict } = full();
-    const skewed = { generation, installed, identity, verdict, failure: { reason: 'ClockSkew', message: 'differ by 7200 s' } } as Observation;
+    const skewed = { generation, installed, identity, verdict, logins: {}, failure: { reason: 'ClockSkew', message: 'differ by 7200 s' } } as Observation;
     const status = dataStoreStatus(aStore({}, {}, dataStoreStatus(aStore(), full(), NOW)), skewed, NOW + 7_200_000);
-    expect(conditions(status)).toEqual({ Ready: 'False ClockSkew', Reconciling: 'True ClockSkew', Reachable: 'True Connected', Covered: 'Unknown ClockSkew' });
+    expect(conditions(status)).toEqual({ Ready: 'False ClockSkew', Reconciling: 'True ClockSkew', Reachable: 'True Connected', Authorized: 'Unknown ClockSkew', Covered: 'Unknown ClockSkew' });
     for (const group of ['transport', 'coverage', 'retention', 'validUntil']) expect(status).not.toHaveProperty(group);
     expect(status.facts?.flatMap((group) => group.validUntil ?? [])).toEqual([]);
   });
@@ -182,10 +185,10 @@ describe('the status of a store', () => {
 
   test('keeps the identity of the store it was when another answers, and says so until a person decides', () => {
     const known = aStore({}, {}, { identity: { fingerprint: 'sha256:old' } });
-    const { inventory: _inventory, rules: _rules, counts: _counts, ...rest } = full();
+    const { inventory: _inventory, rules: _rules, counts: _counts, ...rest } = { ...full(), logins: {} };
     const status = dataStoreStatus(known, { ...rest, verdict: { is: 'TargetChanged', message: 'another store answers' } }, NOW);
     expect(status.identity).toEqual({ fingerprint: 'sha256:old' });
-    expect(conditions(status)).toEqual({ Ready: 'False TargetChanged', Stalled: 'True TargetChanged', Reachable: 'True Connected', Covered: 'Unknown TargetChanged' });
+    expect(conditions(status)).toEqual({ Ready: 'False TargetChanged', Stalled: 'True TargetChanged', Reachable: 'True Connected', Authorized: 'Unknown TargetChanged', Covered: 'Unknown TargetChanged' });
   });
 
   test('that went back in time says so until it is seen otherwise', () => {

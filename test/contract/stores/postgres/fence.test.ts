@@ -64,7 +64,7 @@ describe('the installation', () => {
   });
 
   test('names a reader that does not exist', async () => {
-    expect(await reason(store.writer.install({ owner: 'cluster-a', readers: ['nobody_here'] }))).toMatch(/^NotFound: There is no database role nobody_here/);
+    expect(await reason(store.writer.install({ owner: 'cluster-a', readers: ['nobody_here'] }))).toMatch(/^AuthenticationFailed: There is no database role nobody_here/);
   });
 
   test('lets its readers read and change nothing', async () => {

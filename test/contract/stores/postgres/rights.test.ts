@@ -44,7 +44,7 @@ describe('what a login lacks for its work', () => {
     ['SELECT, which rights on single columns do not stand for', 'REVOKE SELECT ON visits FROM dataward_verify; GRANT SELECT (id, at) ON visits TO dataward_verify', 'verify', 'Read', ['visits'], ['dataward_verify lacks SELECT on public.visits: GRANT SELECT ON "public"."visits" TO "dataward_verify"']],
     ['the right to look into a schema, said once', '', 'verify', 'Read', ['other.a', 'other.b'], ['dataward_verify lacks USAGE on schema other: GRANT USAGE ON SCHEMA "other" TO "dataward_verify"', 'dataward_verify lacks SELECT on other.a, other.b: GRANT SELECT ON "other"."a", "other"."b" TO "dataward_verify"']],
     ['sight of all rows', '', 'verify', 'Read', ['guarded'], ['row security hides rows of public.guarded from dataward_verify: ALTER ROLE "dataward_verify" BYPASSRLS']],
-    ['a right on a name that has to be quoted', 'REVOKE DELETE ON "Odd ""one""" FROM dataward_enforce', 'enforce', 'Delete', ['Odd "one"'], ['dataward_enforce lacks DELETE on public.Odd "one": GRANT DELETE ON "public"."Odd ""one""" TO "dataward_enforce"']],
+    ['a right on a name that has to be quoted', 'REVOKE DELETE ON "Odd ""one""" FROM dataward_enforce', 'enforce', 'Delete', ['Odd "one"'], ['dataward_enforce lacks DELETE on public."Odd ""one""": GRANT DELETE ON "public"."Odd ""one""" TO "dataward_enforce"']],
   ])('%s', async (_, change, role, right, names, said) => {
     if (change !== '') await server.query(change);
     expect(await ask(role, right, names)).toEqual(said);
