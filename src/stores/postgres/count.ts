@@ -6,6 +6,7 @@ import { disturbedTables, putBack, readApart } from './apart.ts';
 import type { Apart } from './apart.ts';
 import { blockedSql } from './blocked.ts';
 import type { Dependants } from './blocked.ts';
+import type { TableLookup } from './catalogue.ts';
 import { claimsOf, keysOf, rivalsOf } from './claims.ts';
 import { topologyOf } from './closure.ts';
 import type { Topology } from './closure.ts';
@@ -16,8 +17,8 @@ import { readFence } from './fence.ts';
 import { readInventory } from './inventory.ts';
 import { readDeclared } from './references.ts';
 import { reachable, startEventOf } from './predicates.ts';
-import { compilePredicate, utcText } from './sql.ts';
-import type { CompileContext, Parameters } from './sql.ts';
+import { compilePredicate, Parameters, utcText } from './sql.ts';
+import type { CompileContext, ResolvedTable } from './sql.ts';
 import { unreadableGuard } from './statements.ts';
 import { scanInStripes } from './stripes.ts';
 import { resolveTargets, targetOf } from './target.ts';
@@ -142,11 +143,24 @@ interface ClassRow {
 /** @returns false: some rows were not read. What was apart may have been dropped, or attached again, meanwhile. */
 async function scanClasses(connection: Connection, target: Target, counting: Counting, options: { budgetMs: number; only: boolean }, take: (rows: readonly ClassRow[]) => void): Promise<boolean> {
   try {
-    return await scanInStripes<ClassRow>(connection, target.table, { alias, ...options }, (from, where, parameters) => classesSql(target, counting, { from, where }, parameters), take);
+    return await scanInStripes<ClassRow>(connection, target.table, { alias, ...options, reads: readBy(target, counting) }, (from, where, parameters) => classesSql(target, counting, { from, where }, parameters), take);
   } catch (error) {
     if (options.only && sqlState(error) === '42P01') return false;
     throw error;
   }
+}
+
+/** The tables the statement below looks into: those it asks for while it is written. */
+function readBy(target: Target, counting: Counting): ResolvedTable[] {
+  const asked: ResolvedTable[] = [];
+  const { resolver } = counting.targets;
+  const lookup: TableLookup = (address) => {
+    const table = resolver.lookup(address);
+    asked.push(table);
+    return table;
+  };
+  classesSql(target, { ...counting, targets: { ...counting.targets, resolver: { ...resolver, lookup } } }, { from: '', where: '' }, new Parameters());
+  return asked;
 }
 
 /** One pass that puts every row into its class; the CASE asks about holds and references only for rows that are due. */

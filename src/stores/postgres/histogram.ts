@@ -24,7 +24,7 @@ export async function readHistogram(connection: Connection, address: TableAddres
   const exact = await scanInStripes<{ month: string | null; rows: string }>(
     connection,
     table,
-    { alias: 't', budgetMs: options.budgetMs },
+    { alias: 't', budgetMs: options.budgetMs, reads: time.path.via.map((hop) => lookup(hop.table)) },
     (from, where, parameters) => `
 SELECT to_char(event AT TIME ZONE 'UTC', 'YYYY-MM') AS month, count(*)::text AS rows
 FROM (SELECT ${eventSql(event, options.now, context, parameters)} AS event FROM ${from} WHERE ${where}) AS dated

@@ -37,6 +37,8 @@ export interface DropPosition {
   leaf: string;
   name: TableAddress;
   parent: TableAddress;
+  /** Catalogue identity of the parent, which it keeps under another name. Absent in entries of older versions. */
+  parentOid?: string;
   /** `FOR VALUES …` as the catalogue writes it. */
   bounds: string;
   /** Of a `Reattach` that attached nothing, because there was nothing of ours any more. */
@@ -59,16 +61,17 @@ export async function appendJournal(connection: Connection, claim: Claim, entry:
  *
  * @param before the counters before it deleted anything
  * @param reads catalogue identities of tables it looked into
- * @returns `walBytes`: log written since then; `columns`: the `columnsHash` of each of `reads`, with commas between them
+ * @returns `walBytes`: log written since then; `columns`: the `columnsHash` of each of `reads`, with commas between them;
+ *   `named`: catalogue identity of the table that has the name of the entry's
  */
-export async function appendBatch(connection: Connection, claim: Claim, entry: JournalEntry, counted: CountedTables, before: Counters, reads: readonly string[]): Promise<{ seq: number; walBytes: number; counters: Counters; shape: string; columns: string }> {
-  const { rows } = await connection.query<CounterRow & { seq: string; wal_bytes: string; shape: string; columns: string }>(
-    insertSql('pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $11::pg_lsn)', `, wal_bytes, ${countersSql('$12', '$13')}, ${shapeSql('$13::oid')} AS shape, ${columnsOfAllSql('$14')} AS columns`),
+export async function appendBatch(connection: Connection, claim: Claim, entry: JournalEntry, counted: CountedTables, before: Counters, reads: readonly string[]): Promise<{ seq: number; walBytes: number; counters: Counters; shape: string; columns: string; named: string | null }> {
+  const { rows } = await connection.query<CounterRow & { seq: string; wal_bytes: string; shape: string; columns: string; named: string | null }>(
+    insertSql('pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $11::pg_lsn)', `, wal_bytes, ${countersSql('$12', '$13')}, ${shapeSql('$13::oid')} AS shape, ${columnsOfAllSql('$14')} AS columns, to_regclass(format('%I.%I', $4::text, $5::text))::oid::text AS named`),
     [...valuesOf(claim, entry), before.lsn, counted.referring, counted.own, reads],
     'journal',
   );
   const row = rows[0] ?? takenOver(claim);
-  return { seq: Number(row.seq), walBytes: Number(row.wal_bytes), counters: countersOf(row), shape: row.shape, columns: row.columns };
+  return { seq: Number(row.seq), walBytes: Number(row.wal_bytes), counters: countersOf(row), shape: row.shape, columns: row.columns, named: row.named };
 }
 
 function columnsOfAllSql(oids: string): string {

@@ -4,6 +4,7 @@ import { sqlState } from './errors.ts';
 import { longestStatementMs } from './settings.ts';
 import { Parameters, quoteIdentifier, quoteTable } from './sql.ts';
 import type { ResolvedTable } from './sql.ts';
+import { holdStill } from './still.ts';
 
 /** A statement over one run of heap pages; `from` is its FROM item and `where` its condition on the pages. */
 export type StripeStatement = (from: string, where: string, parameters: Parameters) => string;
@@ -17,6 +18,8 @@ export interface ScanOptions {
   targetMs?: number;
   /** Without partitions and inheritance children. */
   only?: boolean;
+  /** Other tables the statement looks into. */
+  reads?: readonly ResolvedTable[];
 }
 
 /**
@@ -27,6 +30,7 @@ export interface ScanOptions {
  * privileges and policies that hold are those of the table and no partition is asked behind their back.
  *
  * @returns true when every row visible at the start was read
+ * @throws StoreError `Conflict` when the table, or one it is judged by, is not the one it was resolved to
  */
 export async function scanInStripes<Row extends object>(
   connection: Connection,
@@ -39,6 +43,8 @@ export async function scanInStripes<Row extends object>(
   const targetMs = options.targetMs ?? 500;
   const alias = quoteIdentifier(options.alias);
   const scan = async (): Promise<true> => {
+    await connection.query(`SET LOCAL statement_timeout = ${Math.max(1, Math.floor(Math.min(options.budgetMs, longestStatementMs)))}`);
+    await holdStill(connection, [table, ...(options.reads ?? [])], options.only === true);
     const { pages, foreign } = await readSize(connection, table);
     let from = 0;
     let run = 2_048;
@@ -69,7 +75,7 @@ export async function scanInStripes<Row extends object>(
 
 class OutOfTime extends Error {}
 
-/** Pages of the largest heap of a table and its descendants. The first statement, so every row of the snapshot lies within. */
+/** Pages of the largest heap of a table and its descendants. Not before the snapshot, so every row of it lies within. */
 async function readSize(connection: Connection, table: TableAddress & { oid: string }): Promise<{ pages: number; foreign: boolean }> {
   const { rows } = await connection.query<{ pages: string | null; foreign: boolean | null }>(
     `WITH RECURSIVE family(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid)

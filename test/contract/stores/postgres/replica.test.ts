@@ -93,7 +93,8 @@ async function verified(replicas: readonly { host: string; port: number }[], opt
   const begun = Date.now();
   let skipped = 0;
   const now = (): number => Date.now() + skipped;
-  let run: PurgeRun = aRun({ plan: aPlan({ target: identity.fingerprint, steps: [{ ...aPlan().steps[0]!, collection: 'views' }] }) }, { state: 'Verifying' });
+  const tables = (await store.writer.planPurge(wanted)).steps.flatMap((step) => step.tables);
+  let run: PurgeRun = aRun({ plan: aPlan({ target: identity.fingerprint, tables, steps: [{ ...aPlan().steps[0]!, collection: 'views' }] }) }, { state: 'Verifying' });
   for (let look = 0; ; look += 1) {
     const verdict = await verifyRun(run, object, anExecuted(wanted, run.spec.plan), connections, { now, signal: new AbortController().signal });
     if (verdict.waiting === undefined) return { verdict, waited, took: now() - begun };
