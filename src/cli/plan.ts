@@ -8,6 +8,7 @@ import { derive, type Derived } from '../retention/derive.ts';
 import { forecastTotal } from '../retention/plan.ts';
 import { attachments } from '../rules/attach.ts';
 import { covers, type Declarations } from '../rules/store-rules.ts';
+import { unauthorizedBecause } from '../rules/unauthorized.ts';
 import type { Client } from '../runtime/client.ts';
 import type { StoreReader } from '../stores/port.ts';
 import { CliError, connect, EXIT, parseReference, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
@@ -30,6 +31,8 @@ interface StorePlan {
   derived?: Derived;
   /** What the maps say of the store that is not so: those tables are left out of the plan. */
   mapProblems?: string[];
+  /** Why it could not be carried out, as the operator last saw the store. */
+  unauthorized?: string;
   failure?: Failure;
   sql?: string[];
   months?: CollectionMonths[];
@@ -52,7 +55,8 @@ export async function plan(context: CliContext, reference: string | undefined, f
   const plans: StorePlan[] = [];
   for (const policy of policies) {
     for (const store of stores.filter((candidate) => covers(policy, policy.spec.stores, candidate, declarations))) {
-      const names = { policy: `${policy.metadata.namespace}/${policy.metadata.name}`, store: `${store.metadata.namespace}/${store.metadata.name}` };
+      const unauthorized = unauthorizedBecause(store);
+      const names = { ...(unauthorized === undefined ? {} : { unauthorized }), policy: `${policy.metadata.namespace}/${policy.metadata.name}`, store: `${store.metadata.namespace}/${store.metadata.name}` };
       try {
         const reader = await connections.reader(store, 'observe', context.signal);
         try {
@@ -93,14 +97,14 @@ function choose(policies: readonly RetentionPolicy[], name: string | undefined, 
   return [policy];
 }
 
-function asData({ policy, store, derived, mapProblems: problems, failure, sql, months: byMonth }: StorePlan): object {
+function asData({ policy, store, derived, mapProblems: problems, unauthorized, failure, sql, months: byMonth }: StorePlan): object {
   if (!derived) return { policy, store, failure };
   const { plan: written, planDigest, forecast, refusals, reasons, pendingHolds } = derived;
-  return { policy, store, planDigest, plan: written, forecast, refusals, approvalNeededBecause: reasons, pendingHolds, mapProblems: problems, ...(sql ? { sql } : {}), ...(byMonth ? { months: byMonth } : {}) };
+  return { policy, store, planDigest, plan: written, forecast, refusals, approvalNeededBecause: reasons, pendingHolds, mapProblems: problems, ...(unauthorized === undefined ? {} : { unauthorized }), ...(sql ? { sql } : {}), ...(byMonth ? { months: byMonth } : {}) };
 }
 
 /** One plan as a page: what goes, what stays and why, what a person would be asked. */
-function render(context: CliContext, { policy, store, derived, mapProblems: problems, failure, sql, months: byMonth }: StorePlan): string {
+function render(context: CliContext, { policy, store, derived, mapProblems: problems, unauthorized, failure, sql, months: byMonth }: StorePlan): string {
   const paint = colours(context);
   const head = `${paint.bold(`${policy} in ${store}`)}\n`;
   if (!derived) return `${head}  ${paint.red(`${failure?.reason}: ${failure?.message}`)}\n`;
@@ -112,6 +116,7 @@ function render(context: CliContext, { policy, store, derived, mapProblems: prob
     head,
     rows.length === 0 ? '  nothing is selected\n' : indent(table(['#', 'collection', 'method', 'before', 'deletes', 'held', 'minimum', 'blocked', 'undated'], rows)),
     ...(problems ?? []).map((problem) => `  ${paint.yellow('left out')} ${problem}\n`),
+    ...(unauthorized === undefined ? [] : [`  ${paint.red('cannot run')} ${unauthorized}\n`]),
     ...derived.refusals.map((refusal) => `  ${paint.red(`refused (${refusal.reason})`)} ${refusal.message}\n`),
     ...derived.pendingHolds.map((hold) => `  ${paint.yellow('waits for')} LegalHold ${hold}\n`),
     ...derived.reasons.map((reason) => `  ${paint.yellow(`needs approval (${reason.reason})`)} ${reason.message}\n`),
@@ -126,5 +131,5 @@ const indent = (text: string): string => text.replace(/^(?=.)/gm, '  ');
 function exitOf(plans: readonly StorePlan[]): ExitCode {
   const failures = plans.flatMap(({ failure }) => (failure ? exitOfFailure(failure.reason) : []));
   if (failures.length > 0) return failures.includes(EXIT.unreachable) ? EXIT.unreachable : EXIT.input;
-  return plans.some((each) => (each.mapProblems?.length ?? 0) > 0 || (each.derived?.refusals.length ?? 0) > 0 || forecastTotal(each.derived?.forecast.steps ?? []) > 0) ? EXIT.findings : EXIT.fine;
+  return plans.some((each) => each.unauthorized !== undefined || (each.mapProblems?.length ?? 0) > 0 || (each.derived?.refusals.length ?? 0) > 0 || forecastTotal(each.derived?.forecast.steps ?? []) > 0) ? EXIT.findings : EXIT.fine;
 }

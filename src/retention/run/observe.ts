@@ -8,6 +8,7 @@ import type { Reason } from '../../api/reasons.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
 import { holdsReaching, pendingHolds, storeRules, type Declarations, type StoreRules } from '../../rules/store-rules.ts';
+import { unauthorizedBecause } from '../../rules/unauthorized.ts';
 import type { Client } from '../../runtime/client.ts';
 import { approvedSince, judgeTarget, restoredAfter } from '../../rules/target.ts';
 import type { FenceState } from '../../stores/fence.ts';
@@ -53,6 +54,7 @@ export async function observeRun(run: PurgeRun, context: ObserveRunContext): Pro
   const store = await context.client.get<DataStore>(DATA_STORE, { namespace, name: run.spec.store });
   const frozen = await frozenBy(context.client, { rootNamespace: context.rootNamespace, namespace, flag: context.frozen });
   const health = context.audit.healthy();
+  const unauthorized = store && unauthorizedBecause(store);
   const declarations = found && store && (await context.declarations.read());
   // The rules come from the declarations. A policy that was changed between the two reads must not stand for them: its
   // digest is certified, and its generation is what a change is told by while the run is at work.
@@ -65,6 +67,7 @@ export async function observeRun(run: PurgeRun, context: ObserveRunContext): Pro
     now: context.now(),
     ...(policy && store ? { policy } : {}),
     ...(frozen ? { frozen } : {}),
+    ...(unauthorized === undefined ? {} : { unauthorized }),
     ...(health.ok ? {} : { auditProblem: health.reason }),
   };
   if (!policy || !store || !declarations) return { input: base, ...(store ? { store } : {}) };

@@ -42,6 +42,8 @@ export interface RunInput {
   restored?: boolean;
   /** A sentence when a table the plan was made on is another one by now. */
   replaced?: string;
+  /** A sentence when the store's identities could not carry it out, for whoever is to approve it. */
+  unauthorized?: string;
   /** Who owns the store, when it is not us. */
   foreignOwner?: string;
   /** Another run that works in the same store. */
@@ -89,7 +91,7 @@ export function decide(input: RunInput): Decision {
   if (policy.spec.purge?.mode !== 'Apply') return { next: 'wait', state: hold, reason: 'PlanOnly', why: `spec.purge.mode of the policy is ${policy.spec.purge?.mode ?? 'absent'}; only Apply deletes`, recheckMs: SOON };
 
   const approval = judgeApprovals(run, policy, input.reasons);
-  if (!approval.enough) return { next: 'wait', state: begun ? 'Paused' : 'AwaitingApproval', reason: 'AwaitingApproval', why: approval.why, recheckMs: SOON, approved: false };
+  if (!approval.enough) return { next: 'wait', state: begun ? 'Paused' : 'AwaitingApproval', reason: 'AwaitingApproval', why: input.unauthorized === undefined ? approval.why : `${approval.why}. Besides, ${input.unauthorized}`, recheckMs: SOON, approved: false };
   if (input.pendingHolds.length > 0) return { next: 'wait', state: hold, reason: 'HoldPending', why: `LegalHold ${input.pendingHolds.join(', ')} does not stand in the store yet`, recheckMs: 2_000, approved: true };
   if (input.auditProblem) return { next: 'wait', state: hold, reason: 'AuditUnavailable', why: input.auditProblem, recheckMs: SOON, approved: true };
   if (input.busy) return waitForOther(run, input.busy);

@@ -143,6 +143,13 @@ describe('a run', () => {
   });
 });
 
+test('whoever is asked to approve is told what the store would refuse anyway', () => {
+  const unauthorized = 'DataStore platform-db/analytics lets it not be carried out (PermissionMissing): purger lacks DELETE';
+  expect(decide(given({ reasons: [firstRun], unauthorized }))).toMatchObject({ reason: 'AwaitingApproval', why: expect.stringMatching(/views: first.* Besides, DataStore .* lacks DELETE$/) });
+  // It is no gate: what a run may do it finds out as the identity itself, and the store may have been mended since.
+  expect(words(given({ unauthorized }))).toBe('purge');
+});
+
 describe('approvals', () => {
   const digest = aRun().spec.planDigest;
   const by = (name: string, changes: Partial<Approval> = {}): Approval => ({ by: name, planDigest: digest, ...changes });
