@@ -25,6 +25,8 @@ export interface StoreScript {
   misread: { table: TableAddress; because: string }[];
   claim: Claim;
   approved: ApprovedRule[];
+  /** The policy they were approved for, by its uid. */
+  approvedFor?: string;
   journal: JournalRow[];
   /** Old runs in the journal. */
   journalled: JournalledRun[];
@@ -122,13 +124,13 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
         return purge(step, context);
       },
       journal: async (_run, after) => script.journal.filter((row) => row.seq > after).slice(0, 2),
-      async journalTotals(_run, through) {
-        const rows = script.journal.filter((row) => row.seq <= through);
+      async journalTotals(run, through) {
+        const rows = script.journal.filter((row) => row.run === run && row.seq <= through);
         return { lastSeq: rows.at(-1)?.seq ?? 0, rows: rows.length, deleted: rows.reduce((sum, row) => sum + row.deleted, 0), collections: rows.map(({ collection, method, deleted }) => ({ collection, method, deleted })) };
       },
-      async journalClients(_run, through) {
+      async journalClients(run, through) {
         const sums = new Map<string, number>();
-        for (const { seq, clients } of script.journal) for (const [client, rows] of seq <= through ? Object.entries(clients) : []) sums.set(client, (sums.get(client) ?? 0) + rows);
+        for (const { run: of, seq, clients } of script.journal) for (const [client, rows] of of === run && seq <= through ? Object.entries(clients) : []) sums.set(client, (sums.get(client) ?? 0) + rows);
         return sums;
       },
       async journalledRuns({ before }) {
@@ -140,9 +142,10 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
         if (script.trimmed instanceof Error) throw script.trimmed;
         return script.trimmed ?? lastSeq;
       },
-      async recordApprovedRules(_policy, rules) {
+      async recordApprovedRules(policy, rules) {
         told(`recordApprovedRules ${rules.map((rule) => `${rule.collection} ${rule.cutoff}`).join()}`);
         script.approved = [...rules];
+        script.approvedFor = policy;
       },
       async install({ owner, readers }) {
         told(`install for ${readers.join()}`);

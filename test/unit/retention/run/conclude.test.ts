@@ -17,6 +17,7 @@ import { NOON } from '../../../support/chain.ts';
 import { aPolicy, aPurge, aStore, aTime } from '../../../support/declared.ts';
 import { memoryAudit, silentJournal, type MemoryAudit } from '../../../support/memory-audit.ts';
 import { memoryClient, type MemoryClient } from '../../../support/memory-client.ts';
+import { aReplica, besideReplicas } from '../../../support/scripted-replicas.ts';
 import { aForecast, scriptedStore, VIEWS, type ScriptedStore, type StoreScript } from '../../../support/scripted-store.ts';
 import { anExecuted, aPlan, aRun } from './declared-run.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
@@ -70,9 +71,11 @@ interface Circumstances {
   name?: string;
   at?: number;
   key?: SigningKey;
+  /** The store declares a replica, which has caught up. */
+  replica?: boolean;
 }
 
-async function end({ script = {}, status = { auditFrom: 1 }, verify = true, meanwhile = 0, client = memoryClient(), kept = new Map(), now = APPROVED, approvals = [], uid = 'uid-general-1', name = 'general-1', at = NOON.getTime(), key = signer }: Circumstances = {}): Promise<Ended> {
+async function end({ script = {}, status = { auditFrom: 1 }, verify = true, meanwhile = 0, client = memoryClient(), kept = new Map(), now = APPROVED, approvals = [], uid = 'uid-general-1', name = 'general-1', at = NOON.getTime(), key = signer, replica = false }: Circumstances = {}): Promise<Ended> {
   const calls: string[] = [];
   const store = scriptedStore({ journal: [{ run: uid, seq: 1, epoch: 1, collection: VIEWS, table, method: 'BlockRange', deleted: 400, clients: { 'client-a': 300, 'b@example.com': 100 }, at: '2026-03-01T02:00:00Z' }], ...script }, calls);
   const audit = memoryAudit(calls);
@@ -104,8 +107,8 @@ async function end({ script = {}, status = { auditFrom: 1 }, verify = true, mean
   const planned = aRun({ plan, approvals }, status, name);
   const run = { ...planned, metadata: { ...planned.metadata, uid } };
   const report = await conclude(
-    { run, store: aStore({ credentials }), policy: aPolicy('general', { purge: aPurge() }), executed: anExecuted(now.request, plan, new Map([[VIEWS, now.normal]])) },
-    { connections: store.connections, audit, journal: silentJournal, certifier, nameClient, metrics: createMetrics({ version: '0', commit: 'c' }).domain, actor: 'dataward', now: () => at, signal: new AbortController().signal },
+    { run, store: aStore({ credentials, ...(replica ? { endpoint: { host: 'db.example', port: 5432, database: 'analytics', replicas: [{ host: 'a.example', port: 5432 }] } } : {}) }), policy: aPolicy('general', { purge: aPurge() }), executed: anExecuted(now.request, plan, new Map([[VIEWS, now.normal]])) },
+    { connections: replica ? besideReplicas(store, [aReplica()]).connections : store.connections, audit, journal: silentJournal, certifier, nameClient, metrics: createMetrics({ version: '0', commit: 'c' }).domain, actor: 'dataward', now: () => at, signal: new AbortController().signal },
   );
   expect(store.open()).toBe(0);
   return { report, audit, store, client, calls, kept };
@@ -118,6 +121,7 @@ describe('a run that is proven', () => {
     const ended = await end();
     expect(ended.report).toMatchObject({ state: 'Succeeded', reason: 'Succeeded', progress: { deleted: 400 }, verification: { level: 'VerifiedLive', residual: 0, by: 'verify' } });
     expect(ended.calls).toEqual(['audit hold.enforced', 'verify:planPurge', 'audit purge.verified', `enforce:recordApprovedRules ${VIEWS} 2025-03-01`, 'anchor', 'keep', 'audit certificate.issued']);
+    expect(ended.audit.entries.find(({ action }) => action === 'purge.verified')).toMatchObject({ outcome: 'Done', refs: { deleted: 400, level: 'VerifiedLive', residual: 0 } });
     const published = ended.client.read<KubeObject & { data: Record<string, string> }>(CONFIG_MAP, CONFIG)?.data['certificate.json'] ?? '';
     expect([...ended.kept]).toEqual([['platform-db.general-1-certificate.json', published]]);
     expect(`sha256:${ended.report.certificate?.sha256}`).toBe(certificateDigest(published));
@@ -129,6 +133,16 @@ describe('a run that is proven', () => {
     expect(certificate.collections).toMatchObject([{ name: VIEWS, table: 'public.views', method: 'LogicalDelete', eligible: 400, deleted: 400, verification: { level: 'VerifiedLive', residual: 0 } }]);
     expect(certificate.clients.map(({ client, deleted }) => [client.slice(0, 12), deleted])).toEqual([['client-a', 300], ['hmac-sha256:', 100]]);
     expect(certificate.audit).toMatchObject({ firstSeq: 1, lastSeq: 2, checkpoint: { seq: 2 } });
+  });
+
+  test('has a certificate whose part of the chain begins where the run began', async () => {
+    expect(certificateIn(await end({ status: { auditFrom: 2 } })).audit).toMatchObject({ firstSeq: 2, lastSeq: 2 });
+  });
+
+  test('is not called so while its replicas are still to be looked at: nothing is on record and nothing is certified', async () => {
+    const { report, calls, kept } = await end({ replica: true });
+    expect(report).toMatchObject({ state: 'Verifying', reason: 'Verifying', why: 'no due row is left in the primary; its replicas are looked at next', verification: { position: 'P7' }, progress: { deleted: 400 } });
+    expect([calls, kept.size]).toEqual([['audit hold.enforced', 'verify:planPurge'], 0]);
   });
 
   test('says of which collections no count per client has a row', async () => {
@@ -168,7 +182,8 @@ describe('what is certified and remembered', () => {
     const certificate = certificateIn(ended);
     expect([certificate.basis.cutoff, certificate.collections[0]?.cutoff, certificate.collections[0]?.predicateDigest]).toEqual(['2025-03-01T00:00:00.000Z', '2025-03-01T00:00:00.000Z', plan.steps[0]?.predicateDigest]);
     expect(certificate.notCovered.filter((text) => text.startsWith(VIEWS))).toEqual([]);
-    expect(ended.store.script.approved).toEqual([expect.objectContaining({ collection: VIEWS, rule: canonicalJson(APPROVED.normal), cutoff: '2025-03-01' })]);
+    expect(ended.store.script.approved).toEqual([expect.objectContaining({ collection: VIEWS, rule: canonicalJson(APPROVED.normal), cutoff: '2025-03-01', run: 'uid-general-1' })]);
+    expect(ended.store.script.approvedFor).toBe('uid-general');
   });
 
   test('is the longer rule where it was lengthened after the approval, with a word about the rows in between', async () => {
@@ -290,7 +305,7 @@ describe('a run that is not proven', () => {
   ])('fails without a certificate and without a record of approval when %s', async (_, circumstances, reason, why) => {
     const { report, audit, calls, client, kept } = await end(circumstances);
     expect(report).toMatchObject({ state: 'Failed', reason, why: expect.stringMatching(why), progress: { deleted: 400 } });
-    expect(audit.entries.at(-1)).toMatchObject({ action: 'purge.failed', outcome: 'Failed', refs: { reason } });
+    expect(audit.entries.at(-1)).toMatchObject({ action: 'purge.failed', outcome: 'Failed', refs: { reason, residual: report.verification?.residual } });
     expect(calls.filter((call) => /anchor|recordApprovedRules/.test(call))).toEqual([]);
     expect([client.writes, kept.size]).toEqual([[], 0]);
   });
@@ -300,7 +315,7 @@ describe('a run that is not proven', () => {
     ['a later count finds fewer than the one before', { script: planOf(aForecast(3)), status: { verification: { heldBefore, residual: 4 } } }],
   ])('goes back to work, and claims no level, when %s', async (_, circumstances) => {
     const { report, audit, calls, client, kept } = await end(circumstances);
-    expect(report).toMatchObject({ state: 'Running', reason: 'ResidualRows', why: expect.stringMatching(/^3 rows came or moved/), progress: { deleted: 400 }, verification: { heldBefore, residual: 3, by: 'verify' } });
+    expect(report).toMatchObject({ state: 'Running', reason: 'ResidualRows', why: expect.stringMatching(/^3 rows came or moved/), progress: { deleted: 400 }, verification: { heldBefore, residual: 3, by: 'verify', at: NOON.toISOString() } });
     expect(report.verification).not.toHaveProperty('level');
     expect(audit.entries.at(-1)).toMatchObject({ action: 'purge.residual', outcome: 'Noted', refs: { residual: 3, deleted: 400 } });
     expect(calls.filter((call) => /anchor|recordApprovedRules/.test(call))).toEqual([]);

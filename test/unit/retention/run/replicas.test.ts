@@ -11,7 +11,7 @@ import { aStore } from '../../../support/declared.ts';
 import { fc, runs } from '../../../support/properties.ts';
 import { aReplica, besideReplicas, type ReplicaScript } from '../../../support/scripted-replicas.ts';
 import { aForecast, scriptedStore, VIEWS, type ScriptedStore } from '../../../support/scripted-store.ts';
-import { anExecuted, aRun } from './declared-run.ts';
+import { anExecuted, aPlan, aRun } from './declared-run.ts';
 
 const BEGUN = Date.parse('2026-03-01T03:00:00Z');
 const executed = anExecuted({ rules: [], targets: [VIEWS], nonPersonal: [], now: '2026-03-01T02:00:00Z', budgetMs: 60_000 });
@@ -71,6 +71,7 @@ describe('replicas are counted', () => {
     const object = aStore({ endpoint: { host: 'db.example', port: 5432, database: 'analytics', replicas: replicas.slice(0, 1) }, credentials: { observe: { secretName: 'o' }, enforce: { secretName: 'e' } } });
     const verdict = await verifyRun(aRun({}, { state: 'Verifying' }), object, executed, connections, { now: () => BEGUN, signal: new AbortController().signal });
     expect(verdict).toMatchObject({ verification: { level: 'Claimed' } });
+    expect(verdict.waiting).toBeUndefined();
     expect(store.calls).toEqual(['observe:planPurge']);
   });
 
@@ -92,6 +93,17 @@ describe('replicas are counted', () => {
   test('with nothing of the count of the primary in the status that the status does not know', async () => {
     const { verdict } = await look([aReplica()], { meanwhile: (_, store) => (store.script.plan = { steps: [], refusals: [], forecast: [{ ...aForecast(0, { held: 2, floored: 3, indeterminate: 4, blocked: 5 }), oldestDue: 'x' } as PurgePlan['forecast'][number]], walMegabytes: 0 }) });
     expect(verdict.counts).toEqual([aForecast(0, { held: 2, floored: 3, indeterminate: 4, blocked: 5 })]);
+  });
+
+  test('only beside a primary that was counted since the run worked last', async () => {
+    const counted: Verification = { level: 'VerifiedLive', residual: 0, at: new Date(BEGUN).toISOString(), position: 'P7', counts: [], conditions: executed.digest };
+    const asked = async (state: 'Running' | 'Verifying'): Promise<string[]> => {
+      const store = scriptedStore();
+      const object = aStore({ endpoint: { host: 'db.example', port: 5432, database: 'analytics', replicas: replicas.slice(0, 1) } });
+      await verifyRun(aRun({}, { state, verification: counted }), object, executed, besideReplicas(store, [aReplica()]).connections, { now: () => BEGUN, signal: new AbortController().signal });
+      return store.calls.filter((call) => call.endsWith('planPurge'));
+    };
+    expect([await asked('Running'), await asked('Verifying')]).toEqual([['verify:planPurge'], []]);
   });
 
   test('no longer when they are taken out of the declaration meanwhile', async () => {
@@ -153,7 +165,15 @@ describe('due rows that a replica shows', () => {
     expect(waited).toContain('replicas[1] has 3 due rows; the primary is counted again');
     expect(store.calls.filter((call) => call === 'verify:planPurge')).toHaveLength(2);
     expect(verdict.problem).toEqual({ reason: 'ResidualRows', message: expect.stringMatching(/^3 due rows are in replicas\[1\], .*, and none in the primary/) });
-    expect(verdict.verification).toMatchObject({ level: 'VerifiedLive', residual: 3, replicas: [{ place: 0, verified: true }, { place: 1, verified: false, reason: 'ResidualRows', residual: 3 }] });
+    // What is compared with the held rows of before outlives the second count.
+    expect(verdict.verification).toMatchObject({ heldBefore: [], level: 'VerifiedLive', residual: 3, replicas: [{ place: 0, verified: true }, { place: 1, verified: false, reason: 'ResidualRows', residual: 3 }] });
+  });
+
+  test('are not forgotten while another replica is waited for, or the primary would be counted without end', async () => {
+    const behind = aReplica();
+    const { verdict, store } = await look([aReplica({ forecast: [aForecast(3)] }), behind], { meanwhile: (number) => void (behind.reached = number < 3 || number > 5) });
+    expect(store.calls.filter((call) => call === 'verify:planPurge')).toHaveLength(2);
+    expect(verdict).toMatchObject({ problem: { reason: 'ResidualRows' }, verification: { replicas: [{ place: 0, residual: 3 }, { place: 1, verified: true }] } });
   });
 
   test('and the primary too, when it is counted again, are the matter of the primary', async () => {
@@ -202,6 +222,24 @@ test('whatever replicas do from look to look, the run ends in time, with one ent
     }),
     { numRuns: runs(60) },
   );
+});
+
+test('of several collections with due rows the fullest is named, whose writer is to be looked for first', async () => {
+  const [fewer, more] = ['platform-db/web/few', 'platform-db/web/many'];
+  const steps = [fewer, more].map((collection, index) => ({ ...aPlan().steps[0]!, collection, order: index + 1 }));
+  const store = scriptedStore({ plan: { steps: [], refusals: [], forecast: [aForecast(2, { collection: fewer }), aForecast(5, { collection: more })], walMegabytes: 0 } });
+  const verdict = await verifyRun(aRun({ plan: aPlan({ steps }) }, { state: 'Verifying' }), aStore(), executed, store.connections, { now: () => BEGUN, signal: new AbortController().signal });
+  expect(verdict.problem?.message).toMatch(`7 due rows are still there, most in ${more};`);
+});
+
+test.each<[string, Verification, number]>([
+  ['at once where nothing was looked at yet', {}, 0],
+  ['at once after the first look', { at: '2026-03-01T03:00:00Z' }, 0],
+  ['after as long again as it has waited', { at: '2026-03-01T02:59:58Z' }, 2_000],
+  ['after 5 s however long it has waited', { at: '2026-03-01T02:00:00Z' }, 5_000],
+  ['at once where the clock was put back', { at: '2026-03-01T04:00:00Z' }, 0],
+])('a look that is not over is taken up again %s', (_, verification, after) => {
+  expect(lookAgainAfter(verification, BEGUN)).toBe(after);
 });
 
 test('a fault nobody foresaw goes to the log of the operator while there is time, and into the result when it is over', async () => {

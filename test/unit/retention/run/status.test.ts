@@ -14,7 +14,7 @@ describe('the status of a run', () => {
     const waiting = after({}, { state: 'Waiting', reason: 'WaitingForWindow', why: 'not yet' });
     expect(waiting).not.toHaveProperty('startedAt');
     const running = after(waiting, {});
-    expect(running).toMatchObject({ state: 'Running', startedAt: '2026-03-02T03:00:00.000Z' });
+    expect(running).toMatchObject({ observedGeneration: 1, state: 'Running', startedAt: '2026-03-02T03:00:00.000Z' });
     expect(running).not.toHaveProperty('why');
     expect(after(running, { state: 'Paused', reason: 'Frozen', why: 'frozen' }, NOW + 60_000)).toMatchObject({ startedAt: '2026-03-02T03:00:00.000Z', why: 'frozen' });
   });
@@ -39,6 +39,27 @@ describe('the status of a run', () => {
 
   test('tells progress against the forecast, at the rate since it began', () => {
     expect(after({ startedAt: '2026-03-02T02:59:50Z' }, { progress: { deleted: 100, throttledBy: 'ReplicaLag' } }).progress).toEqual({ deleted: 100, total: 400, rowsPerSecond: 10, etaSeconds: 30, throttledBy: 'ReplicaLag' });
+  });
+
+  test('tells a rate in whole rows, and a time that is not too short', () => {
+    expect(after({ startedAt: '2026-03-02T02:59:50Z' }, { progress: { deleted: 115 } }).progress).toMatchObject({ rowsPerSecond: 12, etaSeconds: 24 });
+    expect(after({ startedAt: '2026-03-02T02:59:50Z' }, { progress: { deleted: 10 } }).progress).toMatchObject({ rowsPerSecond: 1, etaSeconds: 390 });
+  });
+
+  test.each<[string, Partial<RunReport>, string, string]>([
+    ['succeeded', { state: 'Succeeded', reason: 'Succeeded' }, 'Completed', 'No due row is left.'],
+    ['succeeded with a reservation', { state: 'Succeeded', reason: 'ClaimedOnly', why: 'nobody looked' }, 'Completed', 'nobody looked'],
+    ['is at work', { state: 'Running' }, 'Ready', 'The run goes on.'],
+    ['waits', { state: 'Waiting', reason: 'Frozen', why: 'frozen by anna' }, 'Ready', 'frozen by anna'],
+  ])('of a run that %s says so in its condition', (_, changes, type, message) => {
+    expect(getCondition(after({}, changes).conditions, type)?.message).toBe(message);
+  });
+
+  test('keeps since when a condition is as it is, and where in the audit log the run began', () => {
+    const first = after({}, { state: 'Waiting', reason: 'Frozen', why: 'x', auditFrom: 7 });
+    const later = after(first, { state: 'Waiting', reason: 'Frozen', why: 'x', auditFrom: 9 }, NOW + 60_000);
+    expect(getCondition(later.conditions, 'Ready')?.lastTransitionTime).toBe(getCondition(first.conditions, 'Ready')?.lastTransitionTime);
+    expect(later.auditFrom).toBe(7);
   });
 
   test('tells no rate before there is one, nor when it rests', () => {
@@ -79,5 +100,6 @@ describe('the status of a run', () => {
 
   test('of a decision that does no work says the same', () => {
     expect(reportOf({ next: 'wait', state: 'Paused', reason: 'Frozen', why: 'frozen by anna', recheckMs: 1 })).toEqual({ state: 'Paused', reason: 'Frozen', why: 'frozen by anna' });
+    for (const approved of [true, false]) expect(reportOf({ next: 'wait', state: 'Waiting', reason: 'WaitingForWindow', why: 'x', recheckMs: 1, approved }).approved).toBe(approved);
   });
 });

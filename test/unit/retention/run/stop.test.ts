@@ -51,6 +51,7 @@ describe('before the next batch', () => {
     ['only statuses changed', ({ declared }) => void (declared.policies[0] = { ...policy, status: { observedGeneration: 9 } } as typeof policy)],
     ['a hold stands in the store', ({ declared }) => declared.holds.push(aHold([{}], {}, {}, { observedGeneration: 1, state: 'Active', stores: [{ namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-01-01T00:00:00Z' }] }))],
     ['a namespace that has no part in it got a label', ({ declared }) => void (declared.namespaces = new Map([...declared.namespaces, ['shop', { tier: 'gold' }]]))],
+    ['the maps are listed in another order', ({ declared }) => void declared.maps.reverse()],
     ['another namespace is frozen', ({ client }) => client.put(CONFIG_MAP, freeze('shop'))],
   ])('the run goes on when %s', async (_, change) => {
     expect(await askAfter(change)).toBeUndefined();
@@ -79,6 +80,7 @@ describe('before the next batch', () => {
     ['the namespace of a map got a label, by which the store may accept it', ({ declared }) => void (declared.namespaces = new Map([...declared.namespaces, ['web', { tier: 'gold' }]])), 'Progressing', /of a namespace/],
     ['the holds cannot be read', ({ client }) => void (client.refuse = (_verb, kind) => { if (kind === LEGAL_HOLD) throw apiError(403, 'Forbidden', 'list legalholds: forbidden'); }), 'ReadFailed', /list legalholds: forbidden/],
     ['the store is gone', ({ client }) => client.take(DATA_STORE, { namespace: 'platform-db', name: 'analytics' }), 'Superseded', /DataStore of this run was deleted/],
+    ['the store is being deleted', ({ client }) => client.put(DATA_STORE, { ...aStore(), metadata: { ...aStore().metadata, deletionTimestamp: '2026-03-01T02:00:00Z' } }), 'Superseded', /DataStore of this run was deleted/],
     ['another store took its name', ({ client }) => client.put(DATA_STORE, { ...aStore(), metadata: { ...aStore().metadata, uid: 'uid-other' } }), 'Superseded', /DataStore of this run was deleted/],
     ['the store was changed', ({ client }) => client.put(DATA_STORE, { ...aStore(), metadata: { ...aStore().metadata, generation: 7 } }), 'Progressing', /DataStore was changed/],
     ['a map was changed', ({ declared }) => void (declared.maps[0] = aMap([{}], {}, { generation: 2 })), 'Progressing', /policy or a map/],
@@ -87,6 +89,22 @@ describe('before the next batch', () => {
     ['another policy appeared', ({ declared }) => declared.policies.push(aPolicy('keep-longer', {})), 'Progressing', /policy or a map/],
   ])('the run stops when %s', async (_, change, reason, why) => {
     expect(await askAfter(change)).toEqual({ reason, why: expect.stringMatching(why) });
+  });
+
+  test('the holds themselves are read at once, and again in 5 s: a list before each batch would not end well', async () => {
+    const client = memoryClient([[PURGE_RUN, run], [RETENTION_POLICY, policy], [DATA_STORE, aStore()]]);
+    const decidedOn: Declarations = { maps: [], policies: [policy], holds: [], namespaces: new Map(), rootNamespace: 'dataward-system' };
+    const clock = { now: 1_000 };
+    let lists = 0;
+    client.refuse = (verb, kind) => void (lists += Number(verb === 'list' && kind === LEGAL_HOLD));
+    const ask = watchForStop(run, aStore(), policy, { client, decidedOn, declarations: { read: async () => decidedOn }, rootNamespace: 'dataward-system', frozen: false, leaving: new AbortController().signal, endsAt: 60_000, now: () => clock.now });
+    const after = [];
+    for (const now of [1_000, 1_100, 5_999, 6_000, 6_100]) {
+      clock.now = now;
+      expect(await ask()).toBeUndefined();
+      after.push(lists);
+    }
+    expect(after).toEqual([1, 1, 1, 2, 2]);
   });
 
   test('an API server that does not answer is a reason to stop', async () => {
