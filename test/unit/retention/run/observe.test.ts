@@ -55,8 +55,8 @@ async function lookAfter(change: (stage: Stage) => void = () => {}, status?: Pur
 }
 
 const put = (changes: object): ((stage: Stage) => void) => ({ client }) => client.put(RETENTION_POLICY, { ...policy, metadata: { ...policy.metadata, ...changes } });
-const otherRun = (state: string, changes: { store?: string; namespace?: string; collection?: string; startedAt?: string } = {}): ((stage: Stage) => void) => ({ client }) => {
-  const plan = aPlan({ steps: [{ ...aPlan().steps[0]!, ...(changes.collection ? { collection: changes.collection } : {}) }] });
+const otherRun = (state: string, changes: { store?: string; namespace?: string; collection?: string; also?: string; startedAt?: string } = {}): ((stage: Stage) => void) => ({ client }) => {
+  const plan = aPlan({ steps: [{ ...aPlan().steps[0]!, ...(changes.collection ? { collection: changes.collection } : {}) }, ...(changes.also ? [{ ...aPlan().steps[0]!, order: 2, collection: changes.also }] : [])] });
   const other = aRun({ store: changes.store ?? 'analytics', plan }, { state, startedAt: changes.startedAt ?? '2026-03-01T02:00:00Z' } as PurgeRun['status'], 'other-1');
   client.put(PURGE_RUN, { ...other, metadata: { ...other.metadata, namespace: changes.namespace ?? 'platform-db' } });
 };
@@ -107,9 +107,12 @@ describe('looking again at a run', () => {
     ['a run at work in the store', otherRun('Running'), { busy: 'other-1' }],
     ['a run in the store that is verified', otherRun('Verifying'), { busy: 'other-1' }],
     ['a run in the store that paused', otherRun('Paused'), { busy: 'other-1' }],
+    ['a run in the store that paused over this collection among others', otherRun('Paused', { collection: 'platform-db/web/clicks', also: VIEWS }), { busy: 'other-1' }],
     ['a run at work on other collections', otherRun('Running', { collection: 'platform-db/web/clicks' }), { busy: 'other-1' }],
     ['a planned table that is gone', ({ store }) => void (store.script.inventory = anInventory([])), { unresolved: { reason: 'MissingTable', message: expect.stringContaining('views') } }],
     ['a planned collection that no map declares', ({ declared }) => void declared.maps.pop(), { undue: `no data map of the store declares ${VIEWS} any more` }],
+    ['a planned collection that no map declares, although another is due', ({ declared }) => void (declared.maps[0] = aMap([{ name: 'clicks', table: { schema: 'public', name: 'clicks' }, times }], {}, views.metadata)), { undue: `no data map of the store declares ${VIEWS} any more` }],
+    ['a planned collection that no map declares, although the table of another is gone', ({ declared }) => void (declared.maps[0] = aMap([{ name: 'gone', table: { schema: 'public', name: 'gone' }, times }], {}, views.metadata)), { undue: `no data map of the store declares ${VIEWS} any more` }],
     ['a policy that selects it no more', ({ declared }) => void (declared.policies[0] = { ...policy, spec: { ...policy.spec, collections: { categories: ['user.contact'] } } }), { undue: `the policy no longer makes ${VIEWS} due` }],
   ])('finds %s', async (_, change, found) => {
     expect((await lookAfter(change)).input).toMatchObject(found);
@@ -166,8 +169,10 @@ describe('looking again at a run', () => {
     ['waits for one that began before', '2026-03-01T02:00:00Z', 'other-1'],
     ['goes on where the other began later, which waits then', '2026-03-01T02:00:02Z', undefined],
   ])('and it has begun while another run of the store works: it %s', async (_, startedAt, busy) => {
-    const { input } = await lookAfter(otherRun('Running', { startedAt }), { state: 'Paused', startedAt: '2026-03-01T02:00:01Z' });
-    expect(input.busy).toBe(busy);
+    for (const state of ['Paused', 'Running'] as const) {
+      const { input } = await lookAfter(otherRun('Running', { startedAt }), { state, startedAt: '2026-03-01T02:00:01Z' });
+      expect([state, input.busy]).toEqual([state, busy]);
+    }
   });
 
   test('leaves to a plan of its own what became due since', async () => {

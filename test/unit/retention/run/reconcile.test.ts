@@ -154,6 +154,16 @@ describe('a run', () => {
     expect(one.client.writes).toHaveLength(before);
   });
 
+  test('keeps since when it was agreed to, and what was held before its first row went, from stretch to stretch', async () => {
+    const one = await stage();
+    one.approve();
+    const heldBefore = [{ collection: 'platform-db/web/views', rows: 2, sum: '77', holds: ['h'] }];
+    one.change({ status: { state: 'Running', startedAt: '2026-03-01T01:00:00Z', approval: { grade: 'Unverified', since: '2026-03-01T00:59:00Z', by: ['alice'] }, verification: { heldBefore }, progress: { deleted: 5, total: 100 } } });
+    one.store.script.batches = [40];
+    await one.look();
+    expect(one.run().status).toMatchObject({ state: 'Verifying', approval: { since: '2026-03-01T00:59:00Z', by: ['alice'] }, verification: { heldBefore } });
+  });
+
   test('whose policy is shortened while it is verified ends, and the next plan is asked for as if nothing had been said', async () => {
     const one = await stage();
     one.approve();

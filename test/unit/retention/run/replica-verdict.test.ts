@@ -44,11 +44,27 @@ describe('the level', () => {
     );
   });
 
+  test('is of the primary and its replicas together: the most rows that any of them has are left', () => {
+    const left = (residual: number): ReplicaVerification => ({ place: 0, verified: false, reason: 'ResidualRows', residual });
+    expect([withReplicas({ ...primary, residual: 2 }, [seen], NOW).residual, withReplicas(primary, [left(3), { ...left(1), place: 1 }], NOW).residual]).toEqual([2, 3]);
+  });
+
+  test.each<[Reason, RegExp]>([
+    ['Unreachable', /look at the server/],
+    ['ReplicaBehind', /look at its replay/],
+    ['CountUnfinished', /max_standby_streaming_delay/],
+    ['AuthenticationFailed', /./],
+  ])('says of a replica that is %s what to do', (reason, words) => {
+    expect(notVerified(0, reason)).toEqual({ place: 0, verified: false, reason, message: expect.stringMatching(words) });
+  });
+
   test('of a store without replicas does not promise anything about copies', () => {
     expect(notCovered(primary)).toContain('tables that no data map names, among them partitions that others than dataward detached');
     expect(notCovered(primary)).toContain('read replicas, logical subscribers and copies outside this store');
     expect(notCovered({ ...primary, level: 'VerifiedReplicas', replicas: [seen] })).toContain('read replicas that are not declared, logical subscribers and copies outside this store');
     expect(methodOf({ ...primary, level: 'VerifiedReplicas', replicas: [seen] })).toMatch(/on the primary and on its declared replica once it showed all/);
+    expect(methodOf({ ...primary, level: 'VerifiedReplicas', replicas: [seen, { ...seen, place: 1 }] })).toMatch(/on each of 2 declared replicas once/);
+    for (const places of [/backups and archived write-ahead log/, /dead tuples and free pages/, /logs, caches and exports/]) expect(notCovered(primary)).toContainEqual(expect.stringMatching(places));
     expect([replicasUnproven(primary), methodOf(primary)]).toEqual(['', 'count by another identity over another connection']);
   });
 });

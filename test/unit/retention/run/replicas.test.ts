@@ -8,6 +8,7 @@ import type { Verdict } from '../../../../src/retention/run/verify.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
 import type { PurgePlan } from '../../../../src/stores/purging.ts';
 import { aStore } from '../../../support/declared.ts';
+import { apiError } from '../../../support/memory-client.ts';
 import { fc, runs } from '../../../support/properties.ts';
 import { aReplica, besideReplicas, type ReplicaScript } from '../../../support/scripted-replicas.ts';
 import { aForecast, scriptedStore, VIEWS, type ScriptedStore } from '../../../support/scripted-store.ts';
@@ -116,6 +117,7 @@ describe('one of two replicas that', () => {
   const failing = (reason: ConstructorParameters<typeof StoreError>[0]): StoreError => new StoreError(reason, 'at 10.1.2.3:5432 as dataward_verify');
   const tables: [string, Partial<ReplicaScript>, string, boolean][] = [
     ['does not answer', { refuses: failing('Unreachable') }, 'Unreachable', true],
+    ['has a Secret that the API server does not give now', { refuses: apiError(503, 'ServiceUnavailable') }, 'ReadFailed', true],
     ['stays behind', { reached: false }, 'ReplicaBehind', true],
     ['has no schema of ours yet', { identity: { ...aReplica().identity, fingerprint: 'sha256:bare' } }, 'NotAReplica', true],
     ['cancels the count to go on replaying', { breaks: failing('Conflict') }, 'CountUnfinished', true],
@@ -230,6 +232,19 @@ test('of several collections with due rows the fullest is named, whose writer is
   const store = scriptedStore({ plan: { steps: [], refusals: [], forecast: [aForecast(2, { collection: fewer }), aForecast(5, { collection: more })], walMegabytes: 0 } });
   const verdict = await verifyRun(aRun({ plan: aPlan({ steps }) }, { state: 'Verifying' }), aStore(), executed, store.connections, { now: () => BEGUN, signal: new AbortController().signal });
   expect(verdict.problem?.message).toMatch(`7 due rows are still there, most in ${more};`);
+});
+
+test('of several collections one that was not counted again is named: what was not counted is not zero', async () => {
+  const steps = ['platform-db/web/seen', 'platform-db/web/unseen'].map((collection, index) => ({ ...aPlan().steps[0]!, collection, order: index + 1 }));
+  const store = scriptedStore({ plan: { steps: [], refusals: [], forecast: [aForecast(0, { collection: 'platform-db/web/seen' })], walMegabytes: 0 } });
+  const verdict = await verifyRun(aRun({ plan: aPlan({ steps }) }, { state: 'Verifying' }), aStore(), executed, store.connections, { now: () => BEGUN, signal: new AbortController().signal });
+  expect(verdict.problem).toEqual({ reason: 'Failed', message: expect.stringMatching(/^platform-db\/web\/unseen could not be counted again/) });
+});
+
+test('rows of collections that are not planned do not count as left', async () => {
+  const store = scriptedStore({ plan: { steps: [], refusals: [], forecast: [aForecast(0), aForecast(9, { collection: 'platform-db/web/other', exact: false })], walMegabytes: 0 } });
+  const verdict = await verifyRun(aRun({}, { state: 'Verifying' }), aStore(), executed, store.connections, { now: () => BEGUN, signal: new AbortController().signal });
+  expect([verdict.problem, verdict.verification.residual]).toEqual([undefined, 0]);
 });
 
 test.each<[string, Verification, number]>([

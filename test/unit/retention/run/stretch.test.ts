@@ -6,6 +6,7 @@ import type { AuditRecord } from '../../../../src/evidence/audit/record.ts';
 import { purgeStretch, stepsOf, type StretchContext, type Progress, type Stretch } from '../../../../src/retention/run/stretch.ts';
 import type { Stop } from '../../../../src/retention/run/stop.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
+import type { BatchResult } from '../../../../src/stores/purging.ts';
 import { NOON, readLines, withFolder } from '../../../support/chain.ts';
 import { aPurge, aStore } from '../../../support/declared.ts';
 import { memoryAudit, silentJournal, type MemoryAudit } from '../../../support/memory-audit.ts';
@@ -109,6 +110,34 @@ describe('a stretch of work', () => {
     one.store.script.journal.push({ run: 'uid-general-1', seq: 1, epoch: 1, collection: VIEWS, table: { schema: 'public', name: 'views' }, method: 'BlockRange', deleted: 70, clients: {}, at: '' });
     expect(await one.run()).toEqual({ end: 'Finished', deleted: 75 });
     expect(one.store.purged.map(({ context }) => context.maxRows)).toEqual([30]);
+  });
+
+  test('hands on no rows at all where earlier stretches deleted more than the limit of now', async () => {
+    const one = stage({ batches: [] });
+    one.store.script.journal.push({ run: 'uid-general-1', seq: 1, epoch: 1, collection: VIEWS, table: { schema: 'public', name: 'views' }, method: 'BlockRange', deleted: 170, clients: {}, at: '' });
+    await one.run();
+    expect(one.store.purged.map(({ context }) => context.maxRows)).toEqual([0]);
+  });
+
+  test.each([[undefined, false], [0, false], [1, true]])('after a count that found %s due rows looks for rows everywhere: %s', async (residual, sweep) => {
+    const one = stage();
+    await purgeStretch({ ...work, run: aRun({}, residual === undefined ? {} : { verification: { residual } }) }, one.context);
+    expect(one.store.purged.map(({ context }) => context.sweep)).toEqual([sweep]);
+  });
+
+  test('tells what slows it down, and nothing where nothing does', async () => {
+    const one = stage();
+    const { writer } = one.store.connections;
+    const slowed = async (...asked: Parameters<typeof writer>): ReturnType<typeof writer> => ({
+      ...(await writer(...asked)),
+      async *purge(): AsyncGenerator<BatchResult> {
+        yield { seq: 1, collection: VIEWS, deleted: 1, clients: {}, millis: 1, throttledBy: 'ReplicaLag' };
+        yield { seq: 2, collection: VIEWS, deleted: 1, clients: {}, millis: 1 };
+      },
+    });
+    let now = 10_000;
+    await purgeStretch(work, { ...one.context, now: () => (now += 1_000), connections: { ...one.store.connections, writer: slowed } });
+    expect(one.seen).toEqual([{ deleted: 1, throttledBy: 'ReplicaLag' }, { deleted: 2 }]);
   });
 
   test('ends as LimitReached with what the journal says when the driver refuses a batch for its rows', async () => {
