@@ -66,8 +66,10 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
     const { problems } = resolveParameters(engine.catalogue, request.parameters, around.above?.written);
     const { controls } = around.demandsOn(profile.metadata.namespace);
     const results: ControlResult[] = [];
+    const unseen: string[] = [];
     let holdsUntil = Number.POSITIVE_INFINITY;
     for (const store of judged(profile)) {
+      if (!context.readings.get(store.metadata.uid ?? '')) unseen.push(`${store.metadata.namespace}/${store.metadata.name}`);
       const now = context.clock.now();
       const demands: Demands = around.demandsOn(store.metadata.namespace);
       const input = policyInput({ ...evidenceOf(store, declarations), params: demands.params, now });
@@ -80,7 +82,7 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
       if (setsConditions(profile)) await setCompliant(store, answer, signal);
     }
     const now = context.clock.now();
-    const report = { controls, results, problems: [...scope.problems, ...problems.map((problem) => problem.message)], ...(around.loosened ? { loosened: around.loosened } : {}), holdsUntil };
+    const report = { controls, results, unseen, problems: [...scope.problems, ...problems.map((problem) => problem.message)], ...(around.loosened ? { loosened: around.loosened } : {}), holdsUntil };
     const profiled = await updateStatus<ComplianceProfile>(context.client, COMPLIANCE_PROFILE, ref, (current) => profileStatus(current, report, engine.catalogue, engine.digest, now), { uid: profile.metadata.uid, barrier: context.barrier, signal });
     announce(context.events, profile.status?.conditions, profiled, 'Evaluate');
     if (setsConditions(profile)) recordResults(context.metrics, profile, engine.catalogue, report);

@@ -40,6 +40,8 @@ export interface ProfileReport {
   /** Ids of all controls the profile asks for. */
   controls: readonly string[];
   results: readonly ControlResult[];
+  /** Stores this process has not looked at yet, as namespace/name: there is no score without them. */
+  unseen: readonly string[];
   /** What the profile says that the catalogue does not know, in sentences. */
   problems: readonly string[];
   /** What it asks less than the profiles above it do, in sentences; undefined when none is above it. */
@@ -58,7 +60,7 @@ export function profileStatus(profile: ComplianceProfile, report: ProfileReport,
     evaluatedAt: new Date(now).toISOString(),
     ...(Number.isFinite(report.holdsUntil) ? { validUntil: new Date(report.holdsUntil).toISOString() } : {}),
     bundleDigest: digest,
-    score: { ...counts, waived: 0, ...(ratio === undefined ? {} : { ratio }) },
+    score: { ...counts, waived: 0, ...(ratio === undefined || report.unseen.length > 0 ? {} : { ratio }) },
     clauses: clauseStates(frameworks, report.controls, report.results).map(({ id, state, controls }) => ({ id, state, controls })),
     conditions: conditions(profile, report, now),
   };
@@ -69,10 +71,16 @@ function conditions(profile: ComplianceProfile, report: ProfileReport, now: numb
   const [problem] = report.problems;
   const outcome: Outcome = problem
     ? { kind: 'error', error: new TerminalError('ParameterInvalid', problem) }
-    : { kind: 'ready', reason: 'Evaluated', message: `${report.controls.length} controls were evaluated.` };
+    : { kind: 'ready', reason: 'Evaluated', message: `${report.controls.length} controls were evaluated.${unseenText(report.unseen)}` };
   const list = conditionsFor(outcome, { generation, now, ...(profile.status?.conditions ? { conditions: profile.status.conditions } : {}) });
   const judged = setCondition(list, compliantCondition(report.results, generation), now);
   return report.loosened ? setCondition(judged, asWritten(report.loosened, generation), now) : judged.filter((condition) => condition.type !== 'AsWritten');
+}
+
+/** Why there is no score; a figure made without some of the stores, or with 0 for them, would be taken for one. */
+function unseenText(unseen: readonly string[]): string {
+  if (unseen.length === 0) return '';
+  return ` There is no score yet: DataStore ${unseen.slice(0, NAMED).join(', ')}${unseen.length > NAMED ? ` and ${unseen.length - NAMED} more` : ''} was not looked at since the operator started.`;
 }
 
 /** Whether a profile is applied as it says; one that may only be stricter than another and is not in all is False. */

@@ -11,7 +11,10 @@ export interface Score {
   unknown: number;
   error: number;
   notApplicable: number;
-  /** Passing share of the applicable controls, two digits, rounded down; absent when none is applicable. */
+  /**
+   * Passing share of the applicable controls, two digits, rounded down; one that could not be judged does not pass. Absent
+   * where none was judged: nothing known is another matter than nothing kept.
+   */
   ratio?: string;
 }
 
@@ -44,7 +47,7 @@ export function scoreOf(controls: readonly string[], results: readonly ControlRe
   const count = (outcome: Outcome): number => outcomes.filter((found) => found === outcome).length;
   const score = { pass: count('Pass'), fail: count('Fail'), unknown: count('Unknown'), error: count('Error'), notApplicable: count('NotApplicable') };
   const applicable = score.pass + score.fail + score.unknown + score.error;
-  if (applicable === 0) return score;
+  if (score.pass + score.fail === 0) return score;
   // Down, so that one failure in a thousand is never shown as 1.00; whole numbers, so that no rounding hides in 29/100.
   const hundredths = Math.floor((score.pass * 100) / applicable);
   return { ...score, ratio: `${Math.floor(hundredths / 100)}.${String(hundredths % 100).padStart(2, '0')}` };

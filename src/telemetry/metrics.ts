@@ -79,7 +79,7 @@ function createDomainMetrics(registry: Registry, maxSeries: number) {
     holdsReviewOverdue: new Gauge({ name: 'dataward_legal_holds_review_overdue', help: 'Legal holds whose review date has passed.', labelNames: ['resource_namespace'], registers }),
     auditChainOk: new Gauge({ name: 'dataward_audit_chain_ok', help: '1 when the audit chain verified at the last check, 0 when not.', registers }),
     auditLastCheckpoint: new Gauge({ name: 'dataward_audit_last_checkpoint_timestamp_seconds', help: 'When the audit chain was last anchored outside.', registers }),
-    complianceScore: new Gauge({ name: 'dataward_compliance_score_ratio', help: 'Passed of all scored results (passed and failed); absent without a scored result.', labelNames: ['framework'], registers }),
+    complianceScore: new Gauge({ name: 'dataward_compliance_score_ratio', help: 'Passing share of the controls that apply; one that could not be judged does not pass. Absent until every store was looked at.', labelNames: ['framework'], registers }),
     reportResults: new Gauge({ name: 'dataward_report_results', help: 'Control results by outcome.', labelNames: ['framework', 'severity', 'result'], registers }),
     policySeconds: new Histogram({ name: 'dataward_policy_evaluation_duration_seconds', help: 'Seconds the evaluation of one resource by all controls took.', labelNames: ['policy'], buckets: [0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5], registers }),
   };

@@ -160,7 +160,7 @@ export interface Score {
    */
   waived?: number;
   /**
-   * ratio of pass among those that apply, between 0.00 and 1.00.
+   * ratio of pass among those that apply, between 0.00 and 1.00; absent while it is not known.
    */
   ratio?: string;
 }

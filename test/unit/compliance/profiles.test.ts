@@ -29,17 +29,20 @@ function aProfile(namespace: string, spec: Partial<ComplianceProfileSpec>, name 
   } as ComplianceProfile;
 }
 
-/** Two stores in namespaces of their own; every control passes but those that fail. */
-async function judge(profile: ComplianceProfile, others: ComplianceProfile[], failing: string[] = []) {
+/** Two stores in namespaces of their own; every control passes but those that fail. `unseen`: namespaces of stores nobody has looked at. */
+async function judge(profile: ComplianceProfile, others: ComplianceProfile[], failing: string[] = [], unseen: string[] = []) {
   const stores = ['shop', 'other'].map((namespace) => aStore({}, { namespace, name: 's', uid: `uid-${namespace}` }));
   const profiles = [profile, ...others];
   const client = memoryClient([...stores.map((store) => [DATA_STORE, store] as const), ...profiles.map((each) => [COMPLIANCE_PROFILE, each] as const)]);
   const asked = new Map<string, { params: PolicyInput['params']; controls: readonly string[] }>();
   const metrics = createMetrics({ version: '1', commit: 'c' });
+  const readings = createRegister<Readings>();
+  const look = (namespace: string): void => readings.put(`uid-${namespace}`, { generation: 1 });
+  for (const { metadata } of stores) if (!unseen.includes(metadata.namespace ?? '')) look(metadata.namespace ?? '');
   const reconcile = createComplianceReconcile({
     client,
     caches: { stores: { list: () => stores }, runs: { list: () => [] }, profiles: { synced: async () => {}, list: () => profiles } },
-    readings: createRegister<Readings>(),
+    readings,
     entryPoints: createRegister<EntryPointsReading>(),
     declarations: { read: async () => ({ maps: [], policies: [], holds: [], namespaces: new Map(), rootNamespace: ROOT }) },
     engine: {
@@ -47,7 +50,7 @@ async function judge(profile: ComplianceProfile, others: ComplianceProfile[], fa
       digest: `sha256:${'0'.repeat(64)}`,
       async evaluate(input: PolicyInput, controls: readonly string[]) {
         asked.set(input.store.namespace, { params: input.params, controls });
-        return controls.map((control): ControlResult => ({ control, title: control, severity: 'high', store: { namespace: input.store.namespace, name: 's' }, outcome: failing.includes(control) ? 'Fail' : 'Pass', findings: [], remediation: '', refs: {} }));
+        return controls.map((control): ControlResult => ({ control, title: control, severity: 'high', store: { namespace: input.store.namespace, name: 's' }, outcome: unseen.includes(input.store.namespace) ? 'Unknown' : failing.includes(control) ? 'Fail' : 'Pass', findings: [], remediation: '', refs: {} }));
       },
       stop: async () => {},
     } as unknown as Parameters<typeof createComplianceReconcile>[0]['engine'],
@@ -59,7 +62,14 @@ async function judge(profile: ComplianceProfile, others: ComplianceProfile[], fa
   });
   const { namespace = '', name } = profile.metadata;
   await reconcile({ namespace, name }, { signal: new AbortController().signal });
-  const status = client.read<ComplianceProfile>(COMPLIANCE_PROFILE, { namespace, name })?.status;
+  const read = (): ComplianceProfile['status'] => client.read<ComplianceProfile>(COMPLIANCE_PROFILE, { namespace, name })?.status;
+  const status = read();
+  /** Judges once more, after a first look at every store. */
+  const afterLook = async (): Promise<ComplianceProfile['status']> => {
+    for (const of of unseen.splice(0)) look(of);
+    await reconcile({ namespace, name }, { signal: new AbortController().signal });
+    return read();
+  };
   const verdict = (of: string): Condition | undefined => getCondition(client.read<DataStore>(DATA_STORE, { namespace: of, name: 's' })?.status?.conditions, 'Compliant');
   const remove = async (gone: ComplianceProfile): Promise<void> => {
     const ref = { namespace: gone.metadata.namespace ?? '', name: gone.metadata.name };
@@ -69,7 +79,7 @@ async function judge(profile: ComplianceProfile, others: ComplianceProfile[], fa
   };
   /** What /metrics says of compliance. */
   const shown = async (): Promise<string[]> => (await metrics.registry.metrics()).split('\n').filter((line) => /^dataward_(?:resource_compliance|compliance_score_ratio|report_results)\{/.test(line));
-  return { asked, status, compliant: (of: string) => verdict(of)?.status, verdict, remove, shown, writes: client.writes };
+  return { asked, status, compliant: (of: string) => verdict(of)?.status, verdict, remove, shown, afterLook, writes: client.writes };
 }
 
 const general = aProfile(ROOT, { controls: { include: ['TRANSIT-02'] }, parameters: { certExpiryWindow: 'P14D' } });
@@ -97,8 +107,27 @@ describe('the profile of the root namespace', () => {
   });
 });
 
+/** Of a framework with clauses, and so with a score of its own. */
+const scored = aProfile(ROOT, { frameworks: ['gdpr'] });
+
+describe('as long as a store was not looked at since the operator started', () => {
+  test.each([
+    ['none was', ['shop', 'other']],
+    ['one was not, and what another fails is known', ['other']],
+  ])('there is no score, which would be taken for 0, in status and metrics: %s', async (_, unseen) => {
+    const waiting = [...unseen];
+    const { status, shown, afterLook } = await judge(scored, [], ['TRANSIT-02'], unseen);
+    expect(status?.score).not.toHaveProperty('ratio');
+    expect(getCondition(status?.conditions, 'Ready')?.message).toMatch(new RegExp(`There is no score yet: DataStore ${waiting.map((namespace) => `${namespace}/s`).join(', ')} was not looked at since the operator started\\.$`));
+    expect((await shown()).filter((line) => line.startsWith('dataward_compliance_score_ratio'))).toEqual([]);
+    const after = await afterLook();
+    expect(after?.score?.ratio).toMatch(/^0\.\d\d$/);
+    expect(getCondition(after?.conditions, 'Ready')?.message).toMatch(/controls were evaluated\.$/);
+    expect((await shown()).filter((line) => line.startsWith('dataward_compliance_score_ratio'))).toHaveLength(1);
+  });
+});
+
 describe('when a profile is deleted', () => {
-  const scored = aProfile(ROOT, { frameworks: ['gdpr'] });
 
   test('and no other of the root namespace is left, no store keeps its verdict, and nothing of it stays in the metrics', async () => {
     const { remove, verdict, shown, compliant } = await judge(scored, [aProfile('shop', { controls: { include: ['HOLD-01'] } })]);

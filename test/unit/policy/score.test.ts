@@ -19,6 +19,8 @@ describe('the score', () => {
 
   test('has no ratio without data: that would not be a hundred percent', () => {
     expect(scoreOf([], [])).not.toHaveProperty('ratio');
+    // Nor would it be none at all.
+    expect(scoreOf(['A', 'B'], [result('A', 'Unknown')])).toEqual({ pass: 0, fail: 0, unknown: 2, error: 0, notApplicable: 0 });
     expect(scoreOf(['A'], [result('A', 'NotApplicable')])).toEqual({ pass: 0, fail: 0, unknown: 0, error: 0, notApplicable: 1 });
   });
 
