@@ -1,6 +1,7 @@
 import type { Inventory } from '../facts.ts';
 import { tableKey } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
+import { columnsHashSql } from './catalogue.ts';
 import type { Part } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { readOpenDrops } from './journal.ts';
@@ -14,6 +15,8 @@ export type DropState = 'attached' | 'pending' | 'detached' | 'moved' | 'gone';
 
 /** A drop that was begun and neither finished nor undone. */
 export interface OpenDrop extends DropPosition {
+  /** As it is called now; as the journal calls it where it is gone. */
+  parent: TableAddress;
   state: DropState;
   /** The table it came from and what that is a part of, as they are called now. */
   line: TableAddress[];
@@ -28,19 +31,23 @@ export interface Apart {
   readable: ReadonlySet<string>;
 }
 
-/** A table as the catalogue has it now: its name and parents. */
+/** A table as the catalogue has it now. */
 export interface Standing {
   name: TableAddress;
-  parents: (TableAddress & { pending: boolean })[];
+  parents: (TableAddress & { oid: string; pending: boolean })[];
+  /** As `ResolvedTable` has it. */
+  columnsHash: string;
 }
 
 /** What is to be made of a partition whose drop was begun. `standing`: undefined when there is no table of its identity. */
-export function dropState(drop: Pick<DropPosition, 'name' | 'parent'>, standing: Standing | undefined): DropState {
+export function dropState(drop: Pick<DropPosition, 'name' | 'parent' | 'parentOid'>, standing: Pick<Standing, 'name' | 'parents'> | undefined): DropState {
   if (standing === undefined) return 'gone';
   if (tableKey(standing.name) !== tableKey(drop.name)) return 'moved';
   const [parent, ...others] = standing.parents;
   if (parent === undefined) return 'detached';
-  if (others.length > 0 || tableKey(parent) !== tableKey(drop.parent)) return 'moved';
+  // By its number: another table may have the name by now, and it another one.
+  const same = drop.parentOid === undefined ? tableKey(parent) === tableKey(drop.parent) : parent.oid === drop.parentOid;
+  if (others.length > 0 || !same) return 'moved';
   return parent.pending ? 'pending' : 'attached';
 }
 
@@ -49,6 +56,7 @@ interface StandingRow extends TableAddress {
   readable: boolean;
   pending: boolean;
   parents: Standing['parents'];
+  hash: string | null;
 }
 
 /** SQL of tables with their parents; `$1`: the wanted ones by catalogue identity. A scan of a table leaves out what is half detached with all that lies below it. */
@@ -57,15 +65,20 @@ WITH RECURSIVE hidden(oid) AS (
   SELECT h.inhrelid FROM pg_inherits h WHERE h.inhdetachpending UNION SELECT i.inhrelid FROM hidden o JOIN pg_inherits i ON i.inhparent = o.oid)
 SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, coalesce(has_table_privilege(c.oid, 'SELECT'), false) AS readable,
   c.oid IN (SELECT h.oid FROM hidden h) AS pending,
-  coalesce((SELECT json_agg(json_build_object('schema', pn.nspname, 'name', p.relname, 'pending', i.inhdetachpending) ORDER BY i.inhseqno)
-    FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE i.inhrelid = c.oid), '[]'::json) AS parents
+  coalesce((SELECT json_agg(json_build_object('oid', p.oid::text, 'schema', pn.nspname, 'name', p.relname, 'pending', i.inhdetachpending) ORDER BY i.inhseqno)
+    FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE i.inhrelid = c.oid), '[]'::json) AS parents,
+  ${columnsHashSql('c.oid')} AS hash
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY ($1::oid[]) ${also}`;
 
 /** One table by its catalogue identity; undefined when it is gone. */
 export async function readStanding(connection: Connection, oid: string): Promise<Standing | undefined> {
-  const { rows } = await connection.query<StandingRow>(standingSql(''), [[oid]]);
-  return rows[0] && { name: { schema: rows[0].schema, name: rows[0].name }, parents: rows[0].parents };
+  const { rows } = await connection.query<StandingRow>(standingSql(''), [[oid]], 'standing');
+  return rows[0] && toStanding(rows[0]);
+}
+
+function toStanding({ schema, name, parents, hash }: StandingRow): Standing {
+  return { name: { schema, name }, parents, columnsHash: hash ?? '' };
 }
 
 /**
@@ -80,7 +93,8 @@ export async function readApart(connection: Connection, installed: boolean): Pro
   const drops: OpenDrop[] = [];
   for (const drop of open) {
     const row = found.get(drop.leaf);
-    drops.push({ ...drop, state: dropState(drop, row && { name: { schema: row.schema, name: row.name }, parents: row.parents }), line: await readLine(connection, drop.parent) });
+    const line = await readLine(connection, drop);
+    drops.push({ ...drop, parent: line[0] ?? drop.parent, state: dropState(drop, row && toStanding(row)), line });
   }
   return {
     drops,
@@ -89,11 +103,17 @@ export async function readApart(connection: Connection, installed: boolean): Pro
   };
 }
 
-async function readLine(connection: Connection, parent: TableAddress): Promise<TableAddress[]> {
+/** The table a partition came from, as it is called now; undefined when it is gone. */
+export async function parentOf(connection: Connection, drop: Pick<DropPosition, 'parent' | 'parentOid'>): Promise<TableAddress | undefined> {
+  return (await readLine(connection, drop))[0];
+}
+
+async function readLine(connection: Connection, { parent, parentOid }: Pick<DropPosition, 'parent' | 'parentOid'>): Promise<TableAddress[]> {
   const { rows } = await connection.query<TableAddress>(
-    `SELECT n.nspname AS schema, c.relname AS name FROM pg_partition_ancestors(to_regclass(format('%I.%I', $1::text, $2::text))) a
-     JOIN pg_class c ON c.oid = a.relid JOIN pg_namespace n ON n.oid = c.relnamespace`,
-    [parent.schema, parent.name],
+    `SELECT n.nspname AS schema, c.relname AS name
+     FROM pg_partition_ancestors(coalesce($3::oid::regclass, to_regclass(format('%I.%I', $1::text, $2::text)))) WITH ORDINALITY AS a(relid, place)
+     JOIN pg_class c ON c.oid = a.relid JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY a.place`,
+    [parent.schema, parent.name, parentOid ?? null],
   );
   return rows;
 }

@@ -1,6 +1,5 @@
 import type { Cutoff, Predicate, TimeField, TimeType } from '../predicate.ts';
 import type { PartitionState } from './partition-catalogue.ts';
-import type { Deletable } from './statements.ts';
 
 const dayMs = 86_400_000;
 
@@ -14,16 +13,16 @@ const literals: Record<TimeType, { columns: readonly string[]; bound: RegExp; ms
 };
 
 /**
- * True when the bounds of a partition prove of every row it can hold that it is due and that nothing keeps it, so that
- * nobody need look at the rows to know. A RANGE partition between two finite bounds holds no NULL and no infinity.
+ * True when the bounds of a partition prove of every row it can hold that it is due, so that nobody need look at the times
+ * of its rows to know. A RANGE partition between two finite bounds holds no NULL and no infinity.
  *
- * Whatever is not understood proves nothing: guards and rows that refer are never judged by bounds, nor is a rule that
- * asks for anything beside the time the table is partitioned by.
+ * Whatever is not understood proves nothing, nor does a rule that asks for anything beside the time the table is
+ * partitioned by. Whether something keeps a row all the same is another question.
  *
  * @param columnType base type of the partition key
  */
-export function boundsProveDue({ bounds, rangeColumn }: Pick<PartitionState, 'bounds' | 'rangeColumn'>, columnType: string | undefined, what: Pick<Deletable, 'due' | 'guards' | 'edges'>): boolean {
-  if (what.guards.length > 0 || what.edges.length > 0 || rangeColumn === undefined || columnType === undefined) return false;
+export function boundsProveDue({ bounds, rangeColumn }: Pick<PartitionState, 'bounds' | 'rangeColumn'>, columnType: string | undefined, due: Predicate): boolean {
+  if (rangeColumn === undefined || columnType === undefined) return false;
   const [, lower, upper] = /^FOR VALUES FROM \(([^()]+)\) TO \(([^()]+)\)$/.exec(bounds) ?? [];
   if (lower === undefined || upper === undefined) return false;
   const spanOf = ({ path, type }: TimeField): Span | undefined => {
@@ -32,7 +31,7 @@ export function boundsProveDue({ bounds, rangeColumn }: Pick<PartitionState, 'bo
     const [from, to] = [bound.exec(lower)?.[1], bound.exec(upper)?.[1]];
     return from === undefined || to === undefined ? undefined : known({ fromMs: ms(from), toMs: ms(to) });
   };
-  return proves(what.due, spanOf);
+  return proves(due, spanOf);
 }
 
 /** From, inclusive, to, exclusive; of times without a zone the wall clock as if it were UTC. */

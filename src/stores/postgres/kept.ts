@@ -6,8 +6,8 @@ import type { TableLookup } from './catalogue.ts';
 import type { Connection } from './connection.ts';
 import { sqlState } from './errors.ts';
 import { checkLiterals } from './literals.ts';
-import { addressesOf } from './predicates.ts';
-import { columnOf, compilePredicate, notFalse, Parameters, quoteTable } from './sql.ts';
+import { addressesOf, neverUnknown } from './predicates.ts';
+import { compilePredicate, notFalse, Parameters, quoteTable } from './sql.ts';
 import type { CompileContext, ResolvedTable } from './sql.ts';
 import { unreadableGuard } from './statements.ts';
 import { scanInStripes } from './stripes.ts';
@@ -21,6 +21,8 @@ interface Kept {
   condition: (parameters: Parameters) => string;
   /** The condition is the bare predicate, for which the server may take an index. */
   bare: boolean;
+  /** Other tables it looks into. */
+  reads: ResolvedTable[];
   /** Every row is kept, because the predicate cannot be understood here. */
   misread: boolean;
 }
@@ -30,30 +32,10 @@ async function resolveKept(connection: Connection, address: TableAddress, where:
   const table = lookup(address);
   const { readable } = await checkLiterals(connection, [{ predicate: where, table }], lookup);
   // As when rows are deleted: what cannot be understood keeps all of them.
-  if (unreadableGuard(asGuard(where), table, { lookup, readable }) !== undefined) return { table, condition: () => 'TRUE', bare: false, misread: true };
+  if (unreadableGuard(asGuard(where), table, { lookup, readable }) !== undefined) return { table, condition: () => 'TRUE', bare: false, reads: [], misread: true };
   const context: CompileContext = { table, alias, lookup, readable };
   const bare = neverUnknown(where, table);
-  return { table, bare, misread: false, condition: (parameters) => (bare ? compilePredicate(where, context, parameters) : notFalse(compilePredicate(where, context, parameters))) };
-}
-
-/** Whether no row makes a predicate unknown; false also where that is not looked into. */
-function neverUnknown(predicate: Predicate, table: ResolvedTable): boolean {
-  switch (predicate.op) {
-    case 'true':
-    case 'false':
-    case 'isNull':
-    case 'indeterminate':
-      return true;
-    case 'and':
-    case 'or':
-      return predicate.of.every((part) => neverUnknown(part, table));
-    case 'not':
-      return neverUnknown(predicate.of, table);
-    case 'oneOf':
-      return predicate.field.via.length === 0 && columnOf(table, predicate.field.field).notNull;
-    default:
-      return false;
-  }
+  return { table, bare, reads: addressesOf(where).map(lookup), misread: false, condition: (parameters) => (bare ? compilePredicate(where, context, parameters) : notFalse(compilePredicate(where, context, parameters))) };
 }
 
 /**
@@ -87,14 +69,14 @@ export async function scanKept<Row extends object>(
   { select, budgetMs, partly, only = false }: { select: string; budgetMs: number; partly: boolean; only?: boolean },
   take: (row: Row) => void,
 ): Promise<boolean> {
-  const { table, condition, bare } = await resolveKept(connection, address, where);
+  const { table, condition, bare, reads } = await resolveKept(connection, address, where);
   const all = (rows: readonly Row[]): void => rows.forEach(take);
   if (bare) {
     const rows = await readAtOnce<Row>(connection, table, { select, condition, budgetMs: partly ? budgetMs / 2 : budgetMs, only });
     if (rows) all(rows);
     if (rows || !partly) return rows !== undefined;
   }
-  return scanInStripes<Row>(connection, table, { alias, budgetMs: bare ? budgetMs / 2 : budgetMs, only }, (from, pages, parameters) => `SELECT ${select} FROM ${from} WHERE ${pages} AND ${condition(parameters)}`, all);
+  return scanInStripes<Row>(connection, table, { alias, budgetMs: bare ? budgetMs / 2 : budgetMs, only, reads }, (from, pages, parameters) => `SELECT ${select} FROM ${from} WHERE ${pages} AND ${condition(parameters)}`, all);
 }
 
 async function readAtOnce<Row extends object>(connection: Connection, table: ResolvedTable, how: { select: string; condition: Kept['condition']; budgetMs: number; only: boolean }): Promise<Row[] | undefined> {

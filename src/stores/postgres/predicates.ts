@@ -1,4 +1,6 @@
 import type { Predicate, TableAddress, TimeField } from '../predicate.ts';
+import { columnOf } from './sql.ts';
+import type { ResolvedTable } from './sql.ts';
 
 /** Tables a predicate looks into beside its own. */
 export function addressesOf(predicate: Predicate): TableAddress[] {
@@ -57,5 +59,25 @@ function widen(predicate: Predicate, wanted: boolean): Predicate {
       return { op: wanted ? 'true' : 'false' };
     default:
       return predicate;
+  }
+}
+
+/** Whether no row makes a predicate unknown; false also where that is not looked into. */
+export function neverUnknown(predicate: Predicate, table: ResolvedTable): boolean {
+  switch (predicate.op) {
+    case 'true':
+    case 'false':
+    case 'isNull':
+    case 'indeterminate':
+      return true;
+    case 'and':
+    case 'or':
+      return predicate.of.every((part) => neverUnknown(part, table));
+    case 'not':
+      return neverUnknown(predicate.of, table);
+    case 'oneOf':
+      return predicate.field.via.length === 0 && columnOf(table, predicate.field.field).notNull;
+    default:
+      return false;
   }
 }

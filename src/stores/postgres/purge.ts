@@ -48,10 +48,7 @@ export async function* purge(connect: () => Promise<Connection>, surroundings: S
     let compiled = await compile(first, step, context);
     const progress = await readProgress(first, context.claim.run, step.collection);
     const work: StepWork = { ...surroundings, step, context, history: { walBytes: progress.walBytes, snapshotWaitMs: 0 }, allowance: new Allowance(context.maxRows ?? Number.POSITIVE_INFINITY), compile: (connection) => compile(connection, step, context) };
-    if (step.method === 'DropPartition') {
-      yield* dropPartitions(first, work, compiled);
-      compiled = await work.compile(first);
-    }
+    if (step.method === 'DropPartition') compiled = yield* dropPartitions(first, work, compiled);
     const walkers = connections.map((connection) => new Walker(work, connection, compiled));
     if (!context.sweep && !progress.firstPassDone) yield* firstPass(first, walkers, work, progress);
     const unfinished = walkers.some((walker) => walker.leftRows()) || compiled.target.what.edges.some((edge) => edge.self);

@@ -69,14 +69,21 @@ describe('partitions that are due as a whole', () => {
   });
 });
 
-describe('rows of a partition are counted before it is detached', () => {
-  /** How often rows were counted, and partitions detached, by a purge of everything. */
-  async function watched(store: TestStore, asked: PurgeRequest, maxRows?: number): Promise<{ counts: number; detached: number; deleted: number }> {
-    const seen = { counts: 0, detached: 0, deleted: 0 };
+describe('rows of a partition are looked at before it is detached', () => {
+  interface Watched {
+    /** How often all rows of a partition were counted, and how often it was looked only whether one must stay. */
+    counts: number;
+    looks: number;
+    detached: number;
+    deleted: number;
+  }
+  async function watched(store: TestStore, asked: PurgeRequest, maxRows?: number): Promise<Watched> {
+    const seen: Watched = { counts: 0, looks: 0, detached: 0, deleted: 0 };
     const writer = await store.another(undefined, (connection) => ({
       ...connection,
       query: (text, ...rest) => {
         if (text.includes('AS kept FROM ONLY')) seen.counts += 1;
+        if (/^SELECT EXISTS .* WHERE .* AS kept$/.test(text)) seen.looks += 1;
         if (/DETACH PARTITION.* CONCURRENTLY/.test(text)) seen.detached += 1;
         return connection.query(text, ...rest);
       },
@@ -95,8 +102,8 @@ describe('rows of a partition are counted before it is detached', () => {
     return request([rule('views', { times: [time], due: { op: 'and', of: [{ op: 'before', time, cutoff: CUTOFF }, { op: 'not', of: { op: 'indeterminate', time, now: NOW } }] } })]);
   };
 
-  test('not where its bounds prove that all of them are due: once, under the lock', async () => {
-    expect(await watched(await storeWith(views), rules)).toEqual({ counts: 3, detached: 3, deleted: 300 });
+  test('not where its bounds prove that all of them are due: they are counted once, under the lock', async () => {
+    expect(await watched(await storeWith(views), rules)).toEqual({ counts: 3, looks: 0, detached: 3, deleted: 300 });
   });
 
   test.each<[TimeField['type'], string, string, string, string, string]>([
@@ -113,7 +120,7 @@ describe('rows of a partition are counted before it is detached', () => {
       CREATE TABLE views_new PARTITION OF views FOR VALUES FROM ('${to}') TO ('${beyond}');
       CREATE TABLE views_other PARTITION OF views DEFAULT;
       INSERT INTO views VALUES ('${from}'), (${last}), ('${beyond}'), (NULL)`);
-    expect(await watched(store, due(type, 'at'))).toEqual({ counts: 1, detached: 0, deleted: 2 });
+    expect(await watched(store, due(type, 'at'))).toEqual({ counts: 1, looks: 0, detached: 0, deleted: 2 });
     expect(await partitionsOf(store)).toEqual(['views_new', 'views_other']);
     expect(await countRows(store, 'views')).toBe(2);
   });
@@ -126,16 +133,16 @@ describe('rows of a partition are counted before it is detached', () => {
       CREATE TABLE views (at timestamptz) PARTITION BY RANGE (at);
       CREATE TABLE views_old PARTITION OF views FOR VALUES ${bounds};
       INSERT INTO views VALUES ('2023-06-01Z'), ('${bounds.includes('MINVALUE') ? '-infinity' : '1999-06-01Z'}')`);
-    expect(await watched(store, due('TimestampTZ', 'at'))).toEqual({ counts: 1, detached: 0, deleted: 1 });
+    expect(await watched(store, due('TimestampTZ', 'at'))).toEqual({ counts: 0, looks: 1, detached: 0, deleted: 1 });
     expect(await partitionsOf(store)).toEqual(['views_old']);
   });
 
   test('where a hold may keep one, or what is left of a limit may not be enough', async () => {
     const [held, limited] = [await storeWith(views), await storeWith(`${views} ANALYZE views`)];
     await held.writer.putHold({ uid: 'h', name: 'legal/h', revision: 1, items: [{ table: table('views'), predicate: oneOf('id', '150') }] });
-    expect(await watched(held, rules)).toEqual({ counts: 5, detached: 2, deleted: 299 });
+    expect(await watched(held, rules)).toEqual({ counts: 2, looks: 3, detached: 2, deleted: 299 });
     // 100 rows each: the first is well within the limit, the second by a count only, and the third need not be detached to find out.
-    expect(await watched(limited, rules, 240)).toMatchObject({ counts: 4, detached: 2 });
+    expect(await watched(limited, rules, 240)).toMatchObject({ counts: 4, looks: 0, detached: 2 });
     expect(await methodsOf(limited, 'watched')).toContain('DropPartition views_2023-11 100');
   });
 });
@@ -163,6 +170,44 @@ describe('a partition is purged row by row', () => {
     expect(await partitionsOf(store)).toEqual(months.map((month) => `views_${month}`));
     expect((await methodsOf(store, 'run-1')).every((line) => line.startsWith('BlockRange'))).toBe(true);
     expect(await countRows(store, `views WHERE created_at < '2024-01-01Z'`)).toBe(extra === '' ? 3 : 0);
+  });
+
+  test('when it was attached after the conditions were compiled: a hold on its own name is none of them', async () => {
+    const store = await storeWith(`${views} ALTER TABLE views DETACH PARTITION "views_2023-11"`);
+    await store.writer.putHold({ uid: 'h', name: 'legal/h', revision: 1, items: [{ table: table('views_2023-11'), predicate: oneOf('id', '150') }] });
+    let attached = false;
+    const writer = await store.another(undefined, (connection) => ({
+      ...connection,
+      query: async (text, ...rest) => {
+        // The last that is asked before the partitions are listed.
+        if (!attached && text.includes('puballtables') && text.includes('AS watched')) {
+          attached = true;
+          await store.sql(`ALTER TABLE views ATTACH PARTITION "views_2023-11" FOR VALUES FROM ('2023-11-01Z') TO ('2023-12-01Z')`);
+        }
+        return connection.query(text, ...rest);
+      },
+    }));
+    await runPlan(writer, await writer.planPurge(rules), rules);
+    expect(attached).toBe(true);
+    expect(await countRows(store, 'views WHERE id = 150')).toBe(1);
+    expect(await methodsOf(store, 'run-1')).not.toContain('DropPartition views_2023-11 100');
+  });
+
+  test('when it is gone, or has another name, by the time it is its turn', async () => {
+    const store = await storeWith(views);
+    let renamed = false;
+    const writer = await store.another(undefined, (connection) => ({
+      ...connection,
+      query: async (text, ...rest) => {
+        if (!renamed && /DETACH PARTITION.* CONCURRENTLY/.test(text)) {
+          renamed = true;
+          await store.sql('DROP TABLE "views_2023-11"; ALTER TABLE "views_2023-12" RENAME TO december');
+        }
+        return connection.query(text, ...rest);
+      },
+    }));
+    expect(deletedBy(await runPlan(writer, await writer.planPurge(rules), rules))).toEqual({ views: 200 });
+    expect(await methodsOf(store, 'run-1')).toEqual(['DropPartition views_2023-10 100', 'BlockRange december 100']);
   });
 
   test('when this login does not own it', async () => {
@@ -215,6 +260,38 @@ describe('a partition is purged row by row', () => {
     expect(await countRows(store, `views WHERE created_at < '2024-01-01Z'`)).toBe(0);
     expect(await store.sql('SELECT FROM pg_inherits WHERE inhdetachpending')).toEqual([]);
   });
+});
+
+test.each([[1, '0'], [3, '2']])('of %i workers all but one may help to count under the lock: %s', async (workers, helpers) => {
+  const store = await storeWith(views);
+  const seen = new Set<string>();
+  const writer = await store.another(undefined, (connection) => ({
+    ...connection,
+    query: async (text, ...rest) => {
+      if (text.includes('AS kept FROM ONLY')) seen.add((await connection.query<{ helpers: string }>(`SELECT current_setting('max_parallel_workers_per_gather') AS helpers`)).rows[0]?.helpers ?? '');
+      return connection.query(text, ...rest);
+    },
+  }));
+  await runPlan(writer, await writer.planPurge(rules), rules, { pace: { workers } });
+  expect([...seen]).toEqual([helpers]);
+});
+
+test('rows of a partition can be read while it is counted beside a default partition, and not be written', async () => {
+  const store = await storeWith(`${views} CREATE TABLE views_rest PARTITION OF views DEFAULT`);
+  const seen: unknown[] = [];
+  const writer = await store.another(undefined, (connection) => ({
+    ...connection,
+    query: async (text, ...rest) => {
+      if (text.includes('AS kept FROM ONLY') && seen.length === 0) {
+        seen.push(await countRows(store, 'views'));
+        seen.push(await store.sql(`SET lock_timeout = 50; INSERT INTO views VALUES (999, 'c', '2023-10-15Z')`).catch(({ code }: { code?: string }) => code));
+        seen.push(await store.sql(`SET lock_timeout = 50; SELECT FROM views WHERE id = 1 FOR KEY SHARE`).catch(({ code }: { code?: string }) => code));
+      }
+      return connection.query(text, ...rest);
+    },
+  }));
+  expect(deletedBy(await runPlan(writer, await writer.planPurge(rules), rules))).toEqual({ views: 300 });
+  expect(seen).toEqual([600, '55P03', '55P03']);
 });
 
 describe('a drop that was interrupted after the detach', () => {

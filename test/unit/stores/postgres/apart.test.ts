@@ -14,8 +14,11 @@ const clicks = { leaf: '3', parent: at('clicks_2023'), line: [at('clicks_2023'),
 const apart = (drops: OpenDrop[], pending: string[] = [], readable = ['2']): Apart => ({ drops, pending: new Set(pending), readable: new Set(readable) });
 
 describe('a partition whose drop was begun', () => {
-  const below = (name: string, pending = false): Standing['parents'][number] => ({ ...at(name), pending });
-  test.each<[string, Standing | undefined, DropState]>([
+  const oids: Record<string, string> = { views: '1', archive: '7', renamed: '1' };
+  const below = (name: string, pending = false): Standing['parents'][number] => ({ ...at(name), oid: oids[name] ?? '9', pending });
+  type Found = Pick<Standing, 'name' | 'parents'> | undefined;
+
+  test.each<[string, Found, DropState]>([
     ['is detached when it is a part of nothing', { name: at('october'), parents: [] }, 'detached'],
     ['is attached as long as it is a part of its table', { name: at('october'), parents: [below('views')] }, 'attached'],
     ['is half detached when the catalogue says so', { name: at('october'), parents: [below('views', true)] }, 'pending'],
@@ -26,6 +29,14 @@ describe('a partition whose drop was begun', () => {
     ['was moved when it inherits from two', { name: at('october'), parents: [below('views'), below('archive')] }, 'moved'],
   ])('%s', (_what, standing, state) => {
     expect(dropState({ name: at('october'), parent: at('views') }, standing)).toBe(state);
+    expect(dropState({ name: at('october'), parent: at('views'), parentOid: '1' }, standing)).toBe(state);
+  });
+
+  test.each<[string, Found, DropState]>([
+    ['is attached when its table has another name by now', { name: at('october'), parents: [below('renamed')] }, 'attached'],
+    ['was moved when it is a part of another table that got the name', { name: at('october'), parents: [{ ...below('views'), oid: '8' }] }, 'moved'],
+  ])('%s', (_what, standing, state) => {
+    expect(dropState({ name: at('october'), parent: at('views'), parentOid: '1' }, standing)).toBe(state);
   });
 });
 
