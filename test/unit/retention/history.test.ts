@@ -35,6 +35,18 @@ describe('ended runs that are taken away', () => {
     expect(surplusRuns(runs)).toEqual([]);
   });
 
+  test('are counted apart for stores of one name in two namespaces', () => {
+    const elsewhere = (each: PurgeRun): PurgeRun => ({ ...each, metadata: { ...each.metadata, namespace: 'shop' } });
+    const runs = [...Array.from({ length: 10 }, (_, index) => run(`a${index}`, 'Succeeded', index + 1)), elsewhere(run('b', 'Succeeded', 1))];
+    expect(surplusRuns(runs)).toEqual([]);
+  });
+
+  test('are not those that go already', () => {
+    const runs = Array.from({ length: 11 }, (_, index) => run(`r${index}`, 'Succeeded', index + 1));
+    const [first, ...rest] = runs;
+    expect(surplusRuns([{ ...first!, metadata: { ...first!.metadata, deletionTimestamp: '2026-02-01T00:00:00Z' } }, ...rest])).toEqual([]);
+  });
+
   test('are never open ones, however many and however old', () => {
     expect(surplusRuns(Array.from({ length: 30 }, (_, index) => run(`r${index}`, 'Running', 1)))).toEqual([]);
   });

@@ -42,6 +42,22 @@ describe('a plan', () => {
     expect(forecast).toEqual({ at: AS_OF, steps: [forecastOf()], walMegabytes: 2 });
   });
 
+  test('has of each step its own cutoff, and each table once, in the order of their names', () => {
+    const { request, normals } = purgeRequest(rulesFor([general('P1Y')]), general('P1Y'), AS_OF);
+    const [views] = request.rules;
+    const other = { ...views!, collection: 'platform-db/web/old', due: { op: 'before' as const, time: { path: { via: [], field: 'viewed_at' }, type: 'TimestampTZ' as const }, cutoff: { instant: '2001-01-01T00:00:00Z', localDate: '2001-01-01', timeZone: 'UTC' } } };
+    const table = (name: string): PurgePlan['steps'][number]['tables'][number] => ({ schema: 'public', name, oid: name });
+    const [step] = purge().steps;
+    const steps = [{ ...step!, tables: [table('views'), table('clients')] }, { ...step!, collection: other.collection, tables: [table('clients'), table('archive')] }];
+    const { plan } = draftRun({ policy: general('P1Y'), store: aStore(), purge: { ...purge(), steps }, rules: [other, ...request.rules], normals, target: 'sha256:target', asOf: AS_OF });
+    expect(plan.steps.map(({ cutoff }) => cutoff.slice(0, 10))).toEqual(['2025-03-01', '2001-01-01']);
+    expect(plan.tables.map(({ name }) => name)).toEqual(['archive', 'clients', 'views']);
+  });
+
+  test('is not made of a policy that purges nothing', () => {
+    expect(() => draftRun({ policy: aPolicy('general', { maximum: aMaximum('P1Y') }), store: aStore(), purge: purge(), rules: [], normals: new Map(), target: 'x', asOf: AS_OF })).toThrow('RetentionPolicy general has no spec.purge');
+  });
+
   test('has a digest that every part of it changes, and that counts do not', () => {
     const { plan, planDigest: digest } = drafted(general('P1Y'));
     expect(planDigest(plan)).toBe(digest);
@@ -84,6 +100,10 @@ describe('a person is needed', () => {
     ['for more rows than the limit', limited({}), { forecast: [forecastOf({ due: 1_001 })] }, ['TooManyRows']],
     ['not for as many rows as the limit', limited({}), { forecast: [forecastOf({ due: 1_000 })] }, []],
     ['for rows nobody could count', limited({}), { forecast: [forecastOf({ exact: false })] }, ['TooManyRows']],
+    ['for rows nobody could count in one of two collections', limited({}), { forecast: [forecastOf(), forecastOf({ collection: 'b', due: 0, exact: false })] }, ['TooManyRows']],
+    ['for more rows than the limit in two collections together', limited({}), { forecast: [forecastOf({ due: 600 }), forecastOf({ collection: 'b', due: 600 })] }, ['TooManyRows']],
+    ['not where other collections are on record too, by another rule', general('P1Y'), { approved: [...approvedAs(general('P8Y'), '2000-01-01').map((rule) => ({ ...rule, collection: 'b' })), ...settled] }, []],
+    ['not for a share of the table of its own, whatever others hold', limited({ maxPercent: 4 }), { inventory: anInventory([aTable('other', ['id'], { estimatedRows: 1 }), aTable('views', ['id'], { schema: 'archive', estimatedRows: 1 }), ...inventory.tables]) }, []],
     ['for a larger share than the limit', limited({ maxPercent: 3 }), {}, ['TooManyRows']],
     ['not for a share at the limit', limited({ maxPercent: 4 }), {}, []],
     ['for a share of an unknown number of rows', limited({ maxPercent: 50 }), { inventory: anInventory([aTable('views', ['id', 'viewed_at'])]) }, ['TooManyRows']],
@@ -95,6 +115,8 @@ describe('a person is needed', () => {
   test('and is told which collection, figure and limit', () => {
     const [reason] = approvalReasons({ ...drafted(limited({ maxPercent: 3 })).input, approved: settled });
     expect(reason?.message).toBe(`${ID}: 400 rows are more than 3 % of 10000 rows`);
+    expect(approvalReasons({ ...drafted(limited({})).input, approved: settled, forecast: [forecastOf({ due: 1_001 })] })[0]?.message).toMatch(/^1001 rows are due, limits\.maxRows is 1000;/);
+    expect(approvalReasons({ ...drafted(limited({ maxPercent: 3 })).input, approved: settled, inventory: anInventory([]) })[0]?.message).toContain('of an unknown number of rows');
   });
 });
 
@@ -123,6 +145,11 @@ describe('against a plan that was approved, today deletes', () => {
   ];
   test.each(wider)('more: %s', (_, found, words) => {
     expect(found()).toContain(words);
+  });
+
+  test('more in a later step, although an earlier one is not mapped any more', () => {
+    const plan = { ...planned.plan, steps: [{ ...planned.plan.steps[0]!, collection: 'platform-db/web/gone' }, ...planned.plan.steps] };
+    expect(widerThanPlanned(plan, purgeRequest(rulesFor([general('P11M'), least]), general('P1Y'), AS_OF).normals)).toContain('the maximum went from P1Y to P11M');
   });
 
   test('more, where the plan has no rule that can be read', () => {

@@ -123,6 +123,13 @@ describe('a policy whose slot began', () => {
     expect([await one.runs(), one.audit.entries]).toEqual([[], []]);
   });
 
+  test('says in its status that it can never work, and is not looked at again until it is edited', async () => {
+    const one = stage({ ...aged(), spec: { ...aged().spec, timeZone: 'Mars/Base' } });
+    expect(await one.look()).toEqual({ kind: 'done' });
+    expect(one.policy()?.status?.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'False', reason: 'InvalidSpec', message: expect.stringContaining('spec.timeZone') }));
+    expect(one.told).toContain('InvalidSpec');
+  });
+
   test('lets only its own ended runs go that nobody needs any more, the oldest first', async () => {
     const one = stage(aged(aPurge({ suspend: true })));
     for (let day = 10; day < 22; day += 1) one.client.put(PURGE_RUN, aRun({}, { state: 'Succeeded', finishedAt: `2026-02-${day}T00:00:00Z` }, `run-${day}`));

@@ -4,8 +4,8 @@ import { getCondition } from '../../../src/api/conditions.ts';
 import { policyStatus, type PolicyReport } from '../../../src/retention/status.ts';
 import { effectiveRules } from '../../../src/rules/effective.ts';
 import type { MappedCollection } from '../../../src/rules/collections.ts';
-import { aCollection, aMaximum, aMinimum, aPolicy, aPurge, aStore } from '../../support/declared.ts';
-import { aRun } from './run/declared-run.ts';
+import { aCollection, aMaximum, aMinimum, aPolicy, aPurge, aStore, aTime } from '../../support/declared.ts';
+import { aPlan, aRun } from './run/declared-run.ts';
 
 const NOW = Date.parse('2026-03-02T12:00:00Z');
 const general = aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge() });
@@ -42,6 +42,11 @@ describe('the status of a policy', () => {
   const written: [string, RetentionPolicy, Partial<PolicyReport>, RetentionPolicy[], MappedCollection[], string, string, RegExp][] = [
     ['is applied as it says', general, {}, [], [aCollection()], 'True', 'AppliedAsWritten', /1 collections/],
     ['also where a minimum keeps rows longer: that is a conflict', general, {}, [aPolicy('books', { minimum: aMinimum('P8Y') })], [aCollection()], 'True', 'AppliedAsWritten', /./],
+    ['is the strictest of two', general, {}, [aPolicy('lax', { maximum: aMaximum('P9Y') })], [aCollection()], 'True', 'AppliedAsWritten', /./],
+    ['has its event, and another policy does not', general, {}, [aPolicy('closed', { maximum: aMaximum('P1Y', { from: 'Closed' }) })], [aCollection({ times: { Created: aTime('created_at') } })], 'True', 'AppliedAsWritten', /./],
+    ['has its columns, and another policy does not', general, {}, [aPolicy('some', { maximum: aMaximum('P1M'), rows: { where: [{ field: 'kind', operator: 'Exists' }] } })], [aCollection()], 'True', 'AppliedAsWritten', /./],
+    ['only keeps rows, where another speaks of clients nobody can tell apart', aPolicy('books', { minimum: aMinimum('P8Y') }), {}, [byClient], [noClient], 'True', 'AppliedAsWritten', /./],
+    ['is stopped by two maps that claim one table', general, {}, [], [aCollection({ problems: [{ reason: 'MapOverlap', collection: 'platform-db/web/views', message: 'x' }] })], 'False', 'MapOverlap', /two maps claim its table/],
     ['lacks the event', general, {}, [], [aCollection({ times: {} })], 'False', 'NoStartEvent', /^platform-db\/web\/views: .* a minimum keeps every row$/],
     ['lacks a column', rows, {}, [], [aCollection()], 'False', 'MissingRowField', /spec\.rows/],
     ['speaks of clients nobody can tell apart', byClient, {}, [], [noClient], 'False', 'NoClientKey', /no client key/],
@@ -73,6 +78,21 @@ describe('the status of a policy', () => {
     expect([effective?.worst?.length, effective?.truncated, effective?.collections, effective?.applied]).toEqual([50, 10, 60, 0]);
   });
 
+  test('does not count a collection where it cannot work, and counts one that it only keeps', () => {
+    const applied = (policy: RetentionPolicy, collection: MappedCollection): unknown => policyStatus(policy, report([policy], {}, [collection]), NOW).effective?.applied;
+    expect([applied(byClient, aCollection()), applied(byClient, noClient), applied(aPolicy('books', { minimum: aMinimum('P8Y') }), noClient)]).toEqual([1, 0, 1]);
+  });
+
+  test('names one of several conflicts, and how many there are besides', () => {
+    const policies = [general, aPolicy('books', { minimum: aMinimum('P8Y') })];
+    const message = (...ids: string[]): string | undefined => getCondition(policyStatus(general, report(policies, {}, ids.map((id) => aCollection({ id }))), NOW).conditions, 'Conflicted')?.message;
+    expect([message('a'), message('a', 'b', 'c')]).toEqual([expect.stringMatching(/^a: .* changed$/), expect.stringMatching(/^a: .* \(and 2 more\)$/)]);
+  });
+
+  test('says nothing of what it would do where its spec can never work', () => {
+    expect(getCondition(policyStatus(general, report([general], { invalid: 'spec.timeZone: nobody knows it' }), NOW).conditions, 'AsWritten')).toBeUndefined();
+  });
+
   const failure = { reason: 'Unreachable', message: 'no answer' } as const;
   const readiness: [string, RetentionPolicy, Partial<PolicyReport>, string, string][] = [
     ['is ready in its mode', general, {}, 'True', 'Evaluated'],
@@ -82,6 +102,8 @@ describe('the status of a policy', () => {
     ['selects nothing', general, { observation: { views: [], runs: [] } }, 'True', 'NothingSelected'],
     ['says what can never work', general, { invalid: 'spec.timeZone: nobody knows it' }, 'False', 'InvalidSpec'],
     ['could not be read in a store', general, { observation: { views: [{ store: aStore(), effective: [], failure }], runs: [] } }, 'False', 'Unreachable'],
+    ['could not be read in the second of two stores', general, { observation: { views: [{ store: aStore(), effective: [] }, { store: aStore(), effective: [], failure }], runs: [] } }, 'False', 'Unreachable'],
+    ['could not be planned in the second of two stores', general, { outcomes: [{ store: 'orders', made: 'Run', name: 'general-1' }, { store: 'analytics', made: 'Failure', failure }] }, 'False', 'Unreachable'],
     ['could not be planned in a store', general, { outcomes: [{ store: 'analytics', made: 'Failure', failure }] }, 'False', 'Unreachable'],
   ];
   test.each(readiness)('%s', (_, policy, changes, status, reason) => {
@@ -94,6 +116,20 @@ describe('the status of a policy', () => {
     const status = policyStatus(general, report([general], { observation: { views: [], runs: [{ ...old, metadata: { ...old.metadata, creationTimestamp: '2026-02-01T02:00:00Z' } }, young] } }), NOW);
     expect(status.lastRun).toEqual({ name: 'young', namespace: 'platform-db', state: 'Running', deleted: 7, startedAt: '2026-03-02T02:01:00Z' });
     expect(status.lastEnforcedTime).toBe('2026-02-01T03:00:00Z');
+  });
+
+  test('was last enforced by the latest run that succeeded, whatever failed since and however they are listed', () => {
+    const at = (state: 'Succeeded' | 'Failed', day: string): ReturnType<typeof aRun> => aRun({}, { state, finishedAt: `2026-02-${day}T03:00:00Z` }, `run-${day}`);
+    const runs = [at('Succeeded', '10'), at('Succeeded', '01'), at('Failed', '20')];
+    expect(policyStatus(general, report([general], { observation: { views: [], runs } }), NOW).lastEnforcedTime).toBe('2026-02-10T03:00:00Z');
+  });
+
+  test('names a run that failed, although one of other tables succeeded since', () => {
+    const failed = aRun({}, { state: 'Failed', finishedAt: '2026-02-01T03:00:00Z' }, 'failed');
+    const steps = [{ ...aPlan().steps[0]!, collection: 'platform-db/web/clicks' }];
+    const later = aRun({ plan: aPlan({ steps }) }, { state: 'Succeeded', finishedAt: '2026-02-02T03:00:00Z' }, 'later');
+    const runs = [{ ...failed, metadata: { ...failed.metadata, creationTimestamp: '2026-02-01T02:00:00Z' } }, { ...later, metadata: { ...later.metadata, creationTimestamp: '2026-02-02T02:00:00Z' } }];
+    expect(policyStatus(general, report([general], { observation: { views: [], runs } }), NOW).lastRun).toEqual({ name: 'failed', namespace: 'platform-db', state: 'Failed', finishedAt: '2026-02-01T03:00:00Z' });
   });
 
   test('a run that has only been planned enforced nothing', () => {
