@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import { apiVersionOf, GROUP, OWN_KINDS, ownKind } from '../api/kinds.ts';
 import type { KindRef, KubeObject } from '../api/object.ts';
 import { loadApi } from '../api/validation/load.ts';
@@ -43,7 +44,7 @@ export function allFindings(manifests: ManifestFiles, validator: ObjectValidator
     ...manifests.objects.flatMap((manifest) => findingsOf(manifest, validator)),
     ...twins(manifests.objects),
   ];
-  return findings.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
+  return findings.sort((a, b) => compareText(a.file, b.file) || a.line - b.line);
 }
 
 /** `file:line: Kind name: field: what is wrong` */

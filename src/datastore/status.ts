@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import { removeCondition, setCondition } from '../api/conditions.ts';
 import type { CollectionRetention, DataStore, DataStoreStatus, FactGroup, StoreRetention, Transport } from '../api/generated/dataStore.ts';
 import type { Condition } from '../api/object.ts';
@@ -53,7 +54,7 @@ export function retentionStatus(counts: readonly CollectionCount[], { effective,
   const lost = lostCollections(effective, resolved.problems);
   const rows = [...counts.map((count) => collectionStatus(count, byId.get(count.collection))), ...lost];
   const notable = rows.filter((row) => (row.due ?? 0) + (row.held ?? 0) + (row.blockedByMinimum ?? 0) + (row.blockedByReference ?? 0) + (row.indeterminate ?? 0) > 0 || row.why !== undefined);
-  notable.sort((a, b) => (b.due ?? 0) - (a.due ?? 0) || a.collection.localeCompare(b.collection));
+  notable.sort((a, b) => (b.due ?? 0) - (a.due ?? 0) || compareText(a.collection, b.collection));
   const oldest = rows.flatMap((row) => row.oldestDue ?? []).toSorted()[0];
   const total = (pick: (count: CollectionCount) => number): number => counts.reduce((sum, count) => sum + pick(count), 0);
   const totals = {

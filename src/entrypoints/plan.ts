@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import { ENTRY_POINTS_SECONDS, type EntryPointReading } from '../connect/entry-points.ts';
 import type { Gateway, HttpRoute, Ingress, Listener, ParentRef } from './objects.ts';
 
@@ -29,11 +30,10 @@ const GATEWAY_GROUP = 'gateway.networking.k8s.io';
 /** The entry points of one namespace, each once, in an order that does not hang on that of the objects. Pure. */
 export function entryPoints(objects: { ingresses: readonly Ingress[]; routes: readonly HttpRoute[]; gateways: readonly Gateway[] }): EntryPoint[] {
   const all = [...objects.ingresses.flatMap(ofIngress), ...objects.routes.flatMap((route) => ofRoute(route, objects.gateways))];
-  const sorted = all.toSorted((a, b) => (a.name === b.name ? compare(a.path, b.path) : compare(a.name, b.name)));
+  const sorted = all.toSorted((a, b) => (a.name === b.name ? compareText(a.path, b.path) : compareText(a.name, b.name)));
   return sorted.filter(({ name }, index) => name !== sorted[index - 1]?.name);
 }
 
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** The Gateways a route names as parents, `namespace/name`. */
 export function parentsOf(route: HttpRoute): { namespace: string; name: string }[] {

@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import { expired } from './errors.ts';
 import type { StateDirectory } from './state.ts';
 import type { StoredObject } from './object.ts';
@@ -25,9 +26,7 @@ function keyOf(namespace: string | undefined, name: string): string {
 }
 
 function byKey(a: StoredObject, b: StoredObject): number {
-  const left = keyOf(a.metadata.namespace, a.metadata.name);
-  const right = keyOf(b.metadata.namespace, b.metadata.name);
-  return left < right ? -1 : left > right ? 1 : 0;
+  return compareText(keyOf(a.metadata.namespace, a.metadata.name), keyOf(b.metadata.namespace, b.metadata.name));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import { FINAL_STATES } from './run/plan.ts';
 
@@ -10,7 +11,7 @@ const KEPT = { succeeded: 10, others: 10 } as const;
  * them. Pure.
  */
 export function surplusRuns(runs: readonly PurgeRun[]): PurgeRun[] {
-  const ended = runs.filter((run) => FINAL_STATES.includes(run.status?.state ?? 'Waiting') && !run.metadata.deletionTimestamp).toSorted((a, b) => endOf(b).localeCompare(endOf(a)));
+  const ended = runs.filter((run) => FINAL_STATES.includes(run.status?.state ?? 'Waiting') && !run.metadata.deletionTimestamp).toSorted((a, b) => compareText(endOf(b), endOf(a)));
   const later = new Map<string, number>();
   const surplus = ended.filter((run) => {
     const succeeded = run.status?.state === 'Succeeded';

@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import type { CollectionRule } from '../stores/counting.ts';
 import type { Inventory } from '../stores/facts.ts';
 import { tableKey } from '../stores/predicate.ts';
@@ -27,7 +28,7 @@ export function components(rules: readonly CollectionRule[], inventory: Pick<Inv
     const group = joined.find(tableKey(rule.table));
     groups.set(group, (groups.get(group) ?? new Set()).add(rule.collection));
   }
-  return [...groups.values()].map((group) => [...group].toSorted(compare)).toSorted((a, b) => compare(a[0] ?? '', b[0] ?? ''));
+  return [...groups.values()].map((group) => [...group].toSorted(compareText)).toSorted((a, b) => compareText(a[0] ?? '', b[0] ?? ''));
 }
 
 /** Tables a rule's conditions look into beside its own: the hops of every field path, wherever it stands in the tree. */
@@ -58,5 +59,3 @@ class DisjointTables {
     if (a !== b) this.#above.set(a, b);
   }
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import type { Collection, DataMap } from '../api/generated/dataMap.ts';
 import type { Coverage, UnclassifiedTable } from '../api/generated/dataStore.ts';
 import type { Inventory, TableFact } from '../stores/facts.ts';
@@ -33,7 +34,7 @@ export function coverage(inventory: Inventory, resolved: ResolvedMaps, maps: rea
     else if (free) declaredFree += 1;
     else findings.push({ table: key, why: lapsedReason(key, statements) ?? detachedReason(table, tables) ?? unmappedReason(table) });
   }
-  findings.sort((a, b) => Number(b.why.includes('looks like')) - Number(a.why.includes('looks like')) || a.table.localeCompare(b.table));
+  findings.sort((a, b) => Number(b.why.includes('looks like')) - Number(a.why.includes('looks like')) || compareText(a.table, b.table));
   return {
     tables: tables.length,
     mapped,

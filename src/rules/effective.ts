@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import type { Maximum, Minimum, RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import { tableKey } from '../stores/predicate.ts';
 import type { Predicate, TimeField } from '../stores/predicate.ts';
@@ -64,7 +65,7 @@ export interface EffectiveCollection {
  * Pure. `policies` are those that cover the store; their order does not matter.
  */
 export function effectiveRules(collections: readonly MappedCollection[], policies: readonly RetentionPolicy[], now: string): EffectiveCollection[] {
-  const sorted = policies.toSorted((a, b) => policyKey(refOf(a)).localeCompare(policyKey(refOf(b))));
+  const sorted = policies.toSorted((a, b) => compareText(policyKey(refOf(a)), policyKey(refOf(b))));
   const links = referencesByTarget(collections);
   return collections.map((collection) => effectiveFor(collection, sorted, links.get(tableKey(collection.table)) ?? [], now));
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Temporal } from 'temporal-polyfill';
+import { compareText } from '../api/compare-text.ts';
 import type { HoldBlock } from '../api/generated/legalHold.ts';
 import type { StoreHold } from '../stores/fence.ts';
 import { tableKey, tableName } from '../stores/predicate.ts';
@@ -43,7 +44,7 @@ export function resolveHold(blocks: readonly { block: HoldBlock; subjects?: Subj
     table: (group[0] as (typeof parts)[number]).table,
     predicate: anyOf(group.map((part) => part.predicate)),
   }));
-  return { items: items.toSorted((a, b) => tableName(a.table).localeCompare(tableName(b.table))), widened, matched: [...matched] };
+  return { items: items.toSorted((a, b) => compareText(tableName(a.table), tableName(b.table))), widened, matched: [...matched] };
 }
 
 /**

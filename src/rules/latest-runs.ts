@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import { POLICY_UID_LABEL } from '../api/kinds.ts';
 
@@ -9,7 +10,7 @@ import { POLICY_UID_LABEL } from '../api/kinds.ts';
  */
 export function latestRuns(runs: readonly PurgeRun[], collections?: ReadonlySet<string>): PurgeRun[] {
   const newest = new Map<string, PurgeRun>();
-  const sorted = runs.toSorted((a, b) => createdAt(a).localeCompare(createdAt(b)));
+  const sorted = runs.toSorted((a, b) => compareText(createdAt(a), createdAt(b)));
   for (const run of sorted) {
     for (const { collection } of run.spec.plan.steps) {
       if (collections === undefined || collections.has(collection)) newest.set(JSON.stringify([run.metadata.namespace, run.spec.store, run.metadata.labels?.[POLICY_UID_LABEL], collection]), run);

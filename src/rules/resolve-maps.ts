@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import type { DataMap } from '../api/generated/dataMap.ts';
 import type { Inventory } from '../stores/facts.ts';
 import { tableKey, tableName } from '../stores/predicate.ts';
@@ -21,7 +22,7 @@ export interface ResolvedMaps {
  * Pure; the order of `maps` does not matter.
  */
 export function resolveMaps(maps: readonly DataMap[], inventory: Inventory): ResolvedMaps {
-  const sorted = maps.toSorted((a, b) => mapId(a).localeCompare(mapId(b)));
+  const sorted = maps.toSorted((a, b) => compareText(mapId(a), mapId(b)));
   const resolved = sorted.map((map) => resolveMap(map, inventory));
   const collections = resolved.flatMap((each) => each.collections);
   const overlaps = markOverlaps(collections, inventory);

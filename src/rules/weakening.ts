@@ -1,3 +1,4 @@
+import { compareText } from '../api/compare-text.ts';
 import type { CollectionRule } from '../stores/counting.ts';
 import { tableName } from '../stores/predicate.ts';
 import type { Cutoff } from '../stores/predicate.ts';
@@ -43,7 +44,7 @@ function normalPeriods(rules: readonly AppliedRule[], effective: EffectiveCollec
       period: rule.period,
       roundUp: rule.roundUp,
     }))
-    .toSorted((a, b) => `${a.scope} ${a.period}`.localeCompare(`${b.scope} ${b.period}`));
+    .toSorted((a, b) => compareText(`${a.scope} ${a.period}`, `${b.scope} ${b.period}`));
 }
 
 /** Why a person has to approve a run; several may hold at once. */
@@ -98,5 +99,5 @@ export function latestCutoff(rule: CollectionRule): Cutoff | undefined {
     for (const value of Object.values(node)) walk(value);
   };
   walk(rule.due);
-  return found.toSorted((a, b) => a.localDate.localeCompare(b.localDate)).at(-1);
+  return found.toSorted((a, b) => compareText(a.localDate, b.localDate)).at(-1);
 }

@@ -1,3 +1,4 @@
+import { compareText } from '../../api/compare-text.ts';
 import type { DeclaredReference } from '../counting.ts';
 import type { ForeignKeyFact, TableFact } from '../facts.ts';
 import { tableKey, tableName } from '../predicate.ts';
@@ -130,9 +131,4 @@ function edgeOf({ from, reference, indexed, problem }: DeclaredLink, root: Topol
     self: tableKey(root(from)) === tableKey(root(reference.table)),
     declared: problem === undefined ? {} : { problem },
   };
-}
-
-/** Code unit order: the same on every machine, whatever its locale. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,3 +1,4 @@
+import { compareText } from '../../api/compare-text.ts';
 import { predicateDigest } from '../condition.ts';
 import type { CollectionRule } from '../counting.ts';
 import type { Inventory, TableFact } from '../facts.ts';
@@ -6,7 +7,7 @@ import { tableKey, tableName } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
 import { claimsOf, rivalsOf } from './claims.ts';
 import type { Claims } from './claims.ts';
-import { compareText, topologyOf } from './closure.ts';
+import { topologyOf } from './closure.ts';
 import type { DeclaredLink, Edge, Topology } from './closure.ts';
 import { addressesOf } from './predicates.ts';
 
