@@ -71,11 +71,15 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
     });
     const orphaned = orphanedUids(hold, declarations);
     for (const { uid } of earlier) if (orphaned.includes(uid)) await writer.releaseHold(uid);
+    const stood = fence.holds.find(({ uid }) => uid === hold.metadata.uid)?.items ?? [];
+    const maps = mapsDigest(rules.maps);
+    // Other maps too: what they added may have been committed by a process that ended before it could say so.
+    const same = before?.maps === maps && written.items.every((item) => stood.some((other) => isDeepStrictEqual(other, item)));
     const standing = written.items.filter((item) => inventory.tables.some((table) => tableKey(table) === tableKey(item.table)));
     const misread = await writer.misread(standing);
     const name = (table: TableAddress): string => nameOf(table, rules.resolved.collections);
     return {
-      store: { ...address, enforcedSince: since ?? written.since, maps: mapsDigest(rules.maps), ...figuresOf(hold, before), otherDeleters: inventory.otherDeleters.slice(0, 16) },
+      store: { ...address, enforcedSince: since ?? written.since, maps, ...(same ? figuresOf(hold, before) : {}), otherDeleters: inventory.otherDeleters.slice(0, 16) },
       items: standing,
       widened: [
         ...resolved.widened.map((each) => `${each.collection}: ${each.because}`),
@@ -87,7 +91,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
     };
   } catch (error) {
     // A hold that stood before still stands: only its newer words are missing, and until then nothing is purged.
-    return { store: { ...address, ...(before?.enforcedSince ? { enforcedSince: before.enforcedSince } : {}), ...(before?.maps ? { maps: before.maps } : {}), message: failureOf(error).message.slice(0, 1024) }, items: [], widened: [], blocks: unresolved, failed: true };
+    return { store: { ...address, ...(before?.enforcedSince ? { enforcedSince: before.enforcedSince } : {}), ...(before?.maps ? { maps: before.maps } : {}), ...figuresOf(hold, before), message: failureOf(error).message.slice(0, 1024) }, items: [], widened: [], blocks: unresolved, failed: true };
   } finally {
     await writer?.close();
   }

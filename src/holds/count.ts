@@ -13,7 +13,9 @@ const BUDGET_MS = 20_000;
 
 /**
  * Counts the rows that what a hold wrote into a store keeps there, as the identity that only looks. A figure that could
- * not be had is absent: it is no reason to say that the hold does not stand.
+ * not be had is no reason to say that the hold does not stand.
+ *
+ * @returns without `items` where nothing could be counted
  */
 export async function countHeld(store: DataStore, items: StoreHold['items'], context: { connections: StoreConnections; signal: AbortSignal }): Promise<Pick<HeldStore, 'items' | 'countExact'>> {
   try {

@@ -21,6 +21,19 @@ export function countDue(hold: LegalHold, store: DataStore, held: HeldStore, now
   return !leftOut || (hold.status?.stores ?? []).some((each) => each.namespace === held.namespace && each.name === held.name);
 }
 
+/** Time between two tries to count where the last one failed, in which others get their turn. Milliseconds. */
+const TURN_MS = 60_000;
+
+/**
+ * Which of the stores that are to be counted is counted now, and whether another is to follow at once. Those where the last
+ * try failed, or ran out of time, come after the others and by turns: one that always fails must not keep the rest from it.
+ */
+export function nextToCount<Due extends { held: HeldStore }>(due: readonly Due[], now: number): { next: Due; more: boolean } | undefined {
+  const fresh = due.filter(({ held }) => held.countExact !== false);
+  const next = fresh[0] ?? due[Math.floor(now / TURN_MS) % Math.max(1, due.length)];
+  return next && { next, more: fresh.length > 1 };
+}
+
 /**
  * Where a hold that ends is taken out: what was committed just before a crash is in no status yet, and where the list
  * of stores was cut off every store is asked. A release of what does not stand there changes nothing.

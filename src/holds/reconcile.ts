@@ -20,7 +20,7 @@ import type { WriteBarrier } from '../runtime/write-barrier.ts';
 import { enforce, handOver, release, type HoldContext, type StoreOutcome } from './apply.ts';
 import { countHeld } from './count.ts';
 import { readSubjects } from './observe.ts';
-import { countDue, mayStandIn, reached } from './plan.ts';
+import { countDue, mayStandIn, nextToCount, reached } from './plan.ts';
 import { holdStatus, releasedStatus, unreadStatus, withCount } from './status.ts';
 import { endingOf, supersededCondition, supersedesCondition, type Ending } from './succession.ts';
 import { survive } from './survive.ts';
@@ -87,14 +87,15 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     const now = context.clock.now();
     const due = targets.flatMap((store, index) => {
       const outcome = outcomes[index];
-      return outcome && countDue(hold, store, outcome.store, now) ? [{ store, outcome }] : [];
+      return outcome && countDue(hold, store, outcome.store, now) ? [{ store, held: outcome.store, items: outcome.items }] : [];
     });
-    const [first] = due;
-    if (!first) return false;
-    const counted = await countHeld(first.store, first.outcome.items, work);
+    const turn = nextToCount(due, now);
+    if (!turn) return false;
+    const { store, held, items } = turn.next;
+    const counted = await countHeld(store, items, work);
     const { namespace = '', name, uid } = hold.metadata;
-    await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace, name }, (current) => withCount(current, first.outcome.store, counted, now), { uid, barrier: context.barrier, signal: work.signal });
-    return due.length > 1;
+    await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace, name }, (current) => withCount(current, held, counted, now), { uid, barrier: context.barrier, signal: work.signal });
+    return turn.more;
   }
 
   async function whereItApplies(): Promise<{ declarations: Declarations; stores: DataStore[] } | Failure> {

@@ -40,12 +40,14 @@ export function unreadStatus(hold: LegalHold, failure: Failure, now: number): Le
   return { ...hold.status, state: hold.status?.state ?? 'Pending', conditions: unreadConditions(hold, failure, now) };
 }
 
-/** The status with what was counted in one of its stores. */
+/**
+ * The status with what was counted in one of its stores. Where nothing could be counted, the figure of before stays with its
+ * time, as no more than a lower bound: a time of now would say that it was looked at.
+ */
 export function withCount(hold: LegalHold, of: HeldStore, counted: Pick<HeldStore, 'items' | 'countExact'>, now: number): LegalHoldStatus {
   const stores = hold.status?.stores?.map((entry): HeldStore => {
     if (entry.namespace !== of.namespace || entry.name !== of.name) return entry;
-    const { items: _items, ...rest } = entry;
-    return { ...rest, ...counted, countedAt: new Date(now).toISOString() };
+    return { ...entry, ...counted, ...(counted.items === undefined ? {} : { countedAt: new Date(now).toISOString() }) };
   });
   return { ...hold.status, ...(stores ? { stores } : {}) };
 }

@@ -274,15 +274,15 @@ export interface HeldStore {
    */
   maps?: string;
   /**
-   * items is how many rows it kept when they were last counted, those of nobody knows whom among them; absent while they could not be counted.
+   * items is how many rows it kept at countedAt, those of nobody knows whom among them; absent while what stands there was not counted yet, or could not be.
    */
   items?: number;
   /**
-   * countExact is false where the time for counting ran out, so that items is a lower bound, or nothing could be counted.
+   * countExact is false where items is a lower bound, since the time for counting ran out or the last try to count again failed, or where nothing could be counted.
    */
   countExact?: boolean;
   /**
-   * countedAt is when it was counted; counted when the words of the hold are new, then with the counts of the store.
+   * countedAt is when it was counted; counted at once when more stands there than before, then with the counts of the store.
    */
   countedAt?: string;
   /**

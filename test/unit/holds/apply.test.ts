@@ -99,12 +99,19 @@ describe('a hold in a store', () => {
   });
 
   const figures = { items: 12, countExact: true, countedAt: '2026-02-28T01:30:00.000Z' };
-  test.each<[string, number, object]>([
-    ['keeps the figures of its own words', 4, figures],
-    ['has none while those are of earlier words', 3, {}],
-  ])('%s', async (_, revision, kept) => {
-    const hold = aHold([{}], {}, { generation: 4 }, { revision, stores: [{ namespace: 'platform-db', name: 'analytics', ...figures }] });
-    const { items, countExact, countedAt } = (await enforced(hold)).outcome.store;
+  const all = { table: { schema: 'public', name: 'views' }, predicate: { op: 'true' as const } };
+  const stood = { owner: 'us', marker: 'm', holdsRevision: 1, holds: [{ uid: 'uid-matter-1', name: 'platform-db/matter-1', revision: 4, items: [all] }] };
+  const notes = aMap([{ name: 'notes', table: { schema: 'public', name: 'notes' } }], {}, { name: 'notes' });
+  test.each<[string, number, Parameters<typeof enforced>[1], object]>([
+    ['keeps the figures of what stood there before', 4, {}, figures],
+    ['has none while those are of earlier words', 3, {}, {}],
+    ['has none where another map came: what it keeps by that was never counted', 4, { declarations: { ...declared, maps: [...declared.maps, notes] } }, {}],
+    ['has none where a new table came under an old map', 4, { script: { standing: [{ ...all, table: { schema: 'public', name: 'views_2' } }] } }, {}],
+    ['has none where it was gone from the store and is there again', 4, { script: { fence: { ...stood, holds: [] } } }, {}],
+    ['keeps them, with their time, while the store does not answer', 4, { connections: unreachable }, figures],
+  ])('%s', async (_, revision, changes, kept) => {
+    const hold = aHold([{}], {}, { generation: 4 }, { revision, stores: [{ namespace: 'platform-db', name: 'analytics', maps: mapsDigest(declared.maps), ...figures }] });
+    const { items, countExact, countedAt } = (await enforced(hold, { ...changes, script: { fence: stood, ...changes?.script } })).outcome.store;
     expect({ items, countExact, countedAt }).toEqual({ items: undefined, countExact: undefined, countedAt: undefined, ...kept });
   });
 });

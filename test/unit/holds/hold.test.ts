@@ -4,6 +4,7 @@ import type { LegalHold, LegalHoldStatus } from '../../../src/api/generated/lega
 import type { StoreOutcome } from '../../../src/holds/apply.ts';
 import { newCopy } from '../../../src/holds/copies.ts';
 import { blocksFor, readSubjects, type HoldSubjects } from '../../../src/holds/observe.ts';
+import { nextToCount } from '../../../src/holds/plan.ts';
 import { holdStatus, releasedStatus, withCount } from '../../../src/holds/status.ts';
 import type { Client } from '../../../src/runtime/client.ts';
 import { aHold, aStore } from '../../support/declared.ts';
@@ -57,12 +58,26 @@ describe('the status of a hold', () => {
     expect(getCondition(status.conditions, 'AsWritten')?.message).toMatch(message);
   });
 
-  test('takes up what was counted in one store, and a figure that could not be had takes the old one away', () => {
+  test('takes up what was counted in one store, and where none could be had the old one stays, of its time and as a lower bound', () => {
     const standing = { ...hold, status: holdStatus(hold, [outcome('a'), outcome('b')], nobody, NOW) };
     const counted = withCount(standing, { namespace: 'platform-db', name: 'b' }, { items: 7, countExact: true }, NOW);
     expect(counted.stores?.map(({ name, items, countExact, countedAt }) => [name, items, countExact, countedAt])).toEqual([['a', undefined, undefined, undefined], ['b', 7, true, '2026-03-02T12:00:00.000Z']]);
     expect(counted.conditions).toEqual(standing.status.conditions);
-    expect(withCount({ ...hold, status: counted }, { namespace: 'platform-db', name: 'b' }, { countExact: false }, NOW).stores?.[1]).toEqual({ ...outcome('b').store, countExact: false, countedAt: '2026-03-02T12:00:00.000Z' });
+    expect(withCount({ ...hold, status: counted }, { namespace: 'platform-db', name: 'b' }, { countExact: false }, NOW + 86_400_000).stores).toEqual([outcome('a').store, { ...outcome('b').store, items: 7, countExact: false, countedAt: '2026-03-02T12:00:00.000Z' }]);
+    expect(withCount(standing, { namespace: 'platform-db', name: 'b' }, { countExact: false }, NOW).stores?.[1]).toEqual({ ...outcome('b').store, countExact: false });
+  });
+
+  test.each<[string, (boolean | undefined)[], number, number | undefined, boolean]>([
+    ['nothing where nothing is to be counted', [], 0, undefined, false],
+    ['the first of those never tried, and another at once', [false, undefined, true], 0, 1, true],
+    ['that alone where the others failed', [false, undefined, false], 0, 1, false],
+    ['those that failed by turns', [false, false, false], 0, 0, false],
+    ['and a minute later the next of them', [false, false, false], 1, 1, false],
+    ['until it begins again', [false, false, false], 3, 0, false],
+  ])('counts %s', (_, tries, minutes, place, more) => {
+    const due = tries.map((countExact, index) => ({ index, held: { namespace: 'platform-db', name: `s${index}`, ...(countExact === undefined ? {} : { countExact }) } }));
+    const turn = nextToCount(due, minutes * 60_000);
+    expect([turn?.next.index, turn?.more ?? false]).toEqual([place, more]);
   });
 
   test('shows fifty stores, those it does not stand in first, and counts the rest', () => {

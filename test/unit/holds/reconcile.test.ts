@@ -138,7 +138,22 @@ describe('a hold', () => {
     expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 60_000 });
     expect(one.hold()?.status).toMatchObject({ state: 'Active', stores: [{ countExact: false }] });
     expect(one.hold()?.status?.stores?.[0]).not.toHaveProperty('items');
+    expect(one.hold()?.status?.stores?.[0]).not.toHaveProperty('countedAt');
     expect(one.store.open()).toBe(0);
+    // It is tried again with the next look, not with the next counts of the store.
+    one.store.script.kept = { rows: 12, exact: true };
+    await one.look();
+    expect(one.hold()?.status?.stores).toMatchObject([{ items: 12, countExact: true, countedAt: expect.any(String) }]);
+  });
+
+  test('is counted again at once when more stands there than before', async () => {
+    const one = stage(aHold([{}]));
+    one.store.script.kept = { rows: 12, exact: true };
+    await one.look();
+    one.store.script.kept = { rows: 30, exact: true };
+    one.store.script.standing = [{ table: { schema: 'public', name: 'views' }, predicate: { op: 'false' } }];
+    await one.look();
+    expect(one.hold()?.status?.stores).toMatchObject([{ items: 30, countExact: true }]);
   });
 
   test('is counted in one store a look, so that other holds get their turn; stores its status has no room for are not counted again', async () => {
