@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { LegalHold } from '../../../src/api/generated/legalHold.ts';
 import type { StoreFacts } from '../../../src/connect/facts.ts';
 import type { StoreConnections } from '../../../src/connect/stores.ts';
-import { enforce, release, type HoldContext, type StoreOutcome } from '../../../src/holds/apply.ts';
+import { enforce, handOver, release, type HoldContext, type StoreOutcome } from '../../../src/holds/apply.ts';
 import type { HoldSubjects } from '../../../src/holds/observe.ts';
 import { mapsDigest } from '../../../src/rules/attach.ts';
 import type { Declarations } from '../../../src/rules/store-rules.ts';
@@ -38,6 +38,8 @@ describe('a hold in a store', () => {
 
   test('keeps the day it first stood', async () => {
     expect((await enforced(before('2026-01-05T00:00:00Z'))).outcome.store.enforcedSince).toBe('2026-01-05T00:00:00Z');
+    const beside = [{ namespace: 'shop', name: 'analytics', enforcedSince: '2025-01-01T00:00:00Z' }, { namespace: 'platform-db', name: 'orders', enforcedSince: '2025-02-01T00:00:00Z' }];
+    expect((await enforced(aHold([{}], {}, {}, { stores: beside }))).outcome.store.enforcedSince).toBe('2026-03-01T00:00:00Z');
   });
 
   test('does not wait for the first look at a new store: it brings the schema along, readable by the other identities', async () => {
@@ -69,7 +71,7 @@ describe('a hold in a store', () => {
 
   test('has nothing to stop where no identity may delete', async () => {
     const { outcome, store } = await enforced(aHold([{}]), { store: aStore({ credentials: { observe: { secretName: 'o' } } }) });
-    expect(outcome).toMatchObject({ failed: false, store: { message: expect.stringContaining('deletes nothing here') } });
+    expect(outcome).toMatchObject({ failed: false, store: { namespace: 'platform-db', name: 'analytics', message: expect.stringContaining('deletes nothing here') } });
     expect(store.calls).toEqual([]);
   });
 
@@ -130,6 +132,25 @@ describe('the end of a hold in a store', () => {
     const copy = aHold([{}], {}, { namespace: 'dataward-system', annotations: { 'dataward.io/moved-uids': 'gone leaving' } });
     await release(copy, aStore(), { ...declared, holds: [copy, aHold([{}], {}, { uid: 'leaving' })] }, context(store));
     expect(store.calls).toEqual(['enforce:releaseHold uid-matter-1', 'enforce:releaseHold gone']);
+  });
+
+  const item = (name: string) => ({ table: { schema: 'public', name }, predicate: { op: 'true' as const } });
+  test.each<[string, string[], string[] | undefined, boolean]>([
+    ['in whatever order, and more besides', ['views', 'orders'], ['clicks', 'orders', 'views'], true],
+    ['all but one item', ['views', 'orders'], ['views', 'clicks'], false],
+    ['nothing', ['views'], undefined, false],
+  ])('is handed over to a copy of which there stands of the same %s', async (_, old, carried, over) => {
+    const stands = (uid: string, names: string[]) => ({ uid, name: `platform-db/${uid}`, revision: 1, items: names.map(item) });
+    const store = scriptedStore({ fence: { owner: 'us', marker: 'm', holdsRevision: 1, holds: [stands('uid-matter-1', old), ...(carried ? [stands('uid-copy', carried)] : [])] } });
+    expect(await handOver(aHold([{}]), aHold([{}], {}, { uid: 'uid-copy' }), aStore(), context(store))).toBe(over);
+    expect([store.script.fence?.holds.some(({ uid }) => uid === 'uid-matter-1'), store.open()]).toEqual([!over, 0]);
+  });
+
+  test('is handed over where nothing of it stands, and where no identity may delete', async () => {
+    const store = scriptedStore();
+    expect(await handOver(aHold([{}]), aHold([{}], {}, { uid: 'uid-copy' }), aStore(), context(store))).toBe(true);
+    expect(await handOver(aHold([{}]), aHold([{}], {}, { uid: 'uid-copy' }), aStore({ credentials: { observe: { secretName: 'o' } } }), context(store))).toBe(true);
+    expect([store.calls, store.open()]).toEqual([[], 0]);
   });
 
   test('asks nothing of a store where no identity may delete', async () => {
