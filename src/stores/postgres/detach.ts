@@ -1,5 +1,6 @@
 import { retryReason } from './batch.ts';
 import type { Connection } from './connection.ts';
+import { sqlState } from './errors.ts';
 import { readPartition } from './partition-catalogue.ts';
 import type { PartitionState } from './partition-catalogue.ts';
 import { quoteTable } from './sql.ts';
@@ -38,13 +39,13 @@ export async function detachConcurrently(connection: Connection, partition: Part
       await connection.query(`ALTER TABLE ${quoteTable(now.parent)} DETACH PARTITION ${quoteTable(now.name)} ${now.detachPending ? 'FINALIZE' : 'CONCURRENTLY'}`);
       return 'detached';
     } catch (error) {
-      const why = retryReason(error);
-      if (why === undefined || connection.lost()) throw error;
+      if (sqlState(error) === undefined || connection.lost()) throw error;
       const found = await readPartition(connection, partition.oid);
       if (found === undefined) return 'detached';
       now = found;
-      // A row refers to one of its own, and will for some time.
-      if (why === 'ReferenceAppeared') break;
+      const why = retryReason(error);
+      // It will not do better at once: a row refers to one of its own, it got a default partition beside it, or another owner.
+      if (why === undefined || why === 'ReferenceAppeared') break;
       await wait(attempt);
     }
   }

@@ -1,5 +1,6 @@
 import { StoreError } from '../errors.ts';
 import type { Claim } from '../fence.ts';
+import { tableName } from '../predicate.ts';
 import { dropState, parentOf, readStanding } from './apart.ts';
 import type { DropState, Standing } from './apart.ts';
 import type { Connection } from './connection.ts';
@@ -51,9 +52,9 @@ export async function reattach(connection: Connection, dropping: Dropping, inten
     if (state === 'detached') ({ state } = await lockStanding(connection, intent));
     if (state === 'detached') {
       const parent = await parentOf(connection, intent);
-      if (parent === undefined) throw new StoreError('Conflict', `${quoteTable(intent.name)} was detached from ${quoteTable(intent.parent)} to be dropped, and cannot be attached again since that is gone. Whoever dropped it decides what becomes of this part.`);
+      if (parent === undefined) throw new StoreError('Conflict', `${tableName(intent.name)} was detached from ${tableName(intent.parent)} to be dropped, and cannot be attached again since that is gone. Whoever dropped it decides what becomes of this part.`);
       await connection.query(`ALTER TABLE ${quoteTable(parent)} ATTACH PARTITION ${quoteTable(intent.name)} ${intent.bounds}`);
-      if ((await standingOf(connection, intent)).state !== 'attached') throw new StoreError('Conflict', `Another table got the name ${quoteTable(parent)} while a part of it was attached again; nothing was changed.`);
+      if ((await standingOf(connection, intent)).state !== 'attached') throw new StoreError('Conflict', `Another table got the name ${tableName(parent)} while a part of it was attached again; nothing was changed.`);
     }
     if (record && state !== 'pending') await appendStage(connection, dropping, 'Reattach', state === 'moved' || state === 'gone' ? { ...intent, lost: state } : intent);
   }, ATTACHING);

@@ -143,6 +143,47 @@ describe('a partition is attached again', () => {
     expect(await countRows(store, 'views')).toBe(600);
   });
 
+  const partsOfOld = async (store: TestStore): Promise<unknown[]> => (await store.sql<{ name: string }>(`SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'old_views'::regclass ORDER BY 1`)).map(({ name }) => name.replaceAll('"', ''));
+
+  test('to the very table it came from, when that has another name and its name another table, by the process that detached it', async () => {
+    const store = await storeWith(views);
+    const writer = await stoppedAt(store, 'after', async () => {
+      await store.writer.putHold(holdOf(table('views_2023-10'), oneOf('id', '50')));
+      await store.sql('ALTER TABLE views RENAME TO old_views; CREATE TABLE views (LIKE old_views) PARTITION BY RANGE (created_at); ALTER TABLE views OWNER TO dataward_enforce');
+    });
+    await runPlan(writer, await writer.planPurge(rules), rules);
+    expect(await partsOfOld(store)).toEqual(all);
+    expect(await countRows(store, 'old_views')).toBe(600);
+  });
+
+  test('to the very table it came from, when that got another name after a crash', async () => {
+    const store = await interrupted('ALTER TABLE views RENAME TO old_views');
+    await store.writer.putHold(holdOf());
+    const asked = request([{ ...rule('old_views'), collection: 'views' }]);
+    const plan = await store.writer.planPurge(asked);
+    expect(plan.forecast).toMatchObject([{ due: 299, held: 1, exact: true, unfinished: [november] }]);
+    await runPlan(store.writer, plan, asked);
+    expect(await partsOfOld(store)).toEqual(['views_2023-11', ...kept]);
+    expect(await countRows(store, 'old_views WHERE id = 150')).toBe(1);
+  });
+
+  test('never to another table that got the name of its own', async () => {
+    const store = await interrupted('ALTER TABLE views RENAME TO old_views; CREATE TABLE views (LIKE old_views) PARTITION BY RANGE (created_at); ALTER TABLE views OWNER TO dataward_enforce');
+    const plan = await store.writer.planPurge(rules);
+    expect(plan).toMatchObject({ forecast: [{ due: 0, exact: true }] });
+    await runPlan(store.writer, plan, rules);
+    expect(await countRows(store, '"views_2023-11"')).toBe(100);
+    expect(await countRows(store, 'views')).toBe(0);
+  });
+
+  test('not at all, and its rows go one by one, when a default partition came and it cannot be detached', async () => {
+    const store = await storeWith(views);
+    const writer = await stoppedAt(store, 'before', () => store.sql('CREATE TABLE views_rest PARTITION OF views DEFAULT'));
+    expect(deletedBy(await runPlan(writer, await writer.planPurge(rules), rules))).toEqual({ views: 300 });
+    expect(await stages(store, 'run-1')).toEqual(expect.arrayContaining(['DropIntent views_2023-10', 'Reattach views_2023-10']));
+    expect(await methodsOf(store, 'run-1')).toContain('BlockRange views_2023-10 100');
+  });
+
   test.each<[string, string, (store: TestStore) => Promise<unknown>]>([
     ['when the run was taken over meanwhile, by the process that lost it', 'Fenced', (store) => store.writer.claim('run-1')],
     ['when the store was frozen meanwhile', 'Frozen', (store) => store.writer.freeze('somebody', 'stop')],

@@ -43,6 +43,6 @@ export async function leaveIntent(store: TestStore, partition: string): Promise<
     INSERT INTO dataward.claim (run, epoch, owner, last_seq) VALUES ('killed', 1, 'cluster-a', 1);
     INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients)
     SELECT 'killed', 1, 1, 'views', 'public', c.relname, 'DropPartition', 'DropIntent',
-      jsonb_build_object('leaf', c.oid::text, 'name', jsonb_build_object('schema', 'public', 'name', c.relname), 'parent', jsonb_build_object('schema', 'public', 'name', 'views'), 'bounds', pg_get_expr(c.relpartbound, c.oid)), 0, '{}'
+      jsonb_build_object('leaf', c.oid::text, 'name', jsonb_build_object('schema', 'public', 'name', c.relname), 'parent', jsonb_build_object('schema', 'public', 'name', 'views'), 'parentOid', 'views'::regclass::oid::text, 'bounds', pg_get_expr(c.relpartbound, c.oid)), 0, '{}'
     FROM pg_class c WHERE c.relname = '${partition}'`);
 }
