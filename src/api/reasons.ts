@@ -98,6 +98,7 @@ export const REASONS = {
   ReplicaBehind: 'A declared replica did not show in time what the primary had written; nothing is said about it.',
   CountUnfinished: 'The rows of a declared replica could not be counted to the end; nothing is said about it.',
   HeldRowsMissing: 'Rows under a LegalHold are gone.',
+  PartRemoved: 'A partition or inheritance child was taken out of its table after the plan was made, and due rows are in it or nobody could count them.',
   WiderThanApproved: 'Planned again, the run would delete more than was approved.',
   TableReplaced: 'A table the plan was made on was renamed or dropped, and another has its name; nothing is deleted from that one or certified of it.',
   Superseded: 'A newer plan took the place of this run.',

@@ -87,7 +87,7 @@ function cutoffOf(rules: readonly CollectionRule[], collection: string): string 
 function forecastOf(purge: PurgePlan, at: string): Forecast {
   return {
     at,
-    steps: purge.forecast.map(({ collection, due, held, floored, indeterminate, blocked, exact }) => ({ collection, due, held, floored, indeterminate, blocked, exact })),
+    steps: purge.forecast.map(({ collection, due, held, floored, indeterminate, blocked, exact, partOids }) => ({ collection, due, held, floored, indeterminate, blocked, exact, ...(partOids ? { parts: partOids.join(' ') } : {}) })),
     walMegabytes: Math.ceil(purge.walMegabytes),
   };
 }

@@ -13,6 +13,8 @@ export interface PurgeRequest {
   budgetMs: number;
   /** What the plan was made on. With it, whoever finds another table under one of these names throws `Replaced`. */
   pinned?: PinnedTable[];
+  /** What a forecast of before called the parts of its collections. With it, those that are none by now are counted by themselves. */
+  parts?: { collection: string; oids: readonly string[] }[];
 }
 
 /** A table by its name and by what the store knows it by, whatever it is called: in the catalogue, its oid. */
@@ -56,6 +58,18 @@ export interface StepForecast {
   exact: boolean;
   /** Partitions whose drop was begun and neither finished nor undone; absent: there is none. Only a run of the step finishes it. */
   unfinished?: TableAddress[];
+  /** The tables that have rows of the collection beside its own, by what the store knows them by: partitions, inheritance children. */
+  partOids?: string[];
+  /** Of the parts that were asked for, those that are there and were no part of what was counted; not in `due`. Absent: there is none. */
+  removed?: RemovedPart[];
+}
+
+/** A table that was a part of another, and still is there. */
+export interface RemovedPart {
+  table: TableAddress;
+  /** Rows in it that would be due if it still were one. */
+  due: number;
+  exact: boolean;
 }
 
 export interface Refusal {

@@ -160,6 +160,10 @@ export interface ForecastStep {
    */
   exact?: boolean;
   /**
+   * parts are the oids of the tables that had rows of it beside its own, partitions and inheritance children. One that is taken out of the table is looked at by itself when the result is verified.
+   */
+  parts?: string;
+  /**
    * due is how many rows go.
    */
   due: number;

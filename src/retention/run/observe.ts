@@ -92,7 +92,7 @@ async function compare(run: PurgeRun, store: DataStore, policy: RetentionPolicy,
   const carried = executedOf(run.spec.plan, request, normals);
   const replaced = replacedTable(run.spec.plan.tables, inventory.tables);
   const storeFrozen = fence?.frozen && `frozen in the store by ${fence.frozen.by}: ${fence.frozen.reason}`;
-  const forecast = run.spec.forecast.steps.map((step) => ({ ...step, exact: step.exact ?? false }));
+  const forecast = run.spec.forecast.steps.map(({ parts: _parts, ...step }) => ({ ...step, exact: step.exact ?? false }));
   return {
     ...('executed' in carried ? carried : {}),
     rules,

@@ -51,7 +51,7 @@ export function notCovered({ level, replicas = [] }: Verification): string[] {
   return [
     'backups and archived write-ahead log that still hold the rows',
     'dead tuples and free pages until the server has reused them',
-    'tables that no data map names, among them partitions that others than dataward detached',
+    'tables that no data map names, among them partitions that others than dataward had detached when the plan was made',
     `${level === 'VerifiedReplicas' ? 'read replicas that are not declared' : 'read replicas'}, logical subscribers and copies outside this store`,
     ...replicas.filter(({ verified }) => !verified).map((replica) => `${placeOf(replica)} of the store: not verified, ${replica.reason}: ${replica.message}`.slice(0, 300)),
     'logs, caches and exports of applications',

@@ -110,10 +110,10 @@ async function visit(place: number, expected: Expected, count: boolean, context:
 }
 
 async function counted(place: number, { run, request }: Expected, reader: StoreReader): Promise<ReplicaVerification> {
-  const { residual, exact, unseen, unfinished } = await recount(run, request, reader);
+  const { residual, exact, unseen, unfinished, removed } = await recount(run, request, reader);
   // Rows that were seen are there, whether or not all were looked at.
   if (residual > 0) return { place, verified: false, reason: 'ResidualRows', message: `${residual} due rows are still there`, residual };
-  if (!exact || unseen !== undefined || unfinished.length > 0) return notVerified(place, 'CountUnfinished');
+  if (!exact || unseen !== undefined || unfinished.length > 0 || removed.length > 0) return notVerified(place, 'CountUnfinished');
   return { place, verified: true, residual };
 }
 

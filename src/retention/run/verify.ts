@@ -2,7 +2,7 @@ import type { PurgeRun, Verification } from '../../api/generated/purgeRun.ts';
 import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import { tableName } from '../../stores/predicate.ts';
-import type { StepForecast } from '../../stores/purging.ts';
+import type { RemovedPart, StepForecast } from '../../stores/purging.ts';
 import type { Executed } from './executed.ts';
 import { compareHeld, fingerprintSame } from './held.ts';
 import { recount, type Recount } from './recount.ts';
@@ -15,7 +15,7 @@ export interface Verdict {
   /** Counts per collection as the verifying identity saw them. */
   counts: StepForecast[];
   /** Why the run cannot be called done; absent: it can. */
-  problem?: { reason: 'ResidualRows' | 'HeldRowsMissing' | 'Failed'; message: string };
+  problem?: { reason: 'ResidualRows' | 'HeldRowsMissing' | 'PartRemoved' | 'Failed'; message: string };
   /** What is waited for: the look is not over. `verification` is then to be put into the status, for the next look to go on from. */
   waiting?: string;
 }
@@ -62,7 +62,7 @@ async function verifyPrimary(run: PurgeRun, store: DataStore, executed: Executed
       counts: left.counts,
       verification: {
         ...(before ? { heldBefore: before } : {}),
-        level: independent && left.unfinished.length === 0 ? 'VerifiedLive' : 'Claimed',
+        level: independent && left.unfinished.length === 0 && left.removed.length === 0 ? 'VerifiedLive' : 'Claimed',
         residual: left.residual,
         ...(held?.unchanged === undefined ? {} : { heldUnchanged: held.unchanged }),
         by: independent ? 'verify' : 'observe',
@@ -108,12 +108,20 @@ async function verifyReplicas(run: PurgeRun, store: DataStore, executed: Execute
   return { counts: primary.counts, verification, problem: { reason: 'ResidualRows', message } };
 }
 
-function problemOf({ counts, residual, unseen, unfinished }: Recount, held: { missing?: string } | undefined): Verdict['problem'] {
+function problemOf({ counts, residual, unseen, unfinished, removed }: Recount, held: { missing?: string } | undefined): Verdict['problem'] {
   if (held?.missing) return { reason: 'HeldRowsMissing', message: `${held.missing}; find out who deleted them, or detached a partition with them, the run stopped and issues no certificate` };
   // Not counted is not zero.
   if (unseen) return { reason: 'Failed', message: `${unseen} could not be counted again: it is no longer declared, found or due; what was deleted is in the audit log` };
   if (unfinished.length > 0) return { reason: 'ResidualRows', message: `the drop of ${unfinished.map(tableName).join(', ')} was begun and is not finished, and ${residual} due rows are still there; end the session that locks rows or tables of it, then plan again` };
+  // The table's own rows first: the run can go on with those.
+  const [part] = removed;
+  if (part && counts.every(({ due }) => due === 0)) return { reason: 'PartRemoved', message: partRemoved(part, removed.length - 1) };
   if (residual === 0) return undefined;
   const worst = counts.toSorted((a, b) => b.due - a.due)[0];
   return { reason: 'ResidualRows', message: `${residual} due rows are still there, most in ${worst?.collection}; something goes on writing, or keeps, rows with an old time, or rows in several partitions refer to each other in a ring; find it, then plan again` };
+}
+
+function partRemoved({ table, due, exact }: RemovedPart, others: number): string {
+  const rows = exact ? `${due} due rows are in it` : `${due > 0 ? `at least ${due} due rows are in it, but not all` : 'none'} of its rows could be counted: the login that verifies may not read it, it lacks a column, or time ran out`;
+  return `${tableName(table)} was a part of its table when the plan was made and was taken out of it since, and ${rows}${others > 0 ? `; so were ${others} more tables` : ''}; no run deletes from it there, so no certificate is issued. Drop it, attach it again, or describe it in a DataMap, then plan again`;
 }

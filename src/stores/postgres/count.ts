@@ -41,7 +41,13 @@ export async function countRows(connection: Connection, request: CountRequest): 
   const apart = await readApart(connection, fence !== undefined);
   const tables = putBack(await readInventory(connection), apart);
   const topology = topologyOf(tables, await readDeclared(connection, tables, request.rules));
-  return countIn(connection, request, { topology, holds: fence?.holds ?? [], apart, installed: fence !== undefined, deadline });
+  const counts = await countIn(connection, request, { topology, holds: fence?.holds ?? [], apart, installed: fence !== undefined, deadline });
+  return counts.map(({ read: _read, ...count }) => count);
+}
+
+/** A count, and the tables it is of by catalogue identity: the mapped one and what was a part of it then. */
+export interface Counted extends CollectionCount {
+  read: readonly string[];
 }
 
 export interface CountSurroundings {
@@ -56,13 +62,13 @@ export interface CountSurroundings {
 }
 
 /** The same in a store whose tables and holds are known. */
-export async function countIn(connection: Connection, { rules, collections, now }: Omit<CountRequest, 'budgetMs'>, { topology, holds, apart, installed, deadline }: CountSurroundings): Promise<CollectionCount[]> {
+export async function countIn(connection: Connection, { rules, collections, now }: Omit<CountRequest, 'budgetMs'>, { topology, holds, apart, installed, deadline }: CountSurroundings): Promise<Counted[]> {
   const wanted = rules.filter((rule) => collections?.includes(rule.collection) ?? true);
   // What is not counted only matters for the rows that refer, and a table that is not there has none.
   const present = rules.filter((rule) => wanted.includes(rule) || topology.table(rule.table) !== undefined);
   const targets = await resolveTargets(connection, topology, present, holds);
   const dependants = dependantsOf(targets, topology);
-  const counts = new Map<string, CollectionCount>();
+  const counts = new Map<string, Counted>();
   // Small tables first: what they leave of the time is for the large ones, which need it.
   const bySize = wanted.toSorted((a, b) => bytesOf(topology, a) - bytesOf(topology, b));
   for (const [index, { collection }] of bySize.entries()) {
@@ -113,7 +119,7 @@ interface Counting {
   budgetMs: number;
 }
 
-async function countCollection(connection: Connection, target: Target, counting: Counting): Promise<CollectionCount> {
+async function countCollection(connection: Connection, target: Target, counting: Counting): Promise<Counted> {
   const { rule } = target;
   const deadline = performance.now() + counting.budgetMs;
   const counts = { due: 0, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0 };
@@ -127,11 +133,12 @@ async function countCollection(connection: Connection, target: Target, counting:
     }
   };
   let exact = true;
+  const read: string[] = [];
   for (const table of [target.table, ...target.apart]) {
     const budgetMs = Math.max(LEAST_MS, deadline - performance.now());
-    exact = table !== undefined && (await scanClasses(connection, { ...target, table }, counting, { budgetMs, only: table !== target.table }, take)) && exact;
+    exact = table !== undefined && (await scanClasses(connection, { ...target, table }, counting, { budgetMs, only: table !== target.table, reading: (oids) => read.push(...oids) }, take)) && exact;
   }
-  return { collection: rule.collection, ...counts, ...(oldestDue === undefined ? {} : { oldestDue }), exact, ...(target.unreadableValues === 0 ? {} : { unreadable: target.unreadableValues }) };
+  return { collection: rule.collection, ...counts, read, ...(oldestDue === undefined ? {} : { oldestDue }), exact, ...(target.unreadableValues === 0 ? {} : { unreadable: target.unreadableValues }) };
 }
 
 interface ClassRow {
@@ -141,7 +148,7 @@ interface ClassRow {
 }
 
 /** @returns false: some rows were not read. What was apart may have been dropped, or attached again, meanwhile. */
-async function scanClasses(connection: Connection, target: Target, counting: Counting, options: { budgetMs: number; only: boolean }, take: (rows: readonly ClassRow[]) => void): Promise<boolean> {
+async function scanClasses(connection: Connection, target: Target, counting: Counting, options: { budgetMs: number; only: boolean; reading: (oids: readonly string[]) => void }, take: (rows: readonly ClassRow[]) => void): Promise<boolean> {
   try {
     return await scanInStripes<ClassRow>(connection, target.table, { alias, ...options, reads: readBy(target, counting) }, (from, where, parameters) => classesSql(target, counting, { from, where }, parameters), take);
   } catch (error) {

@@ -1,6 +1,5 @@
 import type { CollectionCount } from '../counting.ts';
 import { requirePinned } from '../pinned.ts';
-import type { TableAddress } from '../predicate.ts';
 import type { PurgePlan, PurgeRequest, StepForecast } from '../purging.ts';
 import { topologyOf } from './closure.ts';
 import { dropsOf, putBack, readApart } from './apart.ts';
@@ -10,6 +9,7 @@ import { readPlanFacts, readSelectivity } from './facts.ts';
 import { readFence } from './fence.ts';
 import { readInventory } from './inventory.ts';
 import { decidePurge } from './plan.ts';
+import { countRemoved } from './removed.ts';
 
 /** WAL of one deleted row beside the row's own references, bytes; measured 228 MB for 1.5 M rows. */
 const WAL_BYTES_PER_ROW = 160;
@@ -27,7 +27,8 @@ export async function planPurge(connection: Connection, request: PurgeRequest): 
   // Rows that are hidden cannot be counted; the refusal says so, and the other steps keep their forecast.
   const hidden = new Set(draft.refusals.filter(({ reason }) => reason === 'RowSecurity').map(({ collection }) => collection));
   const collections = draft.steps.map(({ collection }) => collection).filter((collection) => !hidden.has(collection));
-  const counts = new Map((await countIn(connection, { ...request, collections }, { topology, holds: fence?.holds ?? [], apart, installed: fence !== undefined, deadline })).map((count) => [count.collection, count]));
+  const surroundings = { holds: fence?.holds ?? [], apart, installed: fence !== undefined, deadline };
+  const counts = new Map((await countIn(connection, { ...request, collections }, { ...surroundings, topology })).map((count) => [count.collection, count]));
   const shares = new Map(draft.steps.flatMap((step) => {
     const rows = topology.table(step.table)?.estimatedRows;
     const count = counts.get(step.collection);
@@ -35,13 +36,31 @@ export async function planPurge(connection: Connection, request: PurgeRequest): 
   }));
   // Only the methods depend on the counts; the tables and their order stay.
   const planned = decidePurge(inventory, request, { ...facts, selectivity: await readSelectivity(connection, request, shares) });
-  const forecast = planned.steps.flatMap((step) => forecastOf(counts.get(step.collection), dropsOf(step.table, apart).map(({ name }) => name)));
+  const forecast: StepForecast[] = [];
+  for (const step of planned.steps) {
+    const count = counts.get(step.collection);
+    const rule = request.rules.find(({ collection }) => collection === step.collection);
+    if (count === undefined || rule === undefined) continue;
+    const known = request.parts?.find(({ collection }) => collection === step.collection)?.oids ?? [];
+    const removed = await countRemoved(connection, request, rule, count, known, { ...surroundings, declared: facts.declared });
+    const partOids = topology.leaves(step.table).map(({ oid }) => oid).filter((oid) => oid !== topology.table(step.table)?.oid);
+    forecast.push(forecastOf(count, { unfinished: dropsOf(step.table, apart).map(({ name }) => name), partOids, removed }));
+  }
   return { ...planned, forecast, walMegabytes: Math.ceil((forecast.reduce((sum, step) => sum + step.due, 0) * WAL_BYTES_PER_ROW) / 1_048_576) };
 }
 
 /** What is for ever under one policy need not be so under all of them, so a plan does not say it. */
-function forecastOf(count: CollectionCount | undefined, unfinished: TableAddress[]): StepForecast[] {
-  if (count === undefined) return [];
-  const { collection, due, held, floored, indeterminate, blocked, exact } = count;
-  return [{ collection, due, held, floored, indeterminate, blocked, exact, ...(unfinished.length === 0 ? {} : { unfinished }) }];
+function forecastOf({ collection, due, held, floored, indeterminate, blocked, exact }: CollectionCount, { unfinished, partOids, removed }: Required<Pick<StepForecast, 'unfinished' | 'partOids' | 'removed'>>): StepForecast {
+  return {
+    collection,
+    due,
+    held,
+    floored,
+    indeterminate,
+    blocked,
+    exact,
+    ...(unfinished.length === 0 ? {} : { unfinished }),
+    ...(partOids.length === 0 ? {} : { partOids }),
+    ...(removed.length === 0 ? {} : { removed }),
+  };
 }

@@ -20,6 +20,8 @@ export interface ScanOptions {
   only?: boolean;
   /** Other tables the statement looks into. */
   reads?: readonly ResolvedTable[];
+  /** Told which tables are read, by catalogue identity: the table and, as they stand in the snapshot, its parts. */
+  reading?: (oids: readonly string[]) => void;
 }
 
 /**
@@ -45,7 +47,8 @@ export async function scanInStripes<Row extends object>(
   const scan = async (): Promise<true> => {
     await connection.query(`SET LOCAL statement_timeout = ${Math.max(1, Math.floor(Math.min(options.budgetMs, longestStatementMs)))}`);
     await holdStill(connection, [table, ...(options.reads ?? [])], options.only === true);
-    const { pages, foreign } = await readSize(connection, table);
+    const { pages, foreign, family } = await readFamily(connection, table);
+    options.reading?.(options.only === true ? [table.oid] : family);
     let from = 0;
     let run = 2_048;
     do {
@@ -75,14 +78,17 @@ export async function scanInStripes<Row extends object>(
 
 class OutOfTime extends Error {}
 
-/** Pages of the largest heap of a table and its descendants. Not before the snapshot, so every row of it lies within. */
-async function readSize(connection: Connection, table: TableAddress & { oid: string }): Promise<{ pages: number; foreign: boolean }> {
-  const { rows } = await connection.query<{ pages: string | null; foreign: boolean | null }>(
-    `WITH RECURSIVE family(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid)
-     SELECT max(pg_relation_size(c.oid, 'main') / current_setting('block_size')::int)::text AS pages, bool_or(c.relkind = 'f') AS foreign
-     FROM family f JOIN pg_class c ON c.oid = f.oid WHERE c.relkind IN ('r', 'm', 'f')`,
+/**
+ * A table with its descendants, and the pages of the largest heap of them. Not before the snapshot, so every row of it lies
+ * within; and what somebody has half detached is left out, as it is by a scan.
+ */
+async function readFamily(connection: Connection, table: TableAddress & { oid: string }): Promise<{ pages: number; foreign: boolean; family: string[] }> {
+  const { rows } = await connection.query<{ pages: string | null; foreign: boolean | null; family: string[] | null }>(
+    `WITH RECURSIVE family(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid WHERE NOT i.inhdetachpending)
+     SELECT max(pg_relation_size(c.oid, 'main') / current_setting('block_size')::int) FILTER (WHERE c.relkind <> 'p')::text AS pages, bool_or(c.relkind = 'f') AS foreign, array_agg(c.oid::text) AS family
+     FROM family f JOIN pg_class c ON c.oid = f.oid WHERE c.relkind IN ('r', 'm', 'f', 'p')`,
     [table.oid],
   );
   const size = rows[0];
-  return { pages: Number(size?.pages ?? 0), foreign: size?.foreign ?? false };
+  return { pages: Number(size?.pages ?? 0), foreign: size?.foreign ?? false, family: size?.family ?? [] };
 }

@@ -58,10 +58,22 @@ describe('a plan', () => {
     expect(() => draftRun({ policy: aPolicy('general', { maximum: aMaximum('P1Y') }), store: aStore(), purge: purge(), rules: [], normals: new Map(), target: 'x', asOf: AS_OF })).toThrow('RetentionPolicy general has no spec.purge');
   });
 
+  test('names the tables it was made on once each, by name, and the parts of one beside its counts', () => {
+    const [orders, items] = ['orders', 'items'].map((name, index) => ({ schema: 'public', name, oid: String(16402 + index) }));
+    const [step] = purge().steps;
+    const policy = general('P1Y');
+    const { request, normals } = purgeRequest(rulesFor([policy]), policy, AS_OF);
+    const two: PurgePlan = { ...purge([forecastOf({ partOids: ['16411', '16414'] })]), steps: [{ ...step!, tables: [orders!, items!] }, { ...step!, tables: [items!] }] };
+    const { plan, forecast } = draftRun({ policy, store: aStore(), purge: two, rules: request.rules, normals, target: 'sha256:target', asOf: AS_OF });
+    expect(plan.tables).toEqual([items, orders]);
+    expect(forecast.steps).toMatchObject([{ parts: '16411 16414' }]);
+    expect(planDigest({ ...plan, tables: [orders!] })).not.toBe(planDigest(plan));
+  });
+
   test('has a digest that every part of it changes, and that counts do not', () => {
     const { plan, planDigest: digest } = drafted(general('P1Y'));
     expect(planDigest(plan)).toBe(digest);
-    const changes = [{ target: 'x' }, { asOf: 'x' }, { validUntil: 'x' }, { algebra: 2 }, { limits: { ...plan.limits, maxRows: 1 } }, { steps: [] }, { steps: plan.steps.map((step) => ({ ...step, rule: 'null' })) }];
+    const changes = [{ target: 'x' }, { asOf: 'x' }, { validUntil: 'x' }, { algebra: 2 }, { limits: { ...plan.limits, maxRows: 1 } }, { steps: [] }, { tables: [] }, { steps: plan.steps.map((step) => ({ ...step, rule: 'null' })) }];
     expect(new Set([digest, ...changes.map((change) => planDigest({ ...plan, ...change }))]).size).toBe(changes.length + 1);
   });
 

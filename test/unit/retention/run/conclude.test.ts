@@ -296,10 +296,14 @@ describe('a certificate that is issued again after a crash', () => {
 describe('a run that is not proven', () => {
   const planOf = (...forecast: StoreScript['plan']['forecast']): Partial<StoreScript> => ({ plan: { steps: [], refusals: [], forecast, walMegabytes: 0 } });
   const unfinished = [{ schema: 'public', name: 'views_2023' }];
+  const part = (due: number, exact = true): Partial<StoreScript> => planOf(aForecast(0, { removed: [{ table: { schema: 'public', name: 'views_2023' }, due, exact }] }));
 
   test.each<[string, Circumstances, string, RegExp]>([
     ['as many due rows are left as before the sweep', { script: planOf(aForecast(3)), status: { verification: { residual: 3 } } }, 'ResidualRows', /3 due rows are still there, most in platform-db\/web\/views/],
     ['the drop of a partition is not finished', { script: planOf(aForecast(0, { exact: false, unfinished })), status: { verification: { residual: 0 } } }, 'ResidualRows', /the drop of public\.views_2023 was begun and is not finished/],
+    ['a part with due rows was taken out of its table', { script: part(7) }, 'PartRemoved', /public\.views_2023 was a part of its table when the plan was made and was taken out of it since, and 7 due rows are in it; no run/],
+    ['a part nobody may read was taken out of its table', { script: part(0, false) }, 'PartRemoved', /none of its rows could be counted: the login that verifies may not read it/],
+    ['a part was taken out of its table that could be read in part', { script: part(2, false) }, 'PartRemoved', /at least 2 due rows are in it, but not all of its rows could be counted/],
     ['a planned collection was not counted', { script: planOf(aForecast(0, { collection: 'platform-db/web/other' })) }, 'Failed', /could not be counted again/],
     ['held rows are fewer', { script: { ...HELD, fingerprint: { rows: 1, sum: '7' } }, status: { verification: { heldBefore } } }, 'HeldRowsMissing', /1 of 2 held rows are gone/],
   ])('fails without a certificate and without a record of approval when %s', async (_, circumstances, reason, why) => {
@@ -320,6 +324,15 @@ describe('a run that is not proven', () => {
     expect(audit.entries.at(-1)).toMatchObject({ action: 'purge.residual', outcome: 'Noted', refs: { residual: 3, deleted: 400 } });
     expect(calls.filter((call) => /anchor|recordApprovedRules/.test(call))).toEqual([]);
     expect([client.writes, kept.size]).toEqual([[], 0]);
+  });
+
+  test('is proven all the same where a part that was taken out of its table has no due row', async () => {
+    expect((await end({ script: part(0) })).report).toMatchObject({ state: 'Succeeded', verification: { level: 'VerifiedLive', residual: 0 } });
+  });
+
+  test('goes back to work with the rows of the table first, though one of its parts was taken out', async () => {
+    const both = { ...aForecast(3), removed: [{ table: { schema: 'public', name: 'views_2023' }, due: 7, exact: true }] };
+    expect((await end({ script: planOf(both) })).report).toMatchObject({ state: 'Running', reason: 'ResidualRows', verification: { residual: 10 } });
   });
 
   test('goes back to work, whatever was counted, when the drop of a partition is not finished, and then fails as a claim', async () => {

@@ -59,7 +59,7 @@ describe('the level', () => {
   });
 
   test('of a store without replicas does not promise anything about copies', () => {
-    expect(notCovered(primary)).toContain('tables that no data map names, among them partitions that others than dataward detached');
+    expect(notCovered(primary)).toContain('tables that no data map names, among them partitions that others than dataward had detached when the plan was made');
     expect(notCovered(primary)).toContain('read replicas, logical subscribers and copies outside this store');
     expect(notCovered({ ...primary, level: 'VerifiedReplicas', replicas: [seen] })).toContain('read replicas that are not declared, logical subscribers and copies outside this store');
     expect(methodOf({ ...primary, level: 'VerifiedReplicas', replicas: [seen] })).toMatch(/on the primary and on its declared replica once it showed all/);

@@ -126,6 +126,7 @@ describe('one of two replicas that', () => {
     ['refuses the password, which is not tried again', { refuses: failing('AuthenticationFailed') }, 'AuthenticationFailed', false],
     ['is bound to by no Secret', { refuses: new ConnectionError('SecretNotBound', 'host 10.1.2.3') }, 'SecretNotBound', false],
     ['could not be counted in time', { forecast: [aForecast(0, { exact: false })] }, 'CountUnfinished', false],
+    ['shows a part that was taken out of its table and could not be counted', { forecast: [aForecast(0, { removed: [{ table: { schema: 'public', name: 'views_2023' }, due: 0, exact: false }] })] }, 'CountUnfinished', false],
     ['shows a drop of a partition that is not finished', { forecast: [aForecast(0, { unfinished: [{ schema: 'public', name: 'views_2023' }] })] }, 'CountUnfinished', false],
     ['lacks a planned collection', { forecast: [] }, 'CountUnfinished', false],
   ];
