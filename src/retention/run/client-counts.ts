@@ -1,12 +1,43 @@
-import type { CertificateFacts, CertifiedCollection } from '../../evidence/certificate.ts';
+import { compareText } from '../../api/compare-text.ts';
+import type { CertifiedCollection } from '../../evidence/certificate.ts';
 import type { CollectionRule } from '../../stores/counting.ts';
 
 /** Sentences a certificate has room for, beside those about replicas and copies. */
 const MOST = 50;
 
+/** Bytes that a number, a member's name and what is around them take at most. */
+const BESIDE_NAME = 40;
+
 /** Rows deleted by client, those without any left out. */
-export function perClient(clients: ReadonlyMap<string, number>, nameClient: (key: string) => string): CertificateFacts['clients'] {
-  return [...clients].map(([client, deleted]) => ({ client: nameClient(client), deleted })).filter((entry) => entry.deleted > 0);
+export interface ClientCounts {
+  named: { client: string; deleted: number }[];
+  /** Those there is no room for, counted together. */
+  others?: { clients: number; deleted: number };
+}
+
+/**
+ * Names the clients one by one, those with most rows first, as far as `bytes` of JSON go: a store may have more of them
+ * than a record or a certificate can hold, and one that cannot be written would leave deleted rows without any.
+ *
+ * @param nameClient a client's key as evidence may carry it
+ */
+export function perClient(clients: Iterable<[string, number]>, nameClient: (key: string) => string, bytes: number): ClientCounts {
+  const sorted = [...clients].filter(([, deleted]) => deleted > 0).toSorted(([a, more], [b, rows]) => rows - more || compareText(a, b));
+  const named: ClientCounts['named'] = [];
+  let left = bytes;
+  for (const [key, deleted] of sorted) {
+    const client = nameClient(key);
+    left -= Buffer.byteLength(JSON.stringify(client)) + BESIDE_NAME;
+    if (left < 0) break;
+    named.push({ client, deleted });
+  }
+  const rest = sorted.slice(named.length);
+  return { named, ...(rest.length > 0 ? { others: { clients: rest.length, deleted: rest.reduce((sum, [, deleted]) => sum + deleted, 0) } } : {}) };
+}
+
+/** What is said of clients a certificate has no room for. */
+export function countedTogether({ others }: ClientCounts): string[] {
+  return others ? [`clients: ${others.clients} more clients, with ${others.deleted} deleted rows in all, are counted one by one in the audit records of the run only, as far as each has room`] : [];
 }
 
 /**

@@ -5,7 +5,9 @@ import type { Journal } from '../../evidence/audit/journal.ts';
 import { TerminalError } from '../../runtime/result.ts';
 import type { StoreWriter } from '../../stores/port.ts';
 import type { DomainMetrics } from '../../telemetry/metrics.ts';
+import { tableName } from '../../stores/predicate.ts';
 import type { JournalRow } from '../../stores/purging.ts';
+import { perClient } from './client-counts.ts';
 import { nameOfStore, objectOf } from './names.ts';
 
 /** How far a run has got, by the store's own journal. */
@@ -99,6 +101,10 @@ export async function recordRest(work: { run: PurgeRun; store: DataStore }, conn
   }
 }
 
-function entryOf(row: JournalRow, nameClient: (key: string) => string): { seq: number; [field: string]: string | number | Record<string, number> } {
-  return { seq: row.seq, epoch: row.epoch, collection: row.collection, table: `${row.table.schema}.${row.table.name}`, method: row.method, deleted: row.deleted, clients: Object.fromEntries(Object.entries(row.clients).map(([key, rows]) => [nameClient(key), rows])), at: row.at };
+/** Of clients, in one record: a line of the audit log is not longer than 64 KiB. */
+const CLIENT_BYTES = 49_152;
+
+function entryOf({ seq, epoch, collection, table, method, deleted, clients, at }: JournalRow, nameClient: (key: string) => string): { seq: number; [field: string]: string | number | Record<string, number> } {
+  const { named, others } = perClient(Object.entries(clients), nameClient, CLIENT_BYTES);
+  return { seq, epoch, collection, table: tableName(table), method, deleted, clients: Object.fromEntries(named.map(({ client, deleted: rows }) => [client, rows])), ...(others ? { otherClients: others } : {}), at };
 }

@@ -4,7 +4,8 @@ import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
 import { canonicalDigest } from '../../evidence/canonical.ts';
 import { CertificateRefusedError, type CertificateFacts, type CertifiedCollection } from '../../evidence/certificate.ts';
 import type { JournalTotals } from '../../stores/journal.ts';
-import { countedByClient, notByClient, perClient } from './client-counts.ts';
+import { tableName } from '../../stores/predicate.ts';
+import { countedByClient, countedTogether, notByClient, perClient } from './client-counts.ts';
 import type { Executed, ExecutedStep } from './executed.ts';
 import { validApprovals } from './plan.ts';
 import { methodOf, notCovered } from './replica-verdict.ts';
@@ -29,6 +30,8 @@ export type Statement = Omit<CertificateFacts, 'id' | 'issuedAt' | 'supersedes' 
 
 /** Sentences a certificate has room for beside all others. */
 const MOST_NARROWED = 20;
+/** Of clients, in a certificate. The whole of it must fit into a ConfigMap, which holds a mebibyte. */
+const CLIENT_BYTES = 262_144;
 
 /**
  * @param nameClient a client's key as evidence may carry it
@@ -42,6 +45,7 @@ export function statementOf({ run, store, policy, executed, verdict, totals, cli
     return step;
   });
   const collections = steps.map((step) => certifiedCollection(run, step, verdict, totals));
+  const counts = perClient(clients, nameClient, CLIENT_BYTES);
   return {
     kind: 'Retention',
     issuer: { name: 'dataward', version },
@@ -55,9 +59,9 @@ export function statementOf({ run, store, policy, executed, verdict, totals, cli
     },
     store: { namespace: store.metadata.namespace ?? '', name: store.metadata.name, identityFingerprint: spec.plan.target, server: store.status?.identity?.server ?? store.spec.engine },
     collections,
-    clients: perClient(clients, nameClient),
+    clients: counts.named,
     exclusions: [],
-    notCovered: [...notCovered(verdict.verification), ...narrowedBy(run, steps), ...countedByClient(clients, executed.request.rules), ...notByClient(collections, executed.request.rules)],
+    notCovered: [...notCovered(verdict.verification), ...narrowedBy(run, steps), ...countedByClient(clients, executed.request.rules), ...countedTogether(counts), ...notByClient(collections, executed.request.rules)],
     ...certifiedReplicas(verdict),
     bundleDigest,
   };
@@ -93,7 +97,7 @@ function certifiedCollection(run: PurgeRun, { collection, table, cutoff, predica
   const own = totals.collections.filter((candidate) => candidate.collection === collection);
   return {
     name: collection,
-    table: `${table.schema}.${table.name}`,
+    table: tableName(table),
     method: own.length > 0 && own.every(({ method }) => method === 'DropPartition') ? 'PartitionDrop' : 'LogicalDelete',
     predicateDigest,
     cutoff: instant(cutoff.instant),

@@ -1,11 +1,30 @@
 import { describe, expect, test } from '@jest/globals';
-import { countedByClient, notByClient, perClient } from '../../../../src/retention/run/client-counts.ts';
+import { countedByClient, countedTogether, notByClient, perClient } from '../../../../src/retention/run/client-counts.ts';
+import { fc, runs } from '../../../support/properties.ts';
 
 const one = (name: string, deleted = 1): { name: string; deleted: number } => ({ name, deleted });
 
 describe('counts per client', () => {
   test('name each client as evidence may, and none of whom nothing went', () => {
-    expect(perClient(new Map([['a', 2], ['b', 0]]), (key) => `client ${key}`)).toEqual([{ client: 'client a', deleted: 2 }]);
+    expect(perClient(new Map([['a', 2], ['b', 0]]), (key) => `client ${key}`, 1_000)).toEqual({ named: [{ client: 'client a', deleted: 2 }] });
+  });
+
+  test('name those with most rows where there is no room for all, and count the others together', () => {
+    const counts = perClient(new Map([['a', 1], ['b', 7], ['c', 3], ['d', 3]]), (key) => key, 100);
+    expect(counts).toEqual({ named: [{ client: 'b', deleted: 7 }, { client: 'c', deleted: 3 }], others: { clients: 2, deleted: 4 } });
+    expect(countedTogether(counts)).toEqual([expect.stringContaining('2 more clients, with 4 deleted rows in all')]);
+    expect(countedTogether(perClient(new Map([['a', 1]]), (key) => key, 100))).toEqual([]);
+  });
+
+  test('never take more room than they may, whatever the clients are called, and lose no row', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.tuple(fc.string({ unit: 'grapheme', maxLength: 40 }), fc.nat({ max: 1_000_000_000 })), { selector: ([key]) => key, maxLength: 60 }), fc.nat({ max: 3_000 }), (clients, bytes) => {
+        const { named, others } = perClient(clients, (key) => key, bytes);
+        expect(Buffer.byteLength(named.map((entry) => JSON.stringify(entry)).join(','))).toBeLessThanOrEqual(bytes);
+        expect(named.reduce((sum, { deleted }) => sum + deleted, others?.deleted ?? 0)).toBe(clients.reduce((sum, [, deleted]) => sum + deleted, 0));
+      }),
+      { numRuns: runs(200) },
+    );
   });
 
   test('are said to lack the rows of a collection without a client key of its own, where some went', () => {

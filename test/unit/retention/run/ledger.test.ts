@@ -22,6 +22,8 @@ interface Stage {
   /** What a process that starts anew does first. */
   open(): Promise<Ledger>;
   taken(): Promise<number[]>;
+  /** Of batches, in the audit log. */
+  records(): Promise<AuditRecord[]>;
   /** Rows in the metric, of all processes together. */
   shown(): Promise<number>;
 }
@@ -38,12 +40,13 @@ async function withLedger(use: (stage: Stage) => Promise<void>): Promise<void> {
       close = () => log.close();
       return openLedger({ run: aRun(), store: aStore() }, await store.connections.writer(aStore()), { journal: await openJournal(log), actor: 'dataward', nameClient: (key) => key, metrics: { purgeRows } });
     };
-    const taken = async (): Promise<number[]> => {
-      const records = (await readLines(dir)).flatMap(({ lines }) => lines.map((line) => readRecord(Buffer.from(line)) as AuditRecord));
-      return records.filter(({ action }) => action === 'journal.batch').map(({ refs }) => refs['row'] as number);
+    const records = async (): Promise<AuditRecord[]> => {
+      const all = (await readLines(dir)).flatMap(({ lines }) => lines.map((line) => readRecord(Buffer.from(line)) as AuditRecord));
+      return all.filter(({ action }) => action === 'journal.batch');
     };
+    const taken = async (): Promise<number[]> => (await records()).map(({ refs }) => refs['row'] as number);
     try {
-      await use({ journal: store.script.journal, open, taken, shown });
+      await use({ journal: store.script.journal, open, taken, records, shown });
     } finally {
       await close();
     }
@@ -81,6 +84,20 @@ describe('the ledger of a run', () => {
       expect([next.deleted(), next.through(), await taken()]).toEqual([78, 6, [1, 2, 3, 4, 5, 6]]);
       journal.push(row(7, 1));
       expect([await next.takeOver(), next.deleted(), next.through()]).toEqual([79, 79, 7]);
+    });
+  });
+
+  test('puts a batch on record that is of more clients than a record has room for', async () => {
+    await withLedger(async ({ journal, open, taken, records }) => {
+      const clients = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`customer-${index}`, index === 7 ? 2 : 1]));
+      journal.push({ ...row(1, 20_001), clients });
+      const ledger = await open();
+      expect([ledger.deleted(), ledger.through(), await taken()]).toEqual([20_001, 1, [1]]);
+      const batch = (await records())[0]?.refs['batch'] as { deleted: number; clients: Record<string, number>; otherClients: { clients: number; deleted: number } };
+      expect(Object.entries(batch.clients)[0]).toEqual(['customer-0', 1]);
+      expect(batch.clients['customer-7']).toBe(2);
+      expect(Object.values(batch.clients).reduce((sum, rows) => sum + rows, batch.otherClients.deleted)).toBe(20_001);
+      expect(Object.keys(batch.clients).length + batch.otherClients.clients).toBe(20_000);
     });
   });
 
