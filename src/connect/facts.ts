@@ -1,6 +1,7 @@
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { Inventory } from '../stores/facts.ts';
-import type { StoreConnections } from './stores.ts';
+import { judgeTarget } from '../rules/target.ts';
+import { ConnectionError, type StoreConnections } from './stores.ts';
 
 /**
  * Readings of stores that several controllers need, taken once. An inventory of 5,000 tables is not free, and a
@@ -21,6 +22,9 @@ export function createStoreFacts(options: { connections: StoreConnections; now: 
   async function read(store: DataStore): Promise<Inventory> {
     const reader = await options.connections.reader(store, 'observe');
     try {
+      const verdict = judgeTarget(store, await reader.identity());
+      // The tables of another store that answers under the name say nothing of this one.
+      if ('message' in verdict) throw new ConnectionError(verdict.is, verdict.message);
       const inventory = await reader.inventory();
       remember(store, inventory);
       return inventory;

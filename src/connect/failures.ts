@@ -1,3 +1,4 @@
+import { setCondition } from '../api/conditions.ts';
 import type { Condition } from '../api/object.ts';
 import type { Reason } from '../api/reasons.ts';
 import { AuditUnavailableError } from '../evidence/audit/log.ts';
@@ -43,10 +44,17 @@ export function failureOf(error: unknown): Failure {
   return { reason: 'InternalError', message: `unexpected ${error instanceof Error ? error.name : typeof error}; the operator's log has the details` };
 }
 
-/** Conditions of an object when nobody could read what it depends on: what stood stays, but not that all is well. */
-export function unreadConditions(object: { metadata: { generation?: number }; status?: { conditions?: Condition[] } }, failure: Failure, now: number): Condition[] {
+/**
+ * Conditions of an object when nobody could read what it depends on: it is not ready, and what is judged by that is not known.
+ * Anything else that stood stays.
+ *
+ * @param judged types of conditions that follow from what could not be read
+ */
+export function unreadConditions(object: { metadata: { generation?: number }; status?: { conditions?: Condition[] } }, failure: Failure, now: number, judged: readonly string[]): Condition[] {
+  const observedGeneration = object.metadata.generation ?? 0;
   const outcome = { kind: 'error', error: new WaitingError(failure.reason, failure.message, RETRY_AFTER_MS) } as const;
-  return conditionsFor(outcome, { generation: object.metadata.generation ?? 0, now, conditions: object.status?.conditions ?? [] });
+  const list = conditionsFor(outcome, { generation: observedGeneration, now, conditions: object.status?.conditions ?? [] });
+  return judged.reduce<Condition[]>((conditions, type) => setCondition(conditions, { type, status: 'Unknown', observedGeneration, ...failure }, now), list);
 }
 
 /** Failures that pass or are mended elsewhere are worth another look soon; 30 s keeps a wrong password from locking an account. */

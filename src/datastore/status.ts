@@ -2,6 +2,7 @@ import { compareText } from '../api/compare-text.ts';
 import { removeCondition, setCondition } from '../api/conditions.ts';
 import type { CollectionRetention, DataStore, DataStoreStatus, FactGroup, StoreRetention, Transport } from '../api/generated/dataStore.ts';
 import type { Condition } from '../api/object.ts';
+import type { Reason } from '../api/reasons.ts';
 import { believed, type Believed, type Reading } from '../connect/believed.ts';
 import { RETRY_AFTER_MS, type Failure } from '../connect/failures.ts';
 import type { MapProblem } from '../rules/collections.ts';
@@ -191,9 +192,17 @@ function conditions(store: DataStore, observation: Observation, known: Believed,
   return list;
 }
 
-/** Without a login: a store that answered the probe but refused us is reached, not usable. Before a pooler nobody reached the store. */
+/** What keeps the operator from asking the store at all. */
+const UNASKED: readonly Reason[] = ['InvalidSpec', 'SecretNotFound', 'SecretNotBound', 'SecretInvalid', 'CaNotFound', 'ReadFailed', 'InternalError'];
+
+/**
+ * Without a login: a store that answered the probe but refused us is reached, not usable. Before a pooler nobody reached the
+ * store. One that was not asked may stand there or not.
+ */
 function reachability(observation: Observation): Condition['status'] {
-  const unanswered = observation.failure?.reason === 'Unreachable' || observation.failure?.reason === 'PoolerRefused';
+  const reason = observation.failure?.reason ?? observation.probeFailure?.reason;
+  if (!observation.transport && (reason === undefined || UNASKED.includes(reason))) return 'Unknown';
+  const unanswered = reason === 'Unreachable' || reason === 'PoolerRefused';
   return unanswered || !observation.transport ? 'False' : 'True';
 }
 

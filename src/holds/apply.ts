@@ -57,7 +57,8 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
     writer = await context.connections.writer(store, context.signal);
     const { fence, since } = await fenceOf(store, writer, context, before?.enforcedSince);
     const inventory = await writer.inventory();
-    context.facts.remember(store, inventory);
+    // Others would take the tables of another store that answers under the name for those of this one.
+    if (!('message' in judgeTarget(store, await writer.identity()))) context.facts.remember(store, inventory);
     const rules = storeRules(store, declarations, inventory, new Date(context.now()).toISOString());
     const resolved = resolveHold(blocks, rules.resolved.collections);
     const former = formerUids(hold, declarations.rootNamespace);

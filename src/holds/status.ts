@@ -37,7 +37,7 @@ export function holdStatus(hold: LegalHold, outcomes: readonly StoreOutcome[], s
 
 /** What is said of a hold when nobody could read where it applies: it stands where it stood, but that is not known to be everywhere. */
 export function unreadStatus(hold: LegalHold, failure: Failure, now: number): LegalHoldStatus {
-  return { ...hold.status, state: hold.status?.state ?? 'Pending', conditions: unreadConditions(hold, failure, now) };
+  return { ...hold.status, state: hold.status?.state ?? 'Pending', conditions: unreadConditions(hold, failure, now, ['AsWritten']) };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { setCondition } from '../api/conditions.ts';
+import { setCondition, type ConditionUpdate } from '../api/conditions.ts';
 import type { EffectiveCollection as EffectiveEntry, LastRun, RetentionPolicy, RetentionPolicyStatus } from '../api/generated/retentionPolicy.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import { unreadConditions, type Failure } from '../connect/failures.ts';
@@ -34,8 +34,8 @@ export function policyStatus(policy: RetentionPolicy, report: PolicyReport, now:
     observedGeneration: policy.metadata.generation ?? 0,
     effective: {
       stores: report.observation.views.length,
-      collections: entries.length,
-      applied: entries.filter((entry) => entry.applied).length,
+      // Of a store that was not read nobody knows how many it has.
+      ...(report.observation.views.some(({ failure }) => failure) ? {} : { collections: entries.length, applied: entries.filter((entry) => entry.applied).length }),
       worst: losing.slice(0, WORST),
       truncated: Math.max(0, losing.length - WORST),
     },
@@ -48,7 +48,7 @@ export function policyStatus(policy: RetentionPolicy, report: PolicyReport, now:
 
 /** What is said of a policy when nobody could read what else is declared. */
 export function unreadStatus(policy: RetentionPolicy, failure: Failure, now: number): RetentionPolicyStatus {
-  return { ...policy.status, conditions: unreadConditions(policy, failure, now) };
+  return { ...policy.status, conditions: unreadConditions(policy, failure, now, ['AsWritten', 'Conflicted']) };
 }
 
 function slots(due: Due): Pick<RetentionPolicyStatus, 'lastSlotAt' | 'nextRunAt'> {
@@ -86,21 +86,24 @@ function lastRunOf(runs: readonly PurgeRun[]): LastRun | undefined {
 
 function conditions(policy: RetentionPolicy, report: PolicyReport, entries: readonly EffectiveEntry[], now: number): NonNullable<RetentionPolicyStatus['conditions']> {
   const generation = policy.metadata.generation ?? 0;
-  const list = conditionsFor(outcomeOf(policy, report), { generation, now, ...(policy.status?.conditions ? { conditions: policy.status.conditions } : {}) });
-  const conflicts = report.observation.views.flatMap((view) => view.effective.filter((each) => each.conflict).map((each) => `${each.collection.id}: ${each.conflict}`));
-  const conflicted = conflicts.length > 0;
-  const told = report.invalid ? list : setCondition(list, asWritten(policy, report.observation, report.rootNamespace), now);
-  return setCondition(
-    told,
-    {
-      type: 'Conflicted',
-      status: conflicted ? 'True' : 'False',
-      observedGeneration: generation,
-      reason: conflicted ? 'Conflicted' : 'NoConflict',
-      message: conflicted ? `${conflicts[0]}${conflicts.length > 1 ? ` (and ${conflicts.length - 1} more)` : ''}` : `No minimum outlasts a maximum in ${entries.length} collections.`,
-    },
-    now,
-  );
+  const list: NonNullable<RetentionPolicyStatus['conditions']> = conditionsFor(outcomeOf(policy, report), { generation, now, ...(policy.status?.conditions ? { conditions: policy.status.conditions } : {}) });
+  const unknown = (type: string, { reason, message }: Failure): ConditionUpdate => ({ type, status: 'Unknown', reason, message, observedGeneration: generation });
+  if (report.invalid) {
+    const invalid: Failure = { reason: 'InvalidSpec', message: report.invalid };
+    return ['AsWritten', 'Conflicted'].reduce((conditions, type) => setCondition(conditions, unknown(type, invalid), now), list);
+  }
+  return [asWritten(policy, report.observation, report.rootNamespace), conflicted(report.observation, entries.length, generation)].reduce((conditions, update) => setCondition(conditions, update, now), list);
+}
+
+/** Whether a minimum outlasts a maximum; a conflict that is found is one, whatever could not be read besides. */
+function conflicted({ views }: PolicyObservation, total: number, observedGeneration: number): ConditionUpdate {
+  const say = (status: ConditionUpdate['status'], reason: string, message: string): ConditionUpdate => ({ type: 'Conflicted', status, reason, message, observedGeneration });
+  const conflicts = views.flatMap((view) => view.effective.filter((each) => each.conflict).map((each) => `${each.collection.id}: ${each.conflict}`));
+  if (conflicts[0] !== undefined) return say('True', 'Conflicted', `${conflicts[0]}${conflicts.length > 1 ? ` (and ${conflicts.length - 1} more)` : ''}`);
+  const unread = views.find(({ failure }) => failure);
+  if (unread?.failure) return say('Unknown', unread.failure.reason, `Store ${unread.store.metadata.namespace}/${unread.store.metadata.name} could not be read: ${unread.failure.message}`);
+  if (total === 0) return say('Unknown', 'NothingSelected', 'No collection is selected.');
+  return say('False', 'NoConflict', `No minimum outlasts a maximum in ${total} collections.`);
 }
 
 function outcomeOf(policy: RetentionPolicy, report: PolicyReport): Outcome {

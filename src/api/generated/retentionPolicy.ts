@@ -340,11 +340,11 @@ export interface Effective {
    */
   stores?: number;
   /**
-   * collections selected.
+   * collections selected; absent while a store could not be read.
    */
   collections?: number;
   /**
-   * applied is for how many of them it decides.
+   * applied is for how many of them it decides; absent while a store could not be read.
    */
   applied?: number;
   /**

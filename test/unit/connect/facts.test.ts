@@ -2,15 +2,17 @@ import { describe, expect, test } from '@jest/globals';
 import type { DataStore } from '../../../src/api/generated/dataStore.ts';
 import { createStoreFacts } from '../../../src/connect/facts.ts';
 import type { StoreConnections } from '../../../src/connect/stores.ts';
-import type { Inventory } from '../../../src/stores/facts.ts';
+import type { Inventory, StoreIdentity } from '../../../src/stores/facts.ts';
 import type { StoreReader } from '../../../src/stores/port.ts';
 
-const store = (generation: number): DataStore => ({ metadata: { uid: 'u', name: 's', namespace: 'n', generation } }) as DataStore;
+const store = (generation: number): DataStore => ({ metadata: { uid: 'u', name: 's', namespace: 'n', generation }, spec: {} }) as DataStore;
+
+const identity: StoreIdentity = { fingerprint: 'sha256:a', bareFingerprint: 'sha256:a', server: 'PostgreSQL 15', timeline: 1, replica: false };
 
 function stage(read: () => Promise<Inventory>): { facts: ReturnType<typeof createStoreFacts>; clock: { now: number }; counts: { opened: number; closed: number } } {
   const clock = { now: 0 };
   const counts = { opened: 0, closed: 0 };
-  const reader = { inventory: read, close: async () => void (counts.closed += 1) } as unknown as StoreReader;
+  const reader = { identity: async () => identity, inventory: read, close: async () => void (counts.closed += 1) } as unknown as StoreReader;
   const connections = {
     reader: async () => {
       counts.opened += 1;
@@ -40,6 +42,13 @@ describe('the inventory of a store', () => {
     expect(counts.opened).toBe(2);
     await facts.inventory(store(2), 1_000);
     expect(counts.opened).toBe(3);
+  });
+
+  test('is not that of another store that answers under the name', async () => {
+    const { facts, counts } = stage(async () => inventory);
+    const known = { ...store(1), status: { identity: { fingerprint: 'sha256:of before' } } } as DataStore;
+    await expect(facts.inventory(known, 1_000)).rejects.toMatchObject({ reason: 'TargetChanged' });
+    expect(counts).toEqual({ opened: 1, closed: 1 });
   });
 
   test('is never a failure remembered', async () => {

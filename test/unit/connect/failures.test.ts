@@ -37,15 +37,17 @@ describe('a failure in words', () => {
   });
 });
 
-test('an object that could not be looked into is not ready any longer, and keeps what else was said of it', () => {
+test('an object that could not be looked into is not ready any longer, what is judged by it is not known, and the rest stays', () => {
   const before = [
     { type: 'Ready', status: 'True', reason: 'Evaluated', message: 'all is well', lastTransitionTime: '2026-01-01T00:00:00Z' },
     { type: 'Conflicted', status: 'False', reason: 'NoConflict', message: 'none', lastTransitionTime: '2026-01-01T00:00:00Z' },
+    { type: 'Lapsed', status: 'True', reason: 'Unclassified', message: 'a column', lastTransitionTime: '2026-01-01T00:00:00Z' },
   ] as const;
-  const conditions = unreadConditions({ metadata: { generation: 4 }, status: { conditions: [...before] } }, { reason: 'ReadFailed', message: 'list legalholds: forbidden' }, Date.UTC(2026, 1, 1));
+  const conditions = unreadConditions({ metadata: { generation: 4 }, status: { conditions: [...before] } }, { reason: 'ReadFailed', message: 'list legalholds: forbidden' }, Date.UTC(2026, 1, 1), ['Conflicted']);
   expect(conditions).toEqual([
     { type: 'Ready', status: 'False', observedGeneration: 4, reason: 'ReadFailed', message: 'list legalholds: forbidden', lastTransitionTime: '2026-02-01T00:00:00Z' },
-    before[1],
+    { type: 'Conflicted', status: 'Unknown', observedGeneration: 4, reason: 'ReadFailed', message: 'list legalholds: forbidden', lastTransitionTime: '2026-02-01T00:00:00Z' },
+    before[2],
     expect.objectContaining({ type: 'Reconciling', status: 'True', reason: 'ReadFailed' }),
   ]);
 });

@@ -58,6 +58,12 @@ describe('a hold in a store', () => {
     expect(store.calls).toEqual([]);
   });
 
+  test('protects in another store that answers under the name too, whose tables nobody takes for those of this one', async () => {
+    const known = { ...aStore(), status: { identity: { fingerprint: 'sha256:of before', server: 'PostgreSQL 15', timeline: 1 } } };
+    const { outcome, remembered } = await enforced(aHold([{}]), { store: known });
+    expect([outcome.failed, outcome.items.length, remembered]).toEqual([false, 1, 0]);
+  });
+
   test('is written into a store that another installation owns: it only protects', async () => {
     const { outcome, store } = await enforced(aHold([{}]), { script: { fence: { owner: 'them', marker: 'm', holdsRevision: 1, holds: [] } } });
     expect([outcome.failed, store.calls[0]]).toEqual([false, 'enforce:putHold uid-matter-1 views true']);

@@ -89,8 +89,10 @@ describe('the status of a policy', () => {
     expect([message('a'), message('a', 'b', 'c')]).toEqual([expect.stringMatching(/^a: .* changed$/), expect.stringMatching(/^a: .* \(and 2 more\)$/)]);
   });
 
-  test('says nothing of what it would do where its spec can never work', () => {
-    expect(getCondition(policyStatus(general, report([general], { invalid: 'spec.timeZone: nobody knows it' }), NOW).conditions, 'AsWritten')).toBeUndefined();
+  test('does not know what it would do where its spec can never work, whatever was said of an earlier one', () => {
+    const before = { ...general, status: policyStatus(general, report([general]), NOW) };
+    const status = policyStatus(before, report([general], { observation: { views: [], runs: [] }, invalid: 'spec.timeZone: nobody knows it' }), NOW);
+    expect([of(status, 'AsWritten'), of(status, 'Conflicted')]).toEqual([['Unknown', 'InvalidSpec'], ['Unknown', 'InvalidSpec']]);
   });
 
   const failure = { reason: 'Unreachable', message: 'no answer' } as const;
