@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Predicate, TimeField } from '../../../../src/stores/predicate.ts';
-import { addressesOf, reachable, startEventOf } from '../../../../src/stores/postgres/predicates.ts';
+import { addressesOf, neverUnknown, reachable, startEventOf } from '../../../../src/stores/postgres/predicates.ts';
+import type { ResolvedColumn, ResolvedTable } from '../../../../src/stores/postgres/sql.ts';
 import { fc } from '../../../support/properties.ts';
 
 const at: TimeField = { path: { via: [], field: 'at' }, type: 'TimestampTZ' };
@@ -38,6 +39,33 @@ describe('the rows a rule is about whatever their times', () => {
         if (holds(due, row)) expect(holds(reachable(due), row)).toBe(true);
       }),
     );
+  });
+});
+
+describe('a condition that is known of every row', () => {
+  const column = (notNull: boolean): ResolvedColumn => ({ notNull }) as ResolvedColumn;
+  const table = { columns: new Map([['client', column(true)], ['note', column(false)]]) } as unknown as ResolvedTable;
+  const oneOf = (field: string, via: TimeField['path']['via'] = []): Predicate => ({ op: 'oneOf', field: { via, field }, values: ['a'] });
+  const never = oneOf('client');
+  const perhaps = oneOf('note');
+
+  test.each<[string, Predicate, boolean]>([
+    ['names all of them', { op: 'true' }, true],
+    ['names none', { op: 'false' }, true],
+    ['asks whether a value is there', known, true],
+    ['asks whether a time can be believed', { op: 'indeterminate', time: at, now: cutoff.instant }, true],
+    ['compares a column that is never NULL', never, true],
+    ['compares a column that may be NULL', perhaps, false],
+    ['compares a column beside it, which may not be there', oneOf('client', ended.path.via), false],
+    ['compares a time', before(at), false],
+    ['compares a time the other way', { op: 'notBefore', time: at, cutoff }, false],
+    ['is the opposite of one', { op: 'not', of: never }, true],
+    ['is the opposite of one that is not known', { op: 'not', of: perhaps }, false],
+    ['is of several that are', { op: 'and', of: [never, known] }, true],
+    ['is of several of which one is not', { op: 'and', of: [never, perhaps] }, false],
+    ['is one of several of which one is not', { op: 'or', of: [perhaps, never] }, false],
+  ])('%s', (_, predicate, sure) => {
+    expect(neverUnknown(predicate, table)).toBe(sure);
   });
 });
 
