@@ -63,6 +63,41 @@ describe('what is known is said', () => {
     expect([legacy(['TLSv1.0'], []), legacy([], ['TLSv1.0', 'TLSv1.1']), legacy([], ['TLSv1.0'])]).toEqual([false, true, undefined]);
   });
 
+  const transport = (facts: object, sessions?: object): PolicyInput['facts']['transport'] => input({ readings: { generation: 1, transport: { at: NOW, facts: { observedAt: ISO, accepted: [], refused: [], ...facts }, ...(sessions ? { sessions } : {}) } } as Readings }).facts.transport;
+
+  test('of a handshake: until when, by which version, and what was refused', () => {
+    expect(transport({ version: 'TLSv1.0', plaintextRefused: false, accepted: ['TLSv1.0', 'TLSv1.2'] })).toEqual({ observedAt: NOW / 1000, validUntil: NOW / 1000 + 900, version: 'TLSv1', plaintextRefused: false, legacyRefused: false, tls12Refused: false });
+    expect(transport({ version: 'TLSv1.3', plaintextRefused: true, refused: ['TLSv1.0', 'TLSv1.1', 'TLSv1.2'] })).toMatchObject({ version: 'TLSv1.3', plaintextRefused: true, legacyRefused: true, tls12Refused: true });
+    expect(transport({ accepted: ['TLSv1.1'], refused: ['TLSv1.0'] })).toMatchObject({ legacyRefused: false });
+  });
+
+  test.each<[string, object, object]>([
+    ['through nothing else', { tls: true, serverAddressMatches: true }, { pooler: false, livePlaintextSessions: 0 }],
+    ['through something that ends the encryption', { tls: false, serverAddressMatches: true }, { pooler: true }],
+    ['through another address', { tls: true, serverAddressMatches: false }, { pooler: true }],
+  ])('of sessions: they come %s', (_, own, said) => {
+    expect(transport({}, { total: 1, plaintext: 0, complete: true, own })).toMatchObject(said);
+  });
+
+  test.each([['rsa', 'RSA'], ['RSA-PSS', 'RSA'], ['ec', 'EC'], ['ed25519', 'Ed25519'], ['ed448', 'Ed448'], ['dsa', 'DSA']])('of a certificate: a key of kind %s is %s', (keyType, said) => {
+    const certificate = { subject: '', issuer: '', notBefore: '2026-03-01T12:00:00Z', notAfter: ISO, keyType, keyBits: 256, trusted: false, nameMatches: false };
+    expect(transport({ certificate })?.certificate).toEqual({ notBefore: NOW / 1000 - 86_400, notAfter: NOW / 1000, keyType: said, keyBits: 256, trusted: false, nameMatches: false });
+  });
+
+  test('of where a store is: the region only where one is declared', () => {
+    expect(input().store.residency).toEqual({ country: 'DE' });
+    expect(input({ store: aStore({ residency: { country: 'DE', region: 'eu-central-1' } }) }).store.residency).toEqual({ country: 'DE', region: 'eu-central-1' });
+  });
+
+  test('of counted collections: each figure under its name, and since when the oldest row is due', () => {
+    const counts = { at: NOW, rules: 'r', counts: [{ collection: 'platform-db/web/views', due: 1, held: 2, floored: 3, blocked: 4, blockedForever: 5, indeterminate: 6, exact: false, oldestDue: '2025-03-01T00:00:00Z' }, { collection: 'platform-db/web/gone', due: 0, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0, exact: true }] } as NonNullable<Readings['counts']>;
+    const { retention } = input({ readings: { generation: 1, rules: rulesOf(), counts } }).facts;
+    expect(retention).toMatchObject({ observedAt: NOW / 1000, collections: [{ name: 'platform-db/web/views', due: 1, held: 2, blockedByMinimum: 3, blockedByReference: 4, blockedForever: 5, indeterminate: 6, exact: false }, { name: 'platform-db/web/gone', due: 0, exact: true }] });
+    // One year after it began.
+    expect(new Date((retention?.collections[0]?.oldestDueAt ?? 0) * 1000).toISOString().slice(0, 10)).toMatch(/^2026-03-0[12]$/);
+    expect(retention?.collections[1]).not.toHaveProperty('oldestDueAt');
+  });
+
   test('of coverage, with overdue exemptions and databases in order', () => {
     const exempt = aMap([{}], { nonPersonal: [{ table: { schema: 'public', name: 'x' }, reason: 'x', by: 'y', reviewAt: '2026-03-01' }, { table: { schema: 'public', name: 'y' }, reason: 'x', by: 'y', reviewAt: '2026-04-01' }] });
     const { coverage } = input({ readings: { generation: 1, inventory: { at: NOW, inventory }, rules: rulesOf([exempt]) } }).facts;
@@ -110,6 +145,32 @@ describe('what is known is said', () => {
     expect(one(aHold([{ collections: { names: ['views'] } }], {}, {}, { state: 'Active', observedGeneration: 1, stores: [standing] }))).toEqual(['Active', true, false]);
     expect(one(aHold([{ clients: { keys: ['a'] } }], {}, { generation: 2 }, { state: 'Active', observedGeneration: 1, stores: [standing] }))).toEqual(['Active', false, false]);
     expect(one(aHold([{}], {}, {}, { state: 'Active', observedGeneration: 1, stores: [], truncated: 3 }))).toEqual(['Active', undefined, true]);
+  });
+
+  test('of holds: who keeps them, on what basis, and until when they are to be looked at', () => {
+    const one = (spec: Parameters<typeof aHold>[1], metadata: Parameters<typeof aHold>[2] = {}): object | undefined => input({ holds: [aHold([{}], spec, metadata)] }).holds?.[0];
+    expect(one({})).toMatchObject({ name: 'platform-db/matter-1', reviewAt: Date.parse('2027-01-01') / 1000, custodianNamed: true, basisStated: true, jurisdiction: 'DE' });
+    expect(one({ custodian: '' })).toMatchObject({ custodianNamed: false });
+    expect(one({ basis: { type: 'LegalClaims', jurisdiction: 'DE', reference: '' } })).toMatchObject({ basisStated: false });
+    const nowhere = one({ basis: { type: 'LegalClaims', reference: 'x' } as never, reviewAt: 'soon' });
+    expect(nowhere).toMatchObject({ basisStated: false });
+    for (const name of ['jurisdiction', 'reviewAt']) expect(nowhere).not.toHaveProperty(name);
+  });
+
+  test.each<[string, Parameters<typeof aHold>[0], boolean]>([
+    ['everything of everybody at all times', [{}], true],
+    ['one of its blocks does', [{ clients: { keys: ['a'] } }, {}], true],
+    ['some collections', [{ collections: { names: ['views'] } }], false],
+    ['some clients', [{ clients: { keys: ['a'] } }], false],
+    ['some persons', [{ subjects: { secretName: 'people' } }], false],
+    ['some time', [{ between: { event: 'Created', start: '2026-01-01', end: '2026-02-01' } } as never], false],
+  ])('of holds: whether they keep without bounds: %s', (_, scope, blanket) => {
+    expect(input({ holds: [aHold(scope)] }).holds?.[0]?.blanket).toBe(blanket);
+  });
+
+  test('of holds: a store of the same name elsewhere, or another beside it, is not this one', () => {
+    const at = (namespace: string, name: string): unknown => input({ holds: [aHold([{}], {}, {}, { state: 'Active', observedGeneration: 1, stores: [{ namespace, name, enforcedSince: ISO }] })] }).holds?.[0]?.enforced;
+    expect([at('platform-db', 'analytics'), at('shop', 'analytics'), at('platform-db', 'orders')]).toEqual([true, false, false]);
   });
 
   const over = (collection: string, day: number, state: string, verification?: object): PurgeRun => {
@@ -166,6 +227,29 @@ describe('what is known is said', () => {
     expect(found?.nextDueAt).toBe(Date.parse(clear ? '2026-03-05T02:00:00Z' : '2026-03-02T02:00:00Z') / 1000);
   });
 
+  test('of purges: only those of the policy, in the store, in its namespace', () => {
+    const of = (changes: { store?: string; namespace?: string; policy?: string }): PurgeRun => {
+      const run = over('views', 1, 'Failed', proven(1, false));
+      return { ...run, metadata: { ...run.metadata, namespace: changes.namespace ?? 'platform-db', labels: { 'dataward.io/policy-uid': changes.policy ?? 'uid-general' } }, spec: { ...run.spec, store: changes.store ?? 'analytics' } };
+    };
+    const seen = (run: PurgeRun): unknown => input({ policies: [general], runs: [run] }).purges?.[0]?.lastState;
+    expect([of({}), of({ store: 'other' }), of({ namespace: 'shop' }), of({ policy: 'uid-x' })].map(seen)).toEqual(['Failed', undefined, undefined, undefined]);
+  });
+
+  test('of purges: in which mode, whether suspended, and nothing of the next one where the policy only limits', () => {
+    expect(input({ policies: [aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge({ mode: 'Plan', suspend: true }) })] }).purges).toMatchObject([{ mode: 'Plan', suspended: true, attempted: false, nextDueAt: expect.any(Number) }]);
+    expect(input({ policies: [aPolicy('general', { maximum: aMaximum('P1Y') })] }).purges).toEqual([{ policy: 'platform-db/general', mode: 'None', suspended: false, attempted: false }]);
+  });
+
+  test('of purges: one that was only planned was not attempted', () => {
+    expect(input({ policies: [general], runs: [aRun({}, { state: 'AwaitingApproval' })] }).purges).toMatchObject([{ attempted: false, lastState: 'AwaitingApproval' }]);
+  });
+
+  test('of purges: held rows are known to be as they were only where that is known of each group', () => {
+    const known = (second: object): unknown => input({ readings: { generation: 1, rules }, policies: [general], runs: [over('views', 1, 'Succeeded', proven(1)), over('orders', 2, 'Succeeded', second)] }).purges?.[0]?.heldUnchanged;
+    expect([known(proven(2)), known({ level: 'VerifiedLive', at: '2026-03-02T03:00:00Z' })]).toEqual([true, undefined]);
+  });
+
   test('of purges: the last that somebody else confirmed, not the last that claimed', () => {
     const runs = [
       aRun({}, { state: 'Succeeded', startedAt: ISO, verification: { level: 'VerifiedLive', at: '2026-03-01T03:00:00Z' } }, 'a'),
@@ -191,6 +275,11 @@ describe('a store is compliant', () => {
   test.each(table)('%s', (_, outcomes, expected) => {
     const { status, reason } = compliantCondition(outcomes.map((outcome, index) => result(`C-${index}`, outcome)), 1);
     expect(`${status} ${reason}`).toBe(expected);
+  });
+
+  test('and what is not known is named as what fails is', () => {
+    expect(compliantCondition([result('A', 'Pass'), result('B', 'Unknown'), { ...result('C', 'Error'), findings: [], title: 'the title of C' }], 1).message).toBe('B: B says Unknown; C: the title of C');
+    expect(compliantCondition([result('A', 'Fail'), result('B', 'Fail'), result('C', 'Fail')], 1).message).not.toContain('more');
   });
 
   test('and the first three that are not are named', () => {
