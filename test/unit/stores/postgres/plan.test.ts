@@ -5,7 +5,7 @@ import type { ForeignKeyFact, TableFact } from '../../../../src/stores/facts.ts'
 import type { PurgeRequest } from '../../../../src/stores/purging.ts';
 import type { TableAddress } from '../../../../src/stores/predicate.ts';
 import { tableKey } from '../../../../src/stores/predicate.ts';
-import type { DeclaredLink } from '../../../../src/stores/postgres/closure.ts';
+import { topologyOf, type DeclaredLink } from '../../../../src/stores/postgres/closure.ts';
 import { decidePurge, edgeKey } from '../../../../src/stores/postgres/plan.ts';
 import type { PlanFacts } from '../../../../src/stores/postgres/plan.ts';
 
@@ -88,6 +88,29 @@ describe('the steps of a purge', () => {
     expect(refusals).toEqual([]);
     expect(steps[0]?.because).toMatch(/refers to itself/);
   });
+
+  const hop = (name: string) => [{ field: 'x', table: at(name), toField: 'id' }];
+  const beside = (name: string): CollectionRule['times'][number] => ({ path: { via: hop(name), field: 'at' }, type: 'TimestampTZ' });
+  const pinned = (tables: string[], asked: CollectionRule[], declared: DeclaredLink[] = [], keys: TableFact[] = []): string[] | undefined => decidePurge({ tables: [...tables.map((name) => tableFact(name)), ...keys] }, request(asked, [asked[0]!.collection]), { ...noFacts, declared }).steps.at(-1)?.tables.map(({ name }) => name);
+
+  test.each<[string, Partial<CollectionRule>]>([
+    ['a due predicate', { due: { op: 'isNull', field: { via: hop('z'), field: 'x' } } }],
+    ['a guard', { guards: [{ kind: 'Minimum', name: 'm', predicate: { op: 'isNull', field: { via: hop('z'), field: 'x' } } }] }],
+    ['a time', { times: [beside('z')] }],
+  ])('are of their own table and of those that %s looks into', (_, changes) => {
+    expect(pinned(['a', 'z', 'other'], [rule('a', changes)])).toEqual(['a', 'z']);
+  });
+
+  test('are of each table once, in the order of their names, and of none that is not there', () => {
+    expect(pinned(['a', 'z', 'm'], [rule('a', { times: [beside('z'), beside('gone'), beside('m'), beside('z'), beside('a')] })])).toEqual(['a', 'm', 'z']);
+  });
+
+  test('are of a table that refers by a declared link, and not of one that refers by a foreign key, which stays whatever its name', () => {
+    const { due: _none, ...protecting } = rule('b');
+    const link: DeclaredLink = { from: at('b'), reference: { field: 'a_id', table: at('a'), toField: 'id' }, indexed: true };
+    expect(pinned(['a', 'b'], [rule('a'), protecting], [link])).toEqual(['a', 'b']);
+    expect(pinned(['a'], [rule('a'), protecting], [], [tableFact('b', { foreignKeys: [refersTo('a')] })])).toEqual(['a']);
+  });
 });
 
 describe('a link that a map declares', () => {
@@ -120,6 +143,32 @@ describe('the method', () => {
     ['walks the heap when no index has the time', [tableFact('p')], { selectivity: new Map([['p', { dueShare: 0.01, timeIndexed: false }]]) }, 'BlockRange'],
   ])('%s', (_name, tables, facts, method) => {
     expect(plan(tables, request([rule('p', { acknowledged: ['audit'] })], ['p']), facts).steps).toEqual([`1 p ${method}`]);
+  });
+
+  test.each<[string, TableFact[]]>([
+    ['the table', partitioned.map((table) => (table.name === 'p' ? { ...table, triggers: [{ name: 'audit', runs: 'public.audit', onDelete: true, before: false, enabled: true }] } : table))],
+    ['one partition alone', partitioned.map((table) => (table.name === 'p2' ? { ...table, triggers: [{ name: 'audit', runs: 'public.audit', onDelete: true, before: false, enabled: true }] } : table))],
+    ['nothing, as there is no partition', partitioned.slice(0, 1)],
+  ])('keeps to rows when a trigger would miss those of %s', (_, tables) => {
+    expect(plan(tables, request([rule('p', { acknowledged: ['audit'] })], ['p'])).steps).toEqual(['1 p BlockRange']);
+  });
+
+  test.each<[string, TableFact[]]>([
+    ['refers to itself, since passes go through the heap', [tableFact('p', { foreignKeys: [refersTo('p')] })]],
+    ['has inheritance children, each with an index of its own', [tableFact('p'), tableFact('p_old', { parents: [at('p')] })]],
+  ])('walks the heap, however few rows are due, of a table that %s', (_, tables) => {
+    expect(plan(tables, request([rule('p')], ['p']), { selectivity: new Map([['p', { dueShare: 0.01, timeIndexed: true }]]) }).steps).toEqual(['1 p BlockRange']);
+  });
+
+  test('says nothing of rings where a table does not refer to itself', () => {
+    const tables = [tableFact('p'), tableFact('b', { foreignKeys: [refersTo('p')] })];
+    expect(decidePurge({ tables }, request([rule('p'), rule('b')], ['p']), noFacts).steps.map(({ because }) => because)).toEqual(['refers to p (to_p); walks the heap', 'due under its own rule; walks the heap']);
+  });
+
+  test('does not finish what was begun of another table', () => {
+    const other = [...partitioned, tableFact('q', { kind: 'PartitionedTable' }), tableFact('q1', { kind: 'Partition', parents: [at('q')] })];
+    const facts = { ...noFacts, orphans: new Map([[tableKey(at('q0')), { name: 'q0', parent: at('q') }]]) };
+    expect(decidePurge({ tables: other }, request([rule('p'), rule('q')], ['p', 'q']), facts).steps.map(({ because }) => because)).toEqual([expect.not.stringContaining('q0'), expect.stringContaining('finishes the detached q0')]);
   });
 
   test('finishes a drop that was interrupted', () => {
@@ -187,6 +236,36 @@ describe('a purge is refused', () => {
     expect(decided.steps).toEqual(['1 c BlockRange']);
   });
 
+  test('when two of three refer to each other, naming those two and not what waits for them', () => {
+    const tables = [tableFact('a', { foreignKeys: [refersTo('b')] }), tableFact('b', { foreignKeys: [refersTo('a'), refersTo('b')] }), tableFact('c'), tableFact('d', { foreignKeys: [refersTo('a')] })];
+    const waiting = tables.map((table) => (table.name === 'a' ? { ...table, foreignKeys: [...table.foreignKeys, refersTo('c')] } : table));
+    const decided = plan(waiting, request([rule('a'), rule('b'), rule('c'), rule('d')], ['c', 'a']));
+    expect(decided.refusals).toEqual(['a CycleNotSupported']);
+    expect(decided.messages).toMatch(/^a, b refer to each other in a circle \(public\.b\.to_a, public\.a\.to_b\)/);
+    expect(decided.steps).toEqual(['1 d BlockRange']);
+  });
+
+  test.each<[string, TableFact['rules'][number], string[]]>([
+    ['on another event', { name: 'r', onDelete: false, instead: true }, []],
+    ['beside DELETE that is acknowledged', { name: 'known', onDelete: true, instead: false }, []],
+    ['beside DELETE that is not', { name: 'r', onDelete: true, instead: false }, ['a RuleOnDelete']],
+  ])('for a rule that does something %s, or is not', (_, found, refusals) => {
+    const decided = plan([tableFact('a', { rules: [found] })], request([rule('a', { acknowledged: ['known'] })], ['a']));
+    expect(decided.refusals).toEqual(refusals);
+    if (refusals.length > 0) expect(decided.messages).toMatch(/The rule r on public\.a rewrites DELETE\. State what it does under acknowledge/);
+  });
+
+  test('for one trigger once, and not for a namesake that is disabled', () => {
+    const trigger = (runs: string, enabled = true): TableFact['triggers'][number] => ({ name: 'audit', runs, onDelete: true, before: false, enabled });
+    const on = (...triggers: TableFact['triggers'][]): TableFact[] => partitioned.map((table, index) => ({ ...table, triggers: triggers[index] ?? [] }));
+    expect(plan(on([trigger('public.audit')], [trigger('public.other', false)]), request([rule('p', { acknowledged: ['audit'] })], ['p'])).refusals).toEqual([]);
+    expect(plan(on([trigger('public.audit')], [trigger('public.other')]), request([rule('p')], ['p'])).messages).toMatch(/^The trigger audit on \S+ runs on DELETE\. Find out what it does[^\n]*$/);
+  });
+
+  test('for a foreign key without an index by the name of the key', () => {
+    expect(plan(child({ indexed: false }), request([rule('a'), rule('b')], ['a'])).messages).toContain('leads with a_id, the columns of to_a;');
+  });
+
   test('but not for an acknowledged trigger, a disabled one, or one on another event', () => {
     const triggers = [
       { name: 'known', runs: 'public.known', onDelete: true, before: false, enabled: true },
@@ -211,6 +290,35 @@ describe('a purge is refused', () => {
 
   test('but not for an empty table declared free of personal data', () => {
     expect(plan(child({ indexed: false }), request([rule('a')], ['a'], { nonPersonal: [at('b')] })).refusals).toEqual([]);
+  });
+});
+
+describe('foreign keys', () => {
+  test.each<[string, ForeignKeyFact[]]>([
+    ['by other columns', [refersTo('a'), refersTo('a', { name: 'second', columns: ['other_id'], indexed: false })]],
+    ['to other columns', [refersTo('a'), refersTo('a', { name: 'second', referencedColumns: ['code'], indexed: false })]],
+    ['to another table', [refersTo('x', { columns: ['a_id'] }), refersTo('a', { name: 'second', indexed: false })]],
+  ])('of one table are each a key of its own: %s', (_, foreignKeys) => {
+    const decided = plan([tableFact('a'), tableFact('x'), tableFact('b', { foreignKeys })], request([rule('a'), rule('b')], ['a']));
+    expect(decided.refusals).toEqual(['a ForeignKeyWithoutIndex']);
+  });
+
+  test('into an inheritance child protect what it belongs to', () => {
+    const tables = [...inherited, tableFact('b', { foreignKeys: [refersTo('a_tax')] })];
+    expect(plan(tables, request([rule('a')], ['a'])).refusals).toEqual(['a UnmappedReference']);
+  });
+
+  test('over periods are known as such, and others are not', () => {
+    const edges = topologyOf({ tables: [tableFact('a'), tableFact('b', { foreignKeys: [refersTo('a', { temporal: true })] }), tableFact('c', { foreignKeys: [refersTo('a')] })] }).edgesInto(at('a'));
+    expect(edges.map(({ child: { name }, temporal }) => [name, temporal])).toEqual([['b', true], ['c', undefined]]);
+  });
+
+  test('of partitions are not indexed by an index for another key', () => {
+    const [key, other] = [refersTo('a', { indexed: false }), refersTo('x')];
+    const leaf = (foreignKeys: ForeignKeyFact[]): TableFact[] => [tableFact('a'), tableFact('x'), tableFact('p', { kind: 'PartitionedTable', foreignKeys: [key] }), tableFact('p1', { kind: 'Partition', parents: [at('p')], foreignKeys })];
+    const asked = request([rule('a'), rule('p')], ['a']);
+    expect(plan(leaf([key, other]), asked).refusals).toEqual(['a ForeignKeyWithoutIndex']);
+    expect(plan(leaf([{ ...key, indexed: true }, { ...other, indexed: false }]), asked).refusals).toEqual([]);
   });
 });
 
