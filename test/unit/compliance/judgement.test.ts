@@ -4,7 +4,7 @@ import { policyInput, type Evidence } from '../../../src/compliance/plan.ts';
 import { compliantCondition, withCompliant } from '../../../src/compliance/status.ts';
 import type { PurgeRun } from '../../../src/api/generated/purgeRun.ts';
 import type { EntryPointReading, EntryPointsReading } from '../../../src/connect/entry-points.ts';
-import type { Readings } from '../../../src/connect/readings.ts';
+import { COUNTS_VALID_MS, type Readings } from '../../../src/connect/readings.ts';
 import type { PolicyInput } from '../../../src/policy/input.ts';
 import type { ControlResult, Outcome } from '../../../src/policy/result.ts';
 import { storeRules } from '../../../src/rules/store-rules.ts';
@@ -92,7 +92,7 @@ describe('what is known is said', () => {
   test('of counted collections: each figure under its name, and since when the oldest row is due', () => {
     const counts = { at: NOW, rules: 'r', counts: [{ collection: 'platform-db/web/views', due: 1, held: 2, floored: 3, blocked: 4, blockedForever: 5, indeterminate: 6, exact: false, oldestDue: '2025-03-01T00:00:00Z' }, { collection: 'platform-db/web/gone', due: 0, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0, exact: true }] } as NonNullable<Readings['counts']>;
     const { retention } = input({ readings: { generation: 1, rules: rulesOf(), counts } }).facts;
-    expect(retention).toMatchObject({ observedAt: NOW / 1000, collections: [{ name: 'platform-db/web/views', due: 1, held: 2, blockedByMinimum: 3, blockedByReference: 4, blockedForever: 5, indeterminate: 6, exact: false }, { name: 'platform-db/web/gone', due: 0, exact: true }] });
+    expect(retention).toMatchObject({ observedAt: NOW / 1000, validUntil: (NOW + COUNTS_VALID_MS) / 1000, collections: [{ name: 'platform-db/web/views', due: 1, held: 2, blockedByMinimum: 3, blockedByReference: 4, blockedForever: 5, indeterminate: 6, exact: false }, { name: 'platform-db/web/gone', due: 0, exact: true }] });
     // One year after it began.
     expect(new Date((retention?.collections[0]?.oldestDueAt ?? 0) * 1000).toISOString().slice(0, 10)).toMatch(/^2026-03-0[12]$/);
     expect(retention?.collections[1]).not.toHaveProperty('oldestDueAt');
@@ -126,6 +126,20 @@ describe('what is known is said', () => {
     expect(collections(rulesOf([aMap([{}])]))).toMatchObject([{ hasMaximum: false, startEventResolved: false }]);
   });
 
+  test('of collections: every category of theirs or of a field, and every policy that speaks of them, in order', () => {
+    const fields = [{ name: 'mail', categories: ['user.contact.email'] }, { name: 'id' }] as never;
+    const rich = aMap([{ categories: ['user.financial', 'user.behavior'], fields, times: [{ event: 'Created', field: 'viewed_at' }] }, { name: 'gone', table: { schema: 'public', name: 'gone' }, categories: ['user.behavior'], fields }]);
+    const seen = anInventory([aTable('views', ['id', 'viewed_at', 'mail'])]);
+    const policies = [aPolicy('z', { minimum: aMinimum('P1M') }), aPolicy('general', { maximum: aMaximum('P1Y') }), aPolicy('lax', { maximum: aMaximum('P9Y') })];
+    const found = collections(storeRules(aStore(), { maps: [rich], policies, holds: [], namespaces: new Map(), rootNamespace: 'x' }, seen, ISO));
+    expect(found.map(({ name, categories }) => [name, categories])).toEqual([['platform-db/web/views', ['user.behavior', 'user.contact.email', 'user.financial']], ['platform-db/web/gone', ['user.behavior', 'user.contact.email']]]);
+    expect(found[0]?.['policies']).toEqual(['platform-db/general', 'platform-db/lax', 'platform-db/z']);
+  });
+
+  test('of collections: a start that is told by a column that is not there is not resolved', () => {
+    expect(collections(rulesOf([map], [aPolicy('general', { maximum: aMaximum('P1Y'), rows: { where: [{ field: 'kind', operator: 'Exists' }] } })]))).toMatchObject([{ startEventResolved: false }]);
+  });
+
   test('of a table two maps claim: its maximum limits nothing', () => {
     const rules = rulesOf([map, aMap([{ times: [{ event: 'Created', field: 'viewed_at' }] }], {}, { name: 'ads' })]);
     expect(collections(rules).map((each) => each['hasMaximum'])).toEqual([false, false]);
@@ -145,6 +159,10 @@ describe('what is known is said', () => {
     expect(one(aHold([{ collections: { names: ['views'] } }], {}, {}, { state: 'Active', observedGeneration: 1, stores: [standing] }))).toEqual(['Active', true, false]);
     expect(one(aHold([{ clients: { keys: ['a'] } }], {}, { generation: 2 }, { state: 'Active', observedGeneration: 1, stores: [standing] }))).toEqual(['Active', false, false]);
     expect(one(aHold([{}], {}, {}, { state: 'Active', observedGeneration: 1, stores: [], truncated: 3 }))).toEqual(['Active', undefined, true]);
+    // It is named there because it could not be reached.
+    const { enforcedSince: _since, ...unreached } = standing;
+    expect(one(aHold([{}], {}, {}, { state: 'Active', observedGeneration: 1, stores: [unreached], truncated: 3 }))).toEqual(['Active', false, true]);
+    expect(one(aHold([{}], {}, {}, { state: 'Active', observedGeneration: 1, stores: [standing], truncated: 3 }))).toEqual(['Active', true, true]);
   });
 
   test('of holds: who keeps them, on what basis, and until when they are to be looked at', () => {

@@ -17,6 +17,7 @@ describe('the next batch', () => {
     ['waits for the archive', { unarchivedWalBytes: 10 * megabyte + 1 }, 'WalArchiving'],
     ['starts beside an archive that has said nothing yet', { archiveSilent: true }, undefined],
     ['waits for a replication slot', { slotWalBytes: 10 * megabyte + 1 }, 'ReplicationSlot'],
+    ['starts while as much waits as may wait', { unarchivedWalBytes: 10 * megabyte, slotWalBytes: 10 * megabyte, replicaLagBytes: 10 * megabyte }, undefined],
     ['lets others have their lock', { lockWaiters: 1 }, 'LockWaiters'],
     ['lets a vacuum finish', { vacuuming: true }, 'Vacuum'],
     ['starts beside a snapshot of ten minutes', { oldestSnapshotSeconds: 600 }, undefined],
@@ -52,6 +53,7 @@ describe('the next batch', () => {
     ['goes on after nineteen slow batches, which say little', Array.from({ length: 19 }, () => 1_000), true],
     ['goes on when one in twenty was slow', [...Array.from({ length: 19 }, () => 50), 1_000], true],
     ['waits when two in twenty took more than three times the limit', [...Array.from({ length: 18 }, () => 50), 151, 151], false],
+    ['waits when those two are long past, as the others are none the faster for it', [151, 151, ...Array.from({ length: 18 }, () => 50)], false],
     ['goes on at three times the limit', Array.from({ length: 20 }, () => 150), true],
   ])('%s', (_name, batches, go) => {
     expect(decidePace(quiet, { ...fresh, batches }, pace)).toMatchObject(go ? { go } : { go, reason: 'SlowBatches' });

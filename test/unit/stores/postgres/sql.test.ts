@@ -29,6 +29,42 @@ const toCountry: FieldPath['via'] = [...toClient, { field: 'country', table: cou
 const cutoff: Cutoff = { instant: '2024-10-23T00:00:00+02:00', localDate: '2024-10-23', timeZone: 'Europe/Paris' };
 const timed = (field: string, type: TimeField['type'], more: Partial<TimeField> = {}): TimeField => ({ path: own(field), type, ...more });
 
+describe('values of a statement', () => {
+  test.each<[string, unknown[], string | undefined, string]>([
+    ['stands there already', ['a', 'b'], 'text[]', '$1::text[]'],
+    ['begins like one that stands there', ['a'], 'text[]', '$2::text[]'],
+    ['goes on where one that stands there ends', ['a', 'b', 'c'], 'text[]', '$2::text[]'],
+    ['has another item', ['a', 'c'], 'text[]', '$2::text[]'],
+    ['is of another type', ['a', 'b'], 'uuid[]', '$2::uuid[]'],
+    ['has no type', ['a', 'b'], undefined, '$2'],
+  ])('are sent once: a list that %s', (_, list, cast, placeholder) => {
+    const parameters = new Parameters();
+    expect(parameters.add(['a', 'b'], 'text[]')).toBe('$1::text[]');
+    expect(parameters.add(list, cast)).toBe(placeholder);
+    expect(parameters.values).toHaveLength(placeholder.startsWith('$1') ? 1 : 2);
+  });
+
+  test('are never one for another where they are no lists', () => {
+    const parameters = new Parameters();
+    expect([parameters.add('a', 'text'), parameters.add('a', 'text')]).toEqual(['$1::text', '$2::text']);
+  });
+});
+
+describe('a value within a document', () => {
+  const within = (field: string): Predicate => ({ op: 'jsonOneOf', field: own(field), keys: ['id'], values: ['v1', '7', ' +8 ', '7.5'] });
+
+  test('is compared as text with each, and as a number with those that are whole', () => {
+    const parameters = new Parameters();
+    const table = tableOf('views', { body: 'jsonb' });
+    compilePredicate(within('body'), { ...context, table }, parameters);
+    expect(parameters.values).toEqual([['id'], ['v1', '7', ' +8 ', '7.5'], ['7', '8']]);
+  });
+
+  test('is not looked for in a column that is none', () => {
+    expect(() => compiled(within('note'))).toThrow(/Column note is not of type jsonb/);
+  });
+});
+
 describe('a predicate becomes SQL', () => {
   const cases: [string, Predicate, string, unknown[]][] = [
     ['constants', { op: 'and', of: [{ op: 'true' }, { op: 'not', of: { op: 'false' } }] }, '(TRUE AND (NOT FALSE))', []],
