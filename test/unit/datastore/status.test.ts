@@ -20,6 +20,7 @@ describe('what the wire showed', () => {
   const table: [string, TransportFacts, SessionFacts | undefined, Record<string, unknown>][] = [
     ['old versions refused', probe(), seen(), { legacyRefused: true, plaintextRefused: true, livePlaintextSessions: 0, pooler: false }],
     ['one old version accepted', probe({ accepted: ['TLSv1.1'], refused: [] }), seen(), { legacyRefused: false }],
+    ['one old version accepted beside new ones', probe({ accepted: ['TLSv1.3', 'TLSv1.0'], refused: [] }), seen(), { legacyRefused: false }],
     ['an old version that could not be tried is unknown', probe({ refused: ['TLSv1.1'] }), seen(), { legacyRefused: undefined }],
     ['a plaintext attempt without an answer is unknown', { observedAt: '', accepted: [], refused: [] }, seen(), { plaintextRefused: undefined, version: undefined }],
     ['without a login sessions and pooler are unknown', probe(), undefined, { livePlaintextSessions: undefined, pooler: undefined }],
@@ -31,6 +32,12 @@ describe('what the wire showed', () => {
   test.each(table)('%s', (_, facts, sessions, expected) => {
     const status: Record<string, unknown> = { ...transportStatus(facts, sessions) };
     for (const [member, value] of Object.entries(expected)) expect([member, status[member]]).toEqual([member, value]);
+  });
+
+  test('is told by version, cipher and certificate, and of what did not come up nothing', () => {
+    const certificate = { subject: 'CN=db', issuer: 'CN=ca', notBefore: '2026-01-01T00:00:00Z', notAfter: '2027-01-01T00:00:00Z', keyType: 'rsa', keyBits: 2048, trusted: true, nameMatches: true };
+    expect(transportStatus(probe({ cipher: 'TLS_AES_256_GCM_SHA384', certificate }), undefined)).toEqual({ version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', plaintextRefused: true, legacyRefused: true, certificate: { notAfter: '2027-01-01T00:00:00Z', issuer: 'CN=ca', keyBits: 2048 } });
+    expect(transportStatus({ observedAt: '', accepted: [], refused: [] }, undefined)).toEqual({});
   });
 });
 
@@ -53,6 +60,26 @@ describe('the counts', () => {
     const status = retentionStatus([count('a')], rulesOf(rules, problems));
     expect(Object.keys(status)).toEqual(['worst', 'truncated']);
     expect(status.worst).toContainEqual(expect.objectContaining(told as object));
+  });
+
+  test.each<[string, Partial<CollectionCount>]>([
+    ['due', { due: 1 }],
+    ['held', { held: 1 }],
+    ['kept by a minimum', { floored: 1 }],
+    ['kept by what refers to them', { blocked: 1 }],
+    ['of no known time', { indeterminate: 1 }],
+  ])('name a collection with one row that is %s', (_, changes) => {
+    expect(retentionStatus([count('a', changes)], rulesOf(effective)).worst?.map(({ collection }) => collection)).toEqual(['a']);
+  });
+
+  test('name those with as many due rows by name, and since when the oldest of all is due', () => {
+    const status = retentionStatus([count('b', { due: 2, oldestDue: '2024-06-01T12:00:00Z' }), count('a', { due: 2, oldestDue: '2024-01-01T12:00:00Z' })], rulesOf(effective));
+    expect([status.worst?.map(({ collection }) => collection), status.oldestDue]).toEqual([['a', 'b'], '2025-01-02T00:00:00Z']);
+  });
+
+  test('name a collection once, whatever its map is told besides', () => {
+    const status = retentionStatus([count('a', { due: 1 })], rulesOf(effective, [{ reason: 'MissingColumn', collection: 'a', message: 'column x is not there' }]));
+    expect(status).toMatchObject({ due: 1, worst: [{ collection: 'a' }] });
   });
 
   test('of a collection with nothing to say are not listed; fifty are, the rest is counted', () => {
@@ -103,6 +130,37 @@ describe('the status of a store', () => {
     expect(status.validUntil).toBe('2026-03-02T12:15:00.000Z');
     expect(conditions(status)).toEqual({ Ready: 'True Evaluated', Reachable: 'True Connected', Authorized: 'True Authorized', Covered: 'True FullyCovered' });
     expect(status.identity).toEqual({ fingerprint: 'sha256:a', server: 'PostgreSQL 15', timeline: 1 });
+  });
+
+  test.each<[string, DataStoreStatus['identity'], number | undefined, number | undefined]>([
+    ['the one that was read', { fingerprint: 'sha256:a', server: '', timeline: 1, watermark: 7 }, 9, 9],
+    ['the one of before where this login may not read it', { fingerprint: 'sha256:a', server: '', timeline: 1, watermark: 7 }, undefined, 7],
+    ['none where that was of another store', { fingerprint: 'sha256:z', server: '', timeline: 1, watermark: 7 }, undefined, undefined],
+    ['none where there never was one', undefined, undefined, undefined],
+  ])('has as watermark %s', (_, before, read, kept) => {
+    const observation = full();
+    const status = dataStoreStatus(aStore({}, {}, before ? { identity: before } : {}), { ...observation, identity: { ...observation.identity!, ...(read === undefined ? {} : { watermark: read }) } }, NOW);
+    expect(status.identity?.watermark).toBe(kept);
+    if (kept === undefined) expect(status.identity).not.toHaveProperty('watermark');
+  });
+
+  test('that a person confirmed as put back says so with the time of this restore, not that of an earlier one', () => {
+    const earlier = { type: 'Restored', status: 'True', reason: 'Restored', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' } as const;
+    const status = dataStoreStatus(aStore({}, {}, { conditions: [earlier] }), { ...full(), verdict: { is: 'Restored' } }, NOW);
+    expect(getCondition(status.conditions, 'Restored')).toMatchObject({ status: 'True', lastTransitionTime: '2026-03-02T12:00:00Z', message: expect.stringMatching(/approvals of before are void/) });
+    expect(getCondition(dataStoreStatus(aStore({}, {}, { conditions: [earlier] }), full(), NOW).conditions, 'Restored')).toEqual(earlier);
+  });
+
+  test('says in each condition why', () => {
+    const message = (observation: Observation, type: string): string | undefined => getCondition(dataStoreStatus(aStore(), observation, NOW).conditions, type)?.message;
+    expect([message(empty, 'Reachable'), message(empty, 'Covered')]).toEqual(['The store has not been asked yet.', 'The tables have not been read yet.']);
+    const down = { ...empty, failure: unreachable };
+    expect([message(down, 'Reachable'), message(down, 'Covered')]).toEqual(['no answer', 'no answer']);
+    expect(message(full(), 'Covered')).toBe('All 1 tables are described or declared free of personal data.');
+    const { verdict: _verdict, ...rest } = full();
+    const other = dataStoreStatus(aStore(), { ...rest, verdict: { is: 'TargetChanged', message: 'another store answers' } } as Observation, NOW);
+    expect(getCondition(other.conditions, 'Ready')?.message).toContain('another store answers');
+    expect(dataStoreStatus(aStore(), { ...full(), probeFailure: { reason: 'Unreachable', message: 'no handshake' } }, NOW).facts?.map(({ message: told }) => told)).toEqual(['no handshake', undefined, undefined]);
   });
 
   test('of nothing is unknown, not good', () => {
