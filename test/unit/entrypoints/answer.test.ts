@@ -16,6 +16,7 @@ test.each<[string, PortAnswer[], EntryPointAnswer]>([
   ['TLS beside plain HTTP', [open, tls], { https: 'Served', http: 'Open', hstsMaxAge: 100 }],
   ['one of two plain ports that serves', [open, redirect, tls], { https: 'Served', http: 'Open', hstsMaxAge: 100 }],
   ['a certificate for others', [closed, { ...tls, named: false }], { https: 'OtherName', http: 'Closed', hstsMaxAge: 100 }],
+  ['a certificate for others at one of two ports', [tls, { ...tls, named: false }], { https: 'OtherName', http: 'Closed', hstsMaxAge: 100 }],
   ['TLS that speaks no HTTP', [closed, { port: 'tls', named: true }], { https: 'Served', http: 'Closed' }],
   ['plain HTTP alone', [open, closed], { https: 'Refused', http: 'Open' }],
   ['something that listens and speaks neither, as TLS of long ago does', [neither, closed], { https: 'Refused', http: 'Closed' }],
@@ -67,10 +68,14 @@ test.each<[string, string | undefined, number]>([
 test.each<[string, number, string | undefined, boolean]>([
   ['on the same host', 301, 'https://a.example/', true],
   ['on another host', 308, 'HTTPS://www.a.example/', true],
+  ['that is found elsewhere', 302, 'https://a.example/', true],
+  ['after a form', 303, 'https://a.example/', true],
+  ['for now', 307, 'https://a.example/', true],
   ['to plain HTTP', 301, 'http://www.a.example/', false],
   ['to a path, which stays without TLS', 302, '/login', false],
   ['to whatever scheme it came by', 302, '//a.example/', false],
   ['without saying where', 301, undefined, false],
+  ['to an address that has it in its middle', 301, 'http://a.example/?to=https://a.example/', false],
   ['in an answer that is no redirect', 200, 'https://a.example/', false],
   ['in a list of choices', 300, 'https://a.example/', false],
 ])('a redirect %s', (_, status, location, want) => expect(leadsToTls(status, location)).toBe(want));

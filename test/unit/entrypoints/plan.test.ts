@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Gateway, HttpRoute, Ingress } from '../../../src/entrypoints/objects.ts';
-import { entryPoints, parentsOf } from '../../../src/entrypoints/plan.ts';
+import type { EntryPointReading } from '../../../src/connect/entry-points.ts';
+import { askAgainAt, entryPoints, parentsOf, questionOf } from '../../../src/entrypoints/plan.ts';
 import { fc, runs } from '../../support/properties.ts';
 
 const ingress = (spec: Ingress['spec'], addresses: NonNullable<NonNullable<Ingress['status']>['loadBalancer']>['ingress'] = [{ ip: '192.0.2.1' }], name = 'web'): Ingress =>
@@ -29,6 +30,13 @@ describe('of an Ingress', () => {
       ['Ingress shop/web a.x.example', 'a.x.example', true, '/', '192.0.2.1:80+443'],
       ['Ingress shop/web x.example', 'x.example', false, '/', '192.0.2.1:80+443'],
     ]],
+    ['TLS for one of several hosts, in whatever place, is TLS for it', ingress({ rules: [{ host: 'a.example' }], tls: [{ hosts: ['b.example', 'a.example'] }] }), [['Ingress shop/web a.example', 'a.example', true, '/', '192.0.2.1:80+443']]],
+    ['each host has a path of its own', ingress({ rules: [{ host: 'b.example', http: { paths: [{ path: '/b' }] } }, { host: 'a.example', http: { paths: [{ path: '/a' }] } }, { http: { paths: [{ path: '/any' }] } }] }), [
+      ['Ingress shop/web a.example', 'a.example', false, '/a', '192.0.2.1:80+443'],
+      ['Ingress shop/web any host', undefined, false, '/any', '192.0.2.1:80+443'],
+      ['Ingress shop/web b.example', 'b.example', false, '/b', '192.0.2.1:80+443'],
+    ]],
+    ['an address without a name is none', ingress({ rules: [{ host: 'a.example' }] }, [{}, { ip: '192.0.2.1' }]), [['Ingress shop/web a.example', 'a.example', false, '/', '192.0.2.1:80+443']]],
     ['a wildcard host is asked for a name below it', ingress({ rules: [{ host: '*.x.example' }] }), [['Ingress shop/web *.x.example', 'dataward.x.example', false, '/', '192.0.2.1:80+443']]],
     ['a path is asked for as it is declared, but no pattern', ingress({ rules: [{ host: 'a.example', http: { paths: [{ path: '/x(/|$)(.*)', pathType: 'ImplementationSpecific' }, { path: '/app', pathType: 'Prefix' }] } }] }), [['Ingress shop/web a.example', 'a.example', false, '/app', '192.0.2.1:80+443']]],
     ['ports are those of the status where it has any', ingress({ rules: [{ host: 'a.example' }] }, [{ ip: '192.0.2.1', ports: [{ port: 8443 }] }, { hostname: 'lb.example' }]), [['Ingress shop/web a.example', 'a.example', false, '/', '192.0.2.1:8443 lb.example:80+443']]],
@@ -48,6 +56,14 @@ describe('of a route and its Gateways', () => {
     ['names that do not meet are no entry point', [route(['a.example'])], [gateway([{ ...https, hostname: 'b.example' }])], []],
     ['a port that is not the listener\'s is none', [route(['a.example'], { port: 8080 })], [gateway([https])], []],
     ['a parent that is a Service is none', [route(['a.example'], { kind: 'Service', group: '' })], [gateway([https])], []],
+    ['a parent that is something else of the Gateway API is none', [route(['a.example'], { kind: 'Mesh' })], [gateway([https])], []],
+    ['a parent of another API that is called Gateway is none', [route(['a.example'], { group: 'networking.istio.io' })], [gateway([https])], []],
+    ['a Gateway of its name in another namespace is none', [route(['a.example'])], [{ ...gateway([https]), metadata: { namespace: 'shop', name: 'public' } }], []],
+    ['another Gateway beside it is none', [route(['a.example'])], [{ ...gateway([https]), metadata: { namespace: 'infra', name: 'private' } }], []],
+    ['of two listeners that are named the one of the name and port counts', [route(['a.example'], { sectionName: 'alt', port: 8443 })], [gateway([{ ...https, hostname: 'b.example' }, { ...https, name: 'alt', port: 8443 }])], [['Gateway infra/public a.example', 'a.example', true, '/', '192.0.2.9:8443']]],
+    ['a listener of the port by another name is none', [route(['a.example'], { sectionName: 'alt', port: 443 })], [gateway([https])], []],
+    ['a listener of the port is enough where no name is given', [route(['a.example'], { port: 443 })], [gateway([https])], [['Gateway infra/public a.example', 'a.example', true, '/', '192.0.2.9:443']]],
+    ['a listener for its own namespace lets in a route of that', [{ ...route(['a.example']), metadata: { namespace: 'infra', name: 'r' } }], [gateway([{ ...https, allowedRoutes: { namespaces: { from: 'Same' } } }])], [['Gateway infra/public a.example', 'a.example', true, '/', '192.0.2.9:443']]],
     ['a Gateway that is gone is none', [route(['a.example'])], [], []],
     ['listeners that speak something else are none', [route(['a.example'])], [gateway([{ name: 'tcp', port: 5432, protocol: 'TCP' }])], []],
     ['a listener that lets in no route of another namespace is none', [route(['a.example'])], [gateway([{ ...https, allowedRoutes: { namespaces: { from: 'Same' } } }])], []],
@@ -78,7 +94,31 @@ describe('of a route and its Gateways', () => {
     );
   });
 
+  test('a path is asked for as it is declared, but no pattern', () => {
+    const given = { ...route(['a.example']), spec: { ...route(['a.example']).spec, rules: [{ matches: [{ path: { type: 'RegularExpression', value: '/x.*' } }, {}, { path: { type: 'PathPrefix', value: '/app' } }] }] } } as HttpRoute;
+    expect(short({ routes: [given], gateways: [gateway([https])] })).toEqual([['Gateway infra/public a.example', 'a.example', true, '/app', '192.0.2.9:443']]);
+  });
+
+  test('parents that are no Gateways are none, whatever their name', () => {
+    expect(parentsOf({ ...route([]), spec: { parentRefs: [{ name: 'public', kind: 'Service', group: '' }, { name: 'public', namespace: 'infra' }] } } as HttpRoute)).toEqual([{ namespace: 'infra', name: 'public' }]);
+  });
+
   test('parents without a namespace are in that of the route', () => {
     expect(parentsOf(route([], { namespace: undefined }))).toEqual([{ namespace: 'shop', name: 'public' }]);
   });
+});
+
+test('an entry point is another question by another host, path or place', () => {
+  const one = { name: 'x', host: 'a.example', path: '/', tls: true, places: [{ address: '192.0.2.1', ports: [443] }] };
+  const others = [{ ...one, host: 'b.example' }, { ...one, path: '/app' }, { ...one, places: [] }];
+  expect(new Set([one, ...others].map(questionOf)).size).toBe(4);
+  expect(questionOf({ ...one, name: 'y', tls: false })).toBe(questionOf(one));
+});
+
+test.each<[string, Partial<EntryPointReading>, number]>([
+  ['in ten minutes', { https: 'Served', http: 'Closed' }, 600_000],
+  ['in a minute where TLS is not known', { http: 'Closed' }, 60_000],
+  ['in a minute where plain HTTP is not known', { https: 'Served' }, 60_000],
+])('an entry point is asked again %s', (_, answer, after) => {
+  expect(askAgainAt({ name: 'x', tls: true, question: '[]', at: 1_000, ...answer })).toBe(1_000 + after);
 });
