@@ -31,6 +31,18 @@ describe('a map', () => {
     expect(verdict).toEqual({ problems: [], collections: 1, tables: 2 });
   });
 
+  test('of another namespace that the store refuses is told why, and is judged by itself: others are not its business', () => {
+    const outside = aMap([{}], { storeRef: { namespace: 'platform-db', name: 'analytics' } }, { namespace: 'shop', uid: 'uid-theirs' });
+    const verdict = judge(outside, [aMap([{}], {}, { uid: 'uid-ours' })]);
+    expect(verdict).toMatchObject({ problems: [], refused: expect.stringMatching(/./) });
+    expect(judge(aMap([{}]))).not.toHaveProperty('refused');
+  });
+
+  test('says of one problem that, and of two that there is another', () => {
+    const message = (count: number): string | undefined => getCondition(dataMapStatus(aMap([{}]), { problems: Array.from({ length: count }, (_, index) => ({ reason: 'MissingTable', collection: 'c', message: `m${index}` })), collections: 2, tables: 0 }, NOW).conditions, 'Resolved')?.message;
+    expect([message(1), message(2)]).toEqual(['m0', 'm0 (and 1 more)']);
+  });
+
   test('keeps the columns of tables it calls non-personal as first seen, also while the store cannot be read', () => {
     const map = aMap([], { nonPersonal: [{ table: { schema: 'public', name: 'views' }, reason: 'x', by: 'y', reviewAt: '2027-01-01' }] });
     const pinned = [{ table: 'public.views', statement: expect.stringMatching(/^[0-9a-f]{16}$/), columns: ['id'] }];
