@@ -245,6 +245,25 @@ describe('what is known is said', () => {
     expect(found?.nextDueAt).toBe(Date.parse(clear ? '2026-03-05T02:00:00Z' : '2026-03-02T02:00:00Z') / 1000);
   });
 
+  const split = aMap([{ name: 'views', times }, { name: 'orders', table: { schema: 'public', name: 'orders' }, categories: ['user.behavior', 'user.financial'], times }]);
+  const ruled = (...policies: ReturnType<typeof aPolicy>[]): Readings['rules'] => storeRules(aStore(), { maps: [split], policies, holds: [], namespaces: new Map(), rootNamespace: 'x' }, both, ISO);
+  const strict = aPolicy('strict', { maximum: aMaximum('P1M'), collections: { categories: ['user.financial'] } });
+  const byKind = (name: string): ReturnType<typeof aPolicy> => aPolicy(name, { maximum: aMaximum('P1Y'), rows: { where: [{ field: 'kind', operator: 'Exists' }] }, purge: aPurge() });
+
+  test.each<[string, ReturnType<typeof aPolicy>, ReturnType<typeof aPolicy>[], Readings['counts'], boolean]>([
+    ['what another policy decides need not be counted', general, [general, strict], counted(['views', 0]), true],
+    ['what it decides itself has to be', general, [general], counted(['views', 0]), false],
+    ['it speaks of a column that is not there', byKind('general'), [byKind('general')], counted(['views', 0], ['orders', 0]), false],
+    ['another speaks of a column that is not there', general, [general, byKind('other')], counted(['views', 0], ['orders', 0]), true],
+  ])('of purges: whether nothing is due, where %s', (_, policy, policies, counts, clear) => {
+    const readings = { generation: 1, rules: ruled(...policies), counts } as Readings;
+    expect(input({ readings, policies: [policy] }).purges?.[0]?.nothingDueAt !== undefined).toBe(clear);
+  });
+
+  test('of purges: the next one is owed since the policy was made, where nothing was proven yet', () => {
+    expect(input({ policies: [general] }).purges?.[0]?.nextDueAt).toBe(Date.parse('2026-01-01T02:00:00Z') / 1000);
+  });
+
   test('of purges: only those of the policy, in the store, in its namespace', () => {
     const of = (changes: { store?: string; namespace?: string; policy?: string }): PurgeRun => {
       const run = over('views', 1, 'Failed', proven(1, false));

@@ -6,6 +6,7 @@ import type { DataStore } from '../../../src/api/generated/dataStore.ts';
 import { COMPLIANCE_PROFILE, DATA_STORE } from '../../../src/api/kinds.ts';
 import type { Condition } from '../../../src/api/object.ts';
 import { createComplianceReconcile } from '../../../src/compliance/reconcile.ts';
+import { profileStatus, type ProfileReport } from '../../../src/compliance/status.ts';
 import type { EntryPointsReading } from '../../../src/connect/entry-points.ts';
 import type { Readings } from '../../../src/connect/readings.ts';
 import { createRegister } from '../../../src/connect/register.ts';
@@ -81,6 +82,31 @@ async function judge(profile: ComplianceProfile, others: ComplianceProfile[], fa
   const shown = async (): Promise<string[]> => (await metrics.registry.metrics()).split('\n').filter((line) => /^dataward_(?:resource_compliance|compliance_score_ratio|report_results)\{/.test(line));
   return { asked, status, compliant: (of: string) => verdict(of)?.status, verdict, remove, shown, afterLook, writes: client.writes };
 }
+
+describe('what is said of a profile', () => {
+  const NOW = Date.parse('2026-03-02T12:00:00Z');
+  const report = (changes: Partial<ProfileReport> = {}): ProfileReport => ({ controls: ['TRANSIT-02'], results: [], unseen: [], problems: [], holdsUntil: NOW + 60_000, ...changes });
+  const said = (changes: Partial<ProfileReport> = {}, profile = aProfile(ROOT, { frameworks: ['gdpr'] })): NonNullable<ComplianceProfile['status']> => profileStatus(profile, report(changes), catalogue, 'sha256:0', NOW);
+
+  test('is of the clauses of its frameworks and no others, and holds until the first answer may change', () => {
+    const status = said();
+    expect(status.clauses?.map(({ id }) => id).toSorted()).toEqual(catalogue.frameworks.find(({ id }) => id === 'gdpr')?.clauses.map(({ id }) => id).toSorted());
+    expect([status.evaluatedAt, status.validUntil]).toEqual(['2026-03-02T12:00:00.000Z', '2026-03-02T12:01:00.000Z']);
+    expect(said({ holdsUntil: Infinity })).not.toHaveProperty('validUntil');
+  });
+
+  test('is what is asked less than above, three of it by name, and nothing once there is no profile above', () => {
+    const asWritten = (loosened?: string[], before?: Condition[]): Condition | undefined => getCondition(said(loosened ? { loosened } : {}, { ...aProfile('shop', {}), ...(before ? { status: { conditions: before } } : {}) } as ComplianceProfile).conditions, 'AsWritten');
+    expect(asWritten([])).toMatchObject({ status: 'True', reason: 'AppliedAsWritten' });
+    expect([asWritten(['a', 'b', 'c'])?.message, asWritten(['a', 'b', 'c', 'd'])?.message]).toEqual(['a; b; c', 'a; b; c (and 1 more)']);
+    expect(asWritten(undefined, [asWritten(['a'])!])).toBeUndefined();
+  });
+
+  test('keeps since when a condition is as it is', () => {
+    const before = { type: 'Ready', status: 'True', reason: 'Evaluated', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' } as const;
+    expect(getCondition(said({}, { ...aProfile(ROOT, {}), status: { conditions: [before] } } as unknown as ComplianceProfile).conditions, 'Ready')?.lastTransitionTime).toBe('2026-01-01T00:00:00Z');
+  });
+});
 
 const general = aProfile(ROOT, { controls: { include: ['TRANSIT-02'] }, parameters: { certExpiryWindow: 'P14D' } });
 
