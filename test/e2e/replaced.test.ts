@@ -2,9 +2,12 @@ import { afterEach, expect, test } from '@jest/globals';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { getCondition } from '../../src/api/conditions.ts';
+import { PURGE_RUN } from '../../src/api/kinds.ts';
+import { until } from '../support/until.ts';
 import { localStage, midway } from './local-stage.ts';
 import type { LocalStage } from './local-stage.ts';
-import { approve, requestRun, untilEnded } from './people.ts';
+import { approve, refOf, requestRun, untilEnded } from './people.ts';
+import { nudge } from './standing.ts';
 
 let stage: LocalStage | undefined;
 afterEach(() => stage?.cleanup.run());
@@ -48,3 +51,22 @@ test('a table that another takes the name of ends the run, before it is approved
   expect(await rows('page_views_2')).toBe(left);
   expect(await readdir(path.join(operator.evidence, 'certificates'))).toHaveLength(1);
 }, 180_000);
+
+test('a part with due rows that somebody takes out of its table while a run is at work leaves the run without a certificate, and says which', async () => {
+  stage = await localStage({ sessions: 800, slowBatchMillis: 60, hold: false });
+  const { store, operator, alice } = stage;
+  await store.query('CREATE TABLE page_views_more () INHERITS (page_views); INSERT INTO page_views_more SELECT (p).* FROM (SELECT p FROM page_views p ORDER BY viewed_at LIMIT 40) old; UPDATE page_views_more SET id = -id');
+  const run = await midway(stage);
+  expect(run.spec.forecast.steps.map(({ parts }) => parts).filter((parts) => parts !== undefined)).toEqual([expect.stringMatching(/^[0-9]+$/)]);
+  await store.query('ALTER TABLE page_views_more NO INHERIT page_views');
+  await store.hurry();
+  await until('the run has ended', async () => {
+    await nudge(alice, PURGE_RUN, refOf(run));
+    return (await alice.client.get<typeof run>(PURGE_RUN, refOf(run)))?.status?.state === 'Failed';
+  }, { timeoutMs: 60_000, everyMs: 500 });
+  const ended = await untilEnded(alice, run);
+  expect(ended.status).toMatchObject({ state: 'Failed', verification: { level: 'Claimed', residual: 40 }, why: expect.stringMatching(/^public\.page_views_more was a part of its table when the plan was made and was taken out of it since, and 40 due rows are in it/) });
+  expect(getCondition(ended.status?.conditions, 'Failed')).toMatchObject({ status: 'True', reason: 'PartRemoved' });
+  expect(await store.query('SELECT count(*)::int AS n FROM page_views_more')).toEqual([{ n: 40 }]);
+  expect(await readdir(path.join(operator.evidence, 'certificates'))).toEqual([]);
+}, 120_000);

@@ -90,7 +90,7 @@ export type Admission = 'admitted' | 'holds changed';
  * @param newestEpoch asked by a statement of its own: after the lock it sees what was committed while the lock was
  *   waited for. `readEpoch`, or one that reads more in the same round trip.
  * @returns `holds changed` when the statements at hand were compiled before the newest hold: roll back, compile again
- * @throws StoreError `Frozen`, `Fenced`, `ForeignOwner`
+ * @throws StoreError `Frozen`, `Fenced`, `ForeignOwner`; `Conflict` where the fence is of an earlier time than the ticket
  */
 export async function admit(connection: Connection, ticket: Ticket, newestEpoch: () => Promise<number | undefined> = () => readEpoch(connection, ticket.claim.run)): Promise<Admission> {
   const fence = await connection.query<{ owner: string; holds_revision: string; frozen: boolean; frozen_by: string | null; frozen_reason: string | null }>(
@@ -105,6 +105,8 @@ export async function admit(connection: Connection, ticket: Ticket, newestEpoch:
   if (row.frozen) throw new StoreError('Frozen', `The store is frozen by ${row.frozen_by ?? 'somebody'}: ${row.frozen_reason ?? ''}. It goes on after the thaw.`);
   const epoch = await newestEpoch();
   if (epoch !== held.epoch) throw new StoreError('Fenced', `Run ${held.run} was taken over (epoch ${epoch ?? 'none'}, ours ${held.epoch}). This process stops; the newer one goes on.`);
+  // It only grows. Compiled again, the batch would go by the holds of before, until somebody notices which are missing.
+  if (Number(row.holds_revision) < ticket.holdsRevision) throw new StoreError('Conflict', 'The schema dataward was put back to an earlier state while this purge was at work, so holds may be missing in it. Nothing is deleted before it was looked at again.');
   return Number(row.holds_revision) === ticket.holdsRevision ? 'admitted' : 'holds changed';
 }
 

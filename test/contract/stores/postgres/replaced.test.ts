@@ -4,7 +4,7 @@ import type { BatchResult, PurgePlan, PurgeRequest } from '../../../../src/store
 import { createReader } from '../../../../src/stores/postgres/reader.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
-import { countRows, openStore, pace, request, rule, runPlan, table } from './purge-support.ts';
+import { countRows, oneOf, openStore, pace, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 import { login } from './support.ts';
 
@@ -145,6 +145,26 @@ describe('a count', () => {
     expect((await reader.planPurge(asked)).forecast).toMatchObject([{ due: 3_000, exact: true }]);
     await rewritten;
     await reader.close();
+  });
+});
+
+describe('the schema dataward, put back while a purge is at work,', () => {
+  /** What a restore of the schema leaves: other tables of the same names, as they were at another time. */
+  const restored = (then: string): string => `
+    ALTER SCHEMA dataward RENAME TO dataward_before; CREATE SCHEMA dataward AUTHORIZATION dataward_enforce;
+    ${['installation', 'fence', 'hold', 'hold_item', 'claim', 'journal', 'approved_rule'].map((name) => `CREATE TABLE dataward.${name} (LIKE dataward_before.${name} INCLUDING ALL); INSERT INTO dataward.${name} SELECT * FROM dataward_before.${name}; ALTER TABLE dataward.${name} OWNER TO dataward_enforce;`).join('\n')}
+    ${then}`;
+
+  test.each([
+    ['to a time before a hold: nothing is deleted by the holds of then', 'Conflict', 'DELETE FROM dataward.hold_item; DELETE FROM dataward.hold; UPDATE dataward.fence SET holds_revision = holds_revision - 1'],
+    ['frozen', 'Frozen', `UPDATE dataward.fence SET frozen_by = 'dba', frozen_reason = 'restore', frozen_at = now()`],
+    ['to a time before the run began', 'Fenced', 'DELETE FROM dataward.claim'],
+  ])('%s', async (_how, reason, then) => {
+    const store = await storeWith();
+    await store.writer.putHold({ uid: 'h', name: 'legal/h', revision: 1, items: [{ table: table('views'), predicate: oneOf('id', '2999', '3000') }] });
+    const plan = await store.writer.planPurge(asked);
+    await expect(purge(store, plan, restored(then))).rejects.toMatchObject({ reason });
+    expect(await countRows(store, 'views WHERE id > 2998')).toBe(2);
   });
 });
 
