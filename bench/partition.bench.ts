@@ -1,6 +1,7 @@
 /**
- * Dropping the partitions whose every row is due, all checks included, beside a DELETE of the same rows: of one table,
- * of one whose rows are counted by client, and of one that partitions of a child table refer to.
+ * Dropping the partitions whose every row is due, all checks included, beside a DELETE of the same rows: of one table, with
+ * a hold that has to be looked for in every row, or in an index, or without one; of one whose rows are counted by client,
+ * and of one that partitions of a child table refer to.
  *
  *     npx tsx bench/partition.bench.ts [rows] [rounds]
  */
@@ -11,11 +12,14 @@ import { costOf, createTemplate, DUE, onCopy, partitionedItemsSql, partitionsSql
 
 const ROWS = Number(process.argv[2] ?? 2_000_000);
 const ROUNDS = Number(process.argv[3] ?? 3);
+const BARE = `DELETE FROM events WHERE ${DUE}`;
 const COUNTED = `WITH gone AS (DELETE FROM events WHERE ${DUE} RETURNING client_id) SELECT client_id, count(*) FROM gone GROUP BY client_id`;
 
 const client = { client: { field: 'client_id' } };
 const cases = [
-  { name: 'one table', template: 'partitions', rules: [rule('events')], bare: `DELETE FROM events WHERE ${DUE}`, goal: 0.15 },
+  { name: 'one table', template: 'partitions', rules: [rule('events')], bare: BARE, goal: 0.15 },
+  { name: 'the hold on an indexed column', template: 'indexed', rules: [rule('events')], bare: BARE },
+  { name: 'no hold', template: 'free', rules: [rule('events')], bare: BARE },
   { name: 'counted by client', template: 'partitions', rules: [rule('events', client)], bare: COUNTED },
   { name: 'with a child table', template: 'divided', rules: [rule('events'), rule('items')], bare: `DELETE FROM items WHERE ${DUE}; DELETE FROM events WHERE ${DUE}`, goal: 0.15 },
 ];
@@ -23,6 +27,8 @@ const cases = [
 const server = await startBenchServer();
 try {
   await createTemplate(server, 'partitions', partitionsSql(ROWS), ['events']);
+  await createTemplate(server, 'indexed', `${partitionsSql(ROWS)}; CREATE INDEX ON events (client_id)`, ['events']);
+  await createTemplate(server, 'free', partitionsSql(ROWS), []);
   await createTemplate(server, 'divided', `${partitionsSql(ROWS)}; ${partitionedItemsSql()}`, ['events', 'items']);
   const measured: Measurement[] = [];
   for (const { name, template, rules, bare, goal } of cases) {

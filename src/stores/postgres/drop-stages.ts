@@ -3,7 +3,9 @@ import type { Claim } from '../fence.ts';
 import { tableName } from '../predicate.ts';
 import { dropState, parentOf, readStanding } from './apart.ts';
 import type { DropState, Standing } from './apart.ts';
+import { retryReason } from './batch.ts';
 import type { Connection } from './connection.ts';
+import { sqlState } from './errors.ts';
 import { admit } from './fence.ts';
 import { appendJournal } from './journal.ts';
 import type { DropPosition, JournalKind } from './journal.ts';
@@ -44,20 +46,28 @@ async function admitAnyHolds(connection: Connection, { claim }: Dropping): Promi
  * Puts a detached partition back where it came from, so that its rows are seen, held and purged like all others.
  *
  * @param record false where the run is not ours any more, and its journal neither
- * @throws StoreError `Conflict` when the table it came from is gone, or another table got its name at this moment
+ * @throws StoreError `Conflict` when it does not fit there any more, or there is no such table; then a person has to act
  */
 export async function reattach(connection: Connection, dropping: Dropping, intent: DropPosition, record = true): Promise<void> {
   await connection.transaction(async () => {
     let { state } = await standingOf(connection, intent);
     if (state === 'detached') ({ state } = await lockStanding(connection, intent));
-    if (state === 'detached') {
-      const parent = await parentOf(connection, intent);
-      if (parent === undefined) throw new StoreError('Conflict', `${tableName(intent.name)} was detached from ${tableName(intent.parent)} to be dropped, and cannot be attached again since that is gone. Whoever dropped it decides what becomes of this part.`);
-      await connection.query(`ALTER TABLE ${quoteTable(parent)} ATTACH PARTITION ${quoteTable(intent.name)} ${intent.bounds}`);
-      if ((await standingOf(connection, intent)).state !== 'attached') throw new StoreError('Conflict', `Another table got the name ${tableName(parent)} while a part of it was attached again; nothing was changed.`);
-    }
+    if (state === 'detached') await attach(connection, intent);
     if (record && state !== 'pending') await appendStage(connection, dropping, 'Reattach', state === 'moved' || state === 'gone' ? { ...intent, lost: state } : intent);
   }, ATTACHING);
+}
+
+async function attach(connection: Connection, intent: DropPosition): Promise<void> {
+  const parent = await parentOf(connection, intent);
+  if (parent === undefined) throw new StoreError('Conflict', `${tableName(intent.name)} was detached from ${tableName(intent.parent)} to be dropped, and cannot be attached again since that is gone. Whoever dropped it decides what becomes of this part.`);
+  try {
+    await connection.query(`ALTER TABLE ${quoteTable(parent)} ATTACH PARTITION ${quoteTable(intent.name)} ${intent.bounds}`);
+  } catch (error) {
+    const code = sqlState(error);
+    if (code === undefined || retryReason(error) !== undefined) throw error;
+    throw new StoreError('Conflict', `${tableName(intent.name)} was detached from ${tableName(parent)} to be dropped, may not be dropped, and cannot be attached again (SQLSTATE ${code}): a row came that lies outside its bounds, or its columns, keys or owner are not those of ${tableName(parent)} any more, or another part took its place. Make it fit and attach it; until then nothing of ${tableName(parent)} is purged.`, { cause: error });
+  }
+  if ((await standingOf(connection, intent)).state !== 'attached') throw new StoreError('Conflict', `Another table got the name ${tableName(parent)} while a part of it was attached again; nothing was changed.`);
 }
 
 export interface DropStanding {

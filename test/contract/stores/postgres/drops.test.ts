@@ -176,6 +176,15 @@ describe('a partition is attached again', () => {
     expect(await countRows(store, 'views')).toBe(0);
   });
 
+  test('or a person is told, when a row came that lies outside its bounds: it may neither be dropped nor be attached', async () => {
+    const store = await interrupted(`ALTER TABLE "views_2023-11" DROP CONSTRAINT "views_2023-11_created_at_check"; INSERT INTO "views_2023-11" VALUES (702, 'client-1', '2024-03-20Z')`);
+    const plan = await store.writer.planPurge(rules);
+    await expect(runPlan(store.writer, plan, rules)).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringMatching(/views_2023-11 was detached from public\.views .* \(SQLSTATE 23514\).* attach it/) });
+    expect(await countRows(store, '"views_2023-11"')).toBe(101);
+    await store.sql(`WITH moved AS (DELETE FROM "views_2023-11" WHERE id = 702 RETURNING *) INSERT INTO views SELECT * FROM moved`);
+    expect(deletedBy(await runPlan(store.writer, plan, rules, { run: 'next' }))).toEqual({ views: 300 });
+  });
+
   test('not at all, and its rows go one by one, when a default partition came and it cannot be detached', async () => {
     const store = await storeWith(views);
     const writer = await stoppedAt(store, 'before', () => store.sql('CREATE TABLE views_rest PARTITION OF views DEFAULT'));

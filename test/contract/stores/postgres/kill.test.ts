@@ -1,27 +1,21 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
-import type { Claim } from '../../../../src/stores/fence.ts';
-import type { PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
-import { guard, oneOf, openStore, pace, request, rule, runPlan, table, wholeJournal } from './purge-support.ts';
+import type { PurgePlan } from '../../../../src/stores/purging.ts';
+import { guard, oneOf, openStore, request, rule, runPlan, table, wholeJournal } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
-import type { PurgeProcess } from './purge-process.ts';
-import { targetOf } from './support.ts';
+import { grown, spawnedPurges } from './spawned-purge.ts';
 
 let server: TestPostgres;
-const children = new Set<ChildProcess>();
+const { startPurge, killAll } = spawnedPurges(() => server);
 const open: TestStore[] = [];
 beforeAll(async () => {
   server = await startPostgres();
 });
 afterEach(() => {
-  for (const child of children) child.kill('SIGKILL');
+  killAll();
 });
 afterAll(async () => {
   await Promise.all(open.map((store) => store.close()));
@@ -53,35 +47,6 @@ async function prepared(database: string): Promise<{ store: TestStore; plan: Pur
 
 async function fingerprints(store: TestStore): Promise<Record<string, unknown>> {
   return { sessions: await store.sql(fingerprint('sessions')), views: await store.sql(fingerprint('views')) };
-}
-
-/** Starts a purge in another process; resolves when it is about to begin. */
-async function startPurge(store: TestStore, plan: PurgePlan, claim: Claim, asked: PurgeRequest, changes: Partial<PurgeProcess['pace']> = {}): Promise<{ child: ChildProcess; said: Promise<string> }> {
-  const argument: PurgeProcess = {
-    target: targetOf(server, { database: store.database }),
-    credential: { type: 'password', username: store.enforce.user, password: store.enforce.password },
-    claim,
-    steps: plan.steps,
-    request: asked,
-    pace: { ...pace, maxBatchMillis: 1, ...changes },
-  };
-  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('purge-process.ts', import.meta.url)), JSON.stringify(argument)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  children.add(child);
-  let output = '';
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text));
-  const said = once(child, 'close').then(() => {
-    children.delete(child);
-    return output;
-  });
-  while (!output.includes('go\n') && child.exitCode === null) await delay(2);
-  return { child, said };
-}
-
-/** Resolves when the run's journal has grown, or the process has ended without. */
-async function grown(store: TestStore, child: ChildProcess): Promise<void> {
-  const length = async (): Promise<number> => Number((await store.sql<{ n: number }>('SELECT count(*)::int AS n FROM dataward.journal'))[0]?.n ?? 0);
-  const before = await length();
-  while (child.exitCode === null && (await length()) === before) await delay(5);
 }
 
 test('a purge killed 30 times at random points deletes exactly the due rows and counts each once', async () => {
