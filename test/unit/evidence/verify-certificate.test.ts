@@ -62,11 +62,18 @@ describe('the signature is', () => {
 describe('the anchoring is', () => {
   const { chainId, seq } = anchor;
   const other = signCheckpoint(chainId, { seq, hash: 'd'.repeat(64) }, signer, NOON);
+  const elsewhere = signCheckpoint('b6f3a1de-0000-4000-8000-000000000009', { seq, hash: 'd'.repeat(64) }, signer, NOON);
+  const later = signCheckpoint(chainId, { seq: seq + 1, hash: 'd'.repeat(64) }, signer, NOON);
   const forged = signCheckpoint(chainId, { seq, hash: 'e'.repeat(64) }, stranger, NOON);
   test.each<[string, string, string, Checkpoint[] | undefined]>([
     ['Unchecked', 'no checkpoints are given', text, undefined],
     ['NotAnchored', 'the auditor has none for the place', text, []],
     ['NotAnchored', 'the only one for the place is of a stranger', text, [forged]],
+    ['NotAnchored', 'the only one is of another chain', text, [elsewhere]],
+    ['NotAnchored', 'the only one is of another place', text, [later]],
+    ['NotAnchored', 'the only one for the place was changed after it was signed', text, [{ ...anchor, ts: '2027-01-01T00:00:00.000Z' }]],
+    ['NotAnchored', 'the one it names was changed after it was signed', certificateText(signed({ audit: { ...facts().audit, checkpoint: { ...anchor, rootHash: 'd'.repeat(64) } } })), [anchor]],
+    ['Anchored', 'those beside it are of another chain, of another place, or were changed', text, [elsewhere, later, { ...anchor, rootHash: 'd'.repeat(64) }, anchor]],
     ['NotAnchored', 'the certificate names none', certificateText(signed({ audit: { ...facts().audit, checkpoint: null } })), [anchor]],
     ['NotAnchored', 'the one it names is of a stranger', certificateText(signed({ audit: { ...facts().audit, checkpoint: forged } })), [anchor]],
     ['Contradicted', 'the auditor has another history', text, [other]],
