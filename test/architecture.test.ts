@@ -51,7 +51,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   rules: ['api', ...PORT],
   connect: ['runtime', 'rules', 'api', ...PORT, 'evidence/audit/checkpoint.ts', 'evidence/audit/log.ts'],
   ...Object.fromEntries(CAPABILITIES.map((name) => [name, BELOW_CAPABILITIES])),
-  local: ['api', 'runtime', 'evidence/processes.ts'],
+  local: ['api', 'runtime', 'evidence/folder-lock.ts'],
 };
 
 describe('imports', () => {

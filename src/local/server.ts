@@ -1,6 +1,7 @@
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { ObjectValidator } from '../api/validation/validator.ts';
+import { lockFolder } from '../evidence/folder-lock.ts';
 import type { Authenticator } from '../runtime/auth.ts';
 import { tokenAccess } from '../runtime/service-account.ts';
 import { createCertificate, keptCertificate } from './certificate.ts';
@@ -10,7 +11,6 @@ import { kindsOfCrd } from './crd-kinds.ts';
 import { kindRegistry } from './kinds.ts';
 import { renderKubeconfig } from './kubeconfig.ts';
 import { requestListener } from './listener.ts';
-import { lockStateDirectory } from './lock.ts';
 import type { ResourceContext } from './resources.ts';
 import { asObject, seedAll } from './seed.ts';
 import { openStateDirectory } from './state.ts';
@@ -65,7 +65,7 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
   const kinds = kindRegistry([...CORE_KINDS, ...crds.flatMap(kindsOfCrd)]);
   const users = localUsers(options.users);
   const state = stateDir === undefined ? undefined : openStateDirectory(stateDir);
-  const unlock = stateDir === undefined ? () => undefined : lockStateDirectory(stateDir);
+  const lock = stateDir === undefined ? undefined : await lockFolder(stateDir);
   try {
     const store = new Store({ ...(state && { state }), ...(options.history !== undefined && { history: options.history }) });
     seedAll(store, kinds, crds, options.admissionPolicies.map(asObject), clock.now());
@@ -117,11 +117,11 @@ export async function startLocalServer(options: LocalServerOptions): Promise<Loc
           server.close(() => resolve());
           for (const socket of sockets) socket.destroy();
         });
-        unlock();
+        await lock?.release();
       },
     };
   } catch (error) {
-    unlock();
+    await lock?.release();
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isJsonObject } from './object.ts';
 import type { StoredObject } from './object.ts';
@@ -48,7 +48,8 @@ export function writeDurably(path: string, content: string): void {
   const temp = join(folder, `${TEMP_PREFIX}${process.pid}-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`);
   const handle = openSync(temp, 'w', 0o600);
   try {
-    writeSync(handle, content);
+    // Not writeSync: that may write a part, and say so by its result only.
+    writeFileSync(handle, content);
     fsyncSync(handle);
   } finally {
     closeSync(handle);
@@ -83,7 +84,7 @@ function readObject(path: string): StoredObject {
   throw new Error(`${path}: not a Kubernetes object; restore the file from a copy or remove it by hand`);
 }
 
-/** Opens (and creates) the folder. One process at a time: see `lockStateDirectory`. */
+/** Opens (and creates) the folder. One process at a time: see `lockFolder`. */
 export function openStateDirectory(folder: string): StateDirectory {
   const objects = join(folder, 'objects');
   const ceilingFile = join(folder, 'revision');

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, truncate } from 'node:fs/promises';
 import { syncFolder } from '../files.ts';
+import { lockFolder, type FolderLock } from '../folder-lock.ts';
 import { Group } from './group.ts';
-import { acquireWriterLock, type WriterLock } from './lock.ts';
 import { CHAIN_STARTED, encodeEntry, TAIL_REPAIRED } from './record.ts';
 import type { AuditEntry, AuditRecord, ChainHead } from './record.ts';
 import { recoverChain } from './recover.ts';
@@ -61,13 +61,13 @@ const STALLED_MILLIS = 15_000;
 
 /**
  * Opens a chain for writing, or starts one. A torn tail is set aside and reported in the chain. Throws
- * `AuditLockedError` when another writer lives, `AuditCorruptError` when the chain is broken, and the file system's
+ * `FolderLockedError` when another writer lives, `AuditCorruptError` when the chain is broken, and the file system's
  * error when the folder cannot be written.
  */
 export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
   const { dir } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const lock = await acquireWriterLock(dir, options.lockWaitMillis ?? 0);
+  const lock = await lockFolder(dir, options.lockWaitMillis ?? 0);
   let log: Writer | undefined;
   try {
     const found = await recoverChain(dir);
@@ -97,7 +97,7 @@ class Writer implements AuditLog {
   readonly chainId: string;
   readonly #clock: () => Date;
   readonly #segments: SegmentWriter;
-  readonly #lock: WriterLock;
+  readonly #lock: FolderLock;
   readonly #time = new Timestamps();
   /** The last record on disk. */
   #head: ChainHead;
@@ -110,7 +110,7 @@ class Writer implements AuditLog {
   #writingSince: number | undefined;
   #failure: AuditUnavailableError | undefined;
 
-  constructor(options: AuditLogOptions, chainId: string, head: ChainHead, segments: SegmentWriter, lock: WriterLock) {
+  constructor(options: AuditLogOptions, chainId: string, head: ChainHead, segments: SegmentWriter, lock: FolderLock) {
     this.dir = options.dir;
     this.chainId = chainId;
     this.#clock = options.clock;

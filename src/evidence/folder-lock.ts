@@ -4,14 +4,14 @@ import { readdir, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createWhole } from '../files.ts';
-import { startOf } from '../processes.ts';
+import { createWhole } from './files.ts';
+import { startOf } from './processes.ts';
 
 /**
  * At most one writer per folder. Who wants to write announces itself by a file of its own and then looks for others:
  * of two, the one that announced itself later always sees the earlier, so never do both go on (both may step back,
  * and try again). Files of writers that are gone are removed; nobody ever touches the file of a living one.
- * It is the second guard: the operator's Lease is the first, and the log itself notices a file that grew without it.
+ * Of an operator it is the second guard: its Lease is the first, and the audit log notices a file that grew without it.
  */
 
 const LOCK = /^writer-[0-9a-f-]+\.lock$/;
@@ -22,11 +22,13 @@ const SILENCE_MILLIS = 30_000;
 /** Two that stepped back for each other must not meet again at once; a single try is never the last. */
 const ATTEMPTS = 4;
 
-export class AuditLockedError extends Error {
-  override readonly name = 'AuditLockedError';
+/** Its words name a folder and a process, so that people can find the other writer. */
+export class FolderLockedError extends Error {
+  override readonly name = 'FolderLockedError';
+  readonly publicMessage = true;
 }
 
-export interface WriterLock {
+export interface FolderLock {
   release(): Promise<void>;
 }
 
@@ -40,9 +42,9 @@ interface Holder {
 
 /**
  * Takes the lock of a folder. While a living writer has it, tries again until `waitMillis` are over, then throws
- * `AuditLockedError` naming the holder.
+ * `FolderLockedError` naming the holder.
  */
-export async function acquireWriterLock(dir: string, waitMillis = 0): Promise<WriterLock> {
+export async function lockFolder(dir: string, waitMillis = 0): Promise<FolderLock> {
   const deadline = performance.now() + waitMillis;
   for (let attempt = 1; ; attempt++) {
     const path = join(dir, `writer-${randomUUID()}.lock`);
@@ -57,7 +59,7 @@ export async function acquireWriterLock(dir: string, waitMillis = 0): Promise<Wr
     }
     await unlink(path);
     if (attempt >= ATTEMPTS && performance.now() >= deadline) {
-      throw new AuditLockedError(`audit log ${dir} is held by ${other}; stop that writer, or choose another folder`);
+      throw new FolderLockedError(`folder ${dir} is in use by ${other}; stop that, or choose another folder`);
     }
     await sleep(randomInt(10, 60) * Math.min(attempt, 5));
   }
@@ -93,7 +95,7 @@ function parse(text: string): Holder {
   }
 }
 
-function hold(path: string): WriterLock {
+function hold(path: string): FolderLock {
   const heartbeat = setInterval(() => {
     const now = new Date();
     // A failing touch only makes others believe the holder dead sooner; the log notices them.
