@@ -5,6 +5,7 @@ import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
 import { canonicalJson } from '../../evidence/canonical.ts';
+import { CertificateRefusedError } from '../../evidence/certificate.ts';
 import type { ApprovedRule } from '../../stores/fence.ts';
 import type { StoreWriter } from '../../stores/port.ts';
 import { certify, type Certifier } from './certify.ts';
@@ -64,8 +65,15 @@ export async function conclude(concluded: ConcludedRun, context: ConcludeContext
     const uid = run.metadata.uid ?? '';
     const totals = await writer.journalTotals(uid, ledger.through());
     const clients = await writer.journalClients(uid, ledger.through());
-    const certificate = await certify({ ...concluded, verdict, totals, clients, firstSeq: run.status?.auditFrom ?? 1 }, context.certifier);
-    return { state: 'Succeeded', reason: 'Succeeded', why: replicasUnproven(verification), verification, certificate, progress };
+    try {
+      const certificate = await certify({ ...concluded, verdict, totals, clients, firstSeq: run.status?.auditFrom ?? 1 }, context.certifier);
+      return { state: 'Succeeded', reason: 'Succeeded', why: replicasUnproven(verification), verification, certificate, progress };
+    } catch (error) {
+      if (!(error instanceof CertificateRefusedError)) throw error;
+      // The same facts would be refused at each look, and no other run could work in the store meanwhile.
+      await context.audit.append({ actor: context.actor, action: 'certificate.refused', object: objectOf(run), outcome: 'Refused', refs: { planDigest: run.spec.planDigest, deleted, problems: error.problems.length } });
+      return { state: 'Failed', reason: 'CertificateRefused', why: error.message, verification, progress };
+    }
   } finally {
     await writer.close();
   }

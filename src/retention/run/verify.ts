@@ -5,7 +5,7 @@ import { tableName } from '../../stores/predicate.ts';
 import type { RemovedPart, StepForecast } from '../../stores/purging.ts';
 import type { Executed } from './executed.ts';
 import { compareHeld, fingerprintSame } from './held.ts';
-import { recount, type Recount } from './recount.ts';
+import { COUNT_BUDGET_MS, recount, type Recount } from './recount.ts';
 import { leftOver, placeOf, withReplicas } from './replica-verdict.ts';
 import { isLost, lookAtReplicas, REPLICA_WAIT_MS } from './replicas.ts';
 
@@ -15,7 +15,7 @@ export interface Verdict {
   /** Counts per collection as the verifying identity saw them. */
   counts: StepForecast[];
   /** Why the run cannot be called done; absent: it can. */
-  problem?: { reason: 'ResidualRows' | 'HeldRowsMissing' | 'PartRemoved' | 'Failed'; message: string };
+  problem?: { reason: 'ResidualRows' | 'HeldRowsMissing' | 'PartRemoved' | 'CountUnfinished' | 'Failed'; message: string };
   /** What is waited for: the look is not over. `verification` is then to be put into the status, for the next look to go on from. */
   waiting?: string;
 }
@@ -50,19 +50,18 @@ async function verifyPrimary(run: PurgeRun, store: DataStore, executed: Executed
   const reader = await connections.reader(store, independent ? 'verify' : 'observe', context.signal);
   try {
     const left = await recount(run, executed.request, reader);
-    // Those who look may not be allowed to read what a drop took away; that it is not finished is enough to know.
-    if (!left.exact && left.unfinished.length === 0) throw new Error('the rows that are left could not be counted exactly');
     const before = run.status?.verification?.heldBefore;
     // Held rows may be out of sight with the partition; they are not gone.
     const held = before && left.unfinished.length === 0 ? compareHeld(before, await fingerprintSame(before, executed.request, reader)) : undefined;
     const problem = problemOf(left, held);
+    const proven = independent && left.exact && left.unfinished.length === 0 && left.removed.length === 0;
     // After the count, so that a replica which has got there shows whatever was counted here.
     const position = independent && store.spec.endpoint.replicas?.length ? await reader.position() : undefined;
     return {
       counts: left.counts,
       verification: {
         ...(before ? { heldBefore: before } : {}),
-        level: independent && left.unfinished.length === 0 && left.removed.length === 0 ? 'VerifiedLive' : 'Claimed',
+        level: proven ? 'VerifiedLive' : 'Claimed',
         residual: left.residual,
         ...(held?.unchanged === undefined ? {} : { heldUnchanged: held.unchanged }),
         by: independent ? 'verify' : 'observe',
@@ -108,11 +107,16 @@ async function verifyReplicas(run: PurgeRun, store: DataStore, executed: Execute
   return { counts: primary.counts, verification, problem: { reason: 'ResidualRows', message } };
 }
 
-function problemOf({ counts, residual, unseen, unfinished, removed }: Recount, held: { missing?: string } | undefined): Verdict['problem'] {
+function problemOf({ counts, residual, exact, unseen, unfinished, removed }: Recount, held: { missing?: string } | undefined): Verdict['problem'] {
   if (held?.missing) return { reason: 'HeldRowsMissing', message: `${held.missing}; find out who deleted them, or detached a partition with them, the run stopped and issues no certificate` };
   // Not counted is not zero.
   if (unseen) return { reason: 'Failed', message: `${unseen} could not be counted again: it is no longer declared, found or due; what was deleted is in the audit log` };
   if (unfinished.length > 0) return { reason: 'ResidualRows', message: `the drop of ${unfinished.map(tableName).join(', ')} was begun and is not finished, and ${residual} due rows are still there; end the session that locks rows or tables of it, then plan again` };
+  // As many as were seen are there; that none was seen says nothing of a count that broke off.
+  if (residual === 0 && !exact) {
+    const open = counts.filter((count) => !count.exact).map(({ collection }) => collection);
+    return { reason: 'CountUnfinished', message: `the rows that are left in ${open.slice(0, 3).join(', ')} could not be counted within ${COUNT_BUDGET_MS / 60_000} minutes, so nothing is proven; what was deleted is in the audit log. Give the store time, or an index that begins with the column of the rule, then plan again: the next run counts again` };
+  }
   // The table's own rows first: the run can go on with those.
   const [part] = removed;
   if (part && counts.every(({ due }) => due === 0)) return { reason: 'PartRemoved', message: partRemoved(part, removed.length - 1) };

@@ -352,7 +352,22 @@ describe('a run that is not proven', () => {
     expect([client.writes, kept.size]).toEqual([[], 0]);
   });
 
-  test('is no result at all when the rows that are left could not be counted exactly', async () => {
-    await expect(end({ script: planOf(aForecast(0, { exact: false })) })).rejects.toThrow('could not be counted exactly');
+  test('fails where the rows that are left could not be counted to the end, rather than count for ever and keep other runs out', async () => {
+    const { report, client, kept } = await end({ script: planOf(aForecast(0, { exact: false })) });
+    expect(report).toMatchObject({ state: 'Failed', reason: 'CountUnfinished', why: expect.stringContaining(VIEWS), verification: { level: 'Claimed' } });
+    expect([client.writes, kept.size]).toEqual([[], 0]);
+  });
+
+  test('goes on with the rows that were seen by a count that broke off', async () => {
+    const { report } = await end({ script: planOf(aForecast(3, { exact: false })) });
+    expect(report).toMatchObject({ state: 'Running', reason: 'ResidualRows', verification: { residual: 3 } });
+  });
+
+  test('fails where its certificate is refused, and says why', async () => {
+    // More is said of clients than of collections.
+    const { report, audit, client, kept } = await end({ script: { journal: [{ run: 'uid-general-1', seq: 1, epoch: 1, collection: VIEWS, table, method: 'BlockRange', deleted: 1, clients: { 'client-a': 2 }, at: '2026-03-01T02:00:00Z' }] } });
+    expect(report).toMatchObject({ state: 'Failed', reason: 'CertificateRefused', why: expect.stringContaining('clients count 2 deleted rows'), verification: { level: 'VerifiedLive' } });
+    expect(audit.entries.at(-1)).toMatchObject({ action: 'certificate.refused', outcome: 'Refused', refs: { deleted: 1, problems: 1 } });
+    expect([client.writes, kept.size]).toEqual([[], 0]);
   });
 });
