@@ -44,6 +44,13 @@ describe('an odd answer is an Error, never a Pass', () => {
     ['missing args', answer({ outcome: 'Pass', subject, code: 'FINE' }), 'BAD_SHAPE'],
     ['an arg that is an object', answer({ ...pass, args: { count: {} } }), 'BAD_SHAPE'],
     ['an arg that is null', answer({ ...pass, args: { count: null } }), 'BAD_SHAPE'],
+    ['an arg that is a list with an object in it', answer({ ...pass, args: { count: [1, {}] } }), 'BAD_SHAPE'],
+    ['args that are a list', answer({ ...pass, args: [] }), 'BAD_SHAPE'],
+    ['a fact that is a list', answer([]), 'BAD_SHAPE'],
+    ['a result that is null', '[null]', 'NO_ANSWER'],
+    ['a subject with a field nobody knows', answer({ ...pass, subject: { ...subject, client: 'a' } }), 'BAD_SHAPE'],
+    ['a namespace that is a number', answer({ ...pass, subject: { ...subject, namespace: 1 } }), 'BAD_SHAPE'],
+    ['a store that is a number', answer({ ...pass, subject: { ...subject, store: 1 } }), 'BAD_SHAPE'],
     ['a field nobody knows', answer({ ...pass, waived: true }), 'BAD_SHAPE'],
     ['a missing subject', answer({ ...pass, subject: undefined }), 'BAD_SHAPE'],
     ['a collection that is a number', answer({ ...pass, subject: { ...subject, collection: 1 } }), 'BAD_SHAPE'],
@@ -83,6 +90,16 @@ test('a fact is joined with the words of the catalogue', () => {
     remediation: 'Do something.',
     refs: { gdpr: ['5(1)(e)'] },
   });
+});
+
+test('a control may have nothing to judge, and say so with a figure of any kind', () => {
+  const idle = { ...control, reasonCodes: { IDLE: { outcome: 'NotApplicable' as const, message: 'no purge in {modes}' } } };
+  const args = { modes: ['Plan', 2, true], asked: false };
+  expect(controlResult(idle, store, { text: answer({ outcome: 'NotApplicable', subject, code: 'IDLE', args }) })).toMatchObject({ outcome: 'NotApplicable', findings: [{ args, message: 'no purge in Plan, 2, true' }] });
+});
+
+test('an answer that failed without a word says which kind of failure it was, and no more', () => {
+  expect(controlResult(control, store, { error: 'THREW' }).findings[0]?.message).toBe('the control stopped with an error');
 });
 
 test('the worst fact decides, and facts come worst first', () => {
