@@ -9,9 +9,11 @@ import type { TestStore } from './purge-support.ts';
 import { login } from './support.ts';
 
 let server: TestPostgres;
+let store: TestStore;
 const { storeWith, close } = partitionStores(() => server);
 beforeAll(async () => {
   server = await startPostgres();
+  store = await storeWith('SELECT');
 });
 afterAll(async () => {
   await close();
@@ -22,12 +24,18 @@ const asked = request([rule('views')]);
 const NOVEMBER = table('views_2023-11');
 const DETACH = 'ALTER TABLE views DETACH PARTITION "views_2023-11"';
 
+/** The tables anew, in the one database of all tests. */
+async function fresh(schema: string): Promise<void> {
+  await store.sql(`DROP TABLE IF EXISTS views, archive CASCADE; DO $$ DECLARE t text; BEGIN FOR t IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP EXECUTE format('DROP TABLE %I', t); END LOOP; END $$;
+    DELETE FROM dataward.hold_item; DELETE FROM dataward.hold; DELETE FROM dataward.journal; DELETE FROM dataward.claim; ${schema}`);
+}
+
 /** The parts of `views` as a plan of before calls them. */
-async function partsOf(store: TestStore): Promise<{ collection: string; oids: string[] }[]> {
+async function partsOf(): Promise<{ collection: string; oids: string[] }[]> {
   return (await store.writer.planPurge(asked)).forecast.map(({ collection, partOids = [] }) => ({ collection, oids: partOids }));
 }
 
-async function countedAgain(store: TestStore, parts: { collection: string; oids: string[] }[], to = asked): Promise<StepForecast | undefined> {
+async function countedAgain(parts: { collection: string; oids: string[] }[], to = asked): Promise<StepForecast | undefined> {
   return (await store.writer.planPurge({ ...to, parts })).forecast[0];
 }
 
@@ -42,10 +50,10 @@ describe('a part that somebody took out of its table after the plan was made', (
     ['and that the login may not read: nobody can tell', `${DETACH}; ALTER TABLE "views_2023-11" OWNER TO CURRENT_USER; REVOKE ALL ON "views_2023-11" FROM PUBLIC, dataward_enforce`, { due: 200, removed: [{ table: NOVEMBER, due: 0, exact: false }] }],
     ['with all the others', 'ALTER TABLE views DETACH PARTITION "views_2023-12"; ALTER TABLE views DETACH PARTITION "views_2024-01"', { due: 200, removed: [{ table: table('views_2023-12'), due: 100, exact: true }, { table: table('views_2024-01'), due: 0, exact: true }] }],
   ])('%s', async (_how, change, seen) => {
-    const store = await storeWith(views);
-    const parts = await partsOf(store);
+    await fresh(views);
+    const parts = await partsOf();
     await store.sql(change);
-    expect(await countedAgain(store, parts)).toMatchObject({ exact: true, ...seen });
+    expect(await countedAgain(parts)).toMatchObject({ exact: true, ...seen });
   });
 
   test.each<[string, string]>([
@@ -55,41 +63,41 @@ describe('a part that somebody took out of its table after the plan was made', (
     ['it only got another name', 'ALTER TABLE "views_2023-11" RENAME TO november'],
     ['it was put below another part', `${DETACH}; CREATE TABLE november PARTITION OF views FOR VALUES FROM ('2023-11-01Z') TO ('2023-12-01Z') PARTITION BY LIST (client_id); ALTER TABLE november ATTACH PARTITION "views_2023-11" DEFAULT`],
   ])('is none where %s', async (_what, change) => {
-    const store = await storeWith(views);
-    const parts = await partsOf(store);
+    await fresh(views);
+    const parts = await partsOf();
     await store.sql(change);
-    expect(await countedAgain(store, parts)).not.toHaveProperty('removed');
+    expect(await countedAgain(parts)).not.toHaveProperty('removed');
   });
 
   test('is still judged by what keeps rows of the table: minimums, and holds on it', async () => {
-    const store = await storeWith(views);
+    await fresh(views);
     await store.writer.putHold({ uid: 'h', name: 'legal/h', revision: 1, items: [{ table: table('views'), predicate: oneOf('client_id', 'client-0') }] });
-    const parts = await partsOf(store);
+    const parts = await partsOf();
     await store.sql(DETACH);
-    expect(await countedAgain(store, parts)).toMatchObject({ due: 100, removed: [{ table: NOVEMBER, due: 50, exact: true }] });
+    expect(await countedAgain(parts)).toMatchObject({ due: 100, removed: [{ table: NOVEMBER, due: 50, exact: true }] });
     const kept = request([rule('views', { guards: [guard('statute', oneOf('client_id', 'client-0', 'client-1'))] })]);
-    expect(await countedAgain(store, parts, kept)).toMatchObject({ due: 0, removed: [{ table: NOVEMBER, due: 0, exact: true }] });
+    expect(await countedAgain(parts, kept)).toMatchObject({ due: 0, removed: [{ table: NOVEMBER, due: 0, exact: true }] });
   });
 
   test('is not one that a drop took away and has not finished: its rows are counted with the table', async () => {
-    const store = await storeWith(views);
-    const parts = await partsOf(store);
+    await fresh(views);
+    const parts = await partsOf();
     await leaveIntent(store, 'views_2023-11');
     await store.sql(DETACH);
-    const seen = await countedAgain(store, parts);
+    const seen = await countedAgain(parts);
     expect(seen).toMatchObject({ due: 300, unfinished: [NOVEMBER] });
     expect(seen).not.toHaveProperty('removed');
     // Under another name it is none of the drop's any more, and only a part that went.
     await store.sql('ALTER TABLE "views_2023-11" RENAME TO archive_11');
-    expect(await countedAgain(store, parts)).toMatchObject({ due: 200, removed: [{ table: table('archive_11'), due: 100, exact: true }] });
+    expect(await countedAgain(parts)).toMatchObject({ due: 200, removed: [{ table: table('archive_11'), due: 100, exact: true }] });
   });
 
   test('is an inheritance child too', async () => {
-    const store = await storeWith(`CREATE TABLE views (id int, created_at timestamptz); CREATE TABLE views_child () INHERITS (views); INSERT INTO views SELECT i, '2020-01-01Z' FROM generate_series(1, 5) i; INSERT INTO views_child SELECT i, '2020-01-01Z' FROM generate_series(1, 7) i`);
-    const parts = await partsOf(store);
-    expect(await countedAgain(store, parts)).toMatchObject({ due: 12 });
+    await fresh(`CREATE TABLE views (id int, created_at timestamptz); CREATE TABLE views_child () INHERITS (views); INSERT INTO views SELECT i, '2020-01-01Z' FROM generate_series(1, 5) i; INSERT INTO views_child SELECT i, '2020-01-01Z' FROM generate_series(1, 7) i`);
+    const parts = await partsOf();
+    expect(await countedAgain(parts)).toMatchObject({ due: 12 });
     await store.sql('ALTER TABLE views_child NO INHERIT views');
-    expect(await countedAgain(store, parts)).toMatchObject({ due: 5, removed: [{ table: table('views_child'), due: 7, exact: true }] });
+    expect(await countedAgain(parts)).toMatchObject({ due: 5, removed: [{ table: table('views_child'), due: 7, exact: true }] });
   });
 });
 
@@ -99,8 +107,8 @@ describe('a part that is taken out while rows are counted', () => {
     ['and put back before anybody looks', /^LOCK TABLE/, `${DETACH}; ALTER TABLE views ATTACH PARTITION "views_2023-11" FOR VALUES FROM ('2023-11-01Z') TO ('2023-12-01Z')`, { due: 300 }],
     ['half, for a scan leaves it out', /^LOCK TABLE/, 'half', { removed: [{ table: NOVEMBER, due: 100 }] }],
   ])('is missed by nobody: %s', async (_when, at, change, seen) => {
-    const store = await storeWith(views);
-    const parts = await partsOf(store);
+    await fresh(views);
+    const parts = await partsOf();
     const connection = await login(server, { database: store.database });
     let done = false;
     const reader = createReader({
@@ -124,7 +132,7 @@ describe('a part that is taken out while rows are counted', () => {
 
 describe('a part that is taken out, or put in, while a purge is at work', () => {
   /** Purges row by row; `act` is done after the first batch. */
-  async function purge(store: TestStore, act: string): Promise<string | number> {
+  async function purge(act: string): Promise<string | number> {
     const [step] = (await store.writer.planPurge(asked)).steps;
     const claim = await store.writer.claim('run-1');
     let deleted = 0;
@@ -145,8 +153,8 @@ describe('a part that is taken out, or put in, while a purge is at work', () => 
     ['renamed, with a table beside it that took the name, the rows of that stay', `ALTER TABLE "views_2023-12" RENAME TO december; CREATE TABLE "views_2023-12" AS TABLE december; GRANT ALL ON "views_2023-12" TO PUBLIC`, 300, { '"views_2023-12"': 100, december: 0 }],
     ['attached with due rows, they are left for the count to find', `CREATE TABLE late (LIKE views); INSERT INTO late SELECT i, 'client-9', '2023-05-01Z' FROM generate_series(1, 9) i; ALTER TABLE views ATTACH PARTITION late FOR VALUES FROM ('2023-05-01Z') TO ('2023-06-01Z'); GRANT ALL ON late TO PUBLIC`, 300, { late: 9 }],
   ])('%s', async (_how, act, ends, left) => {
-    const store = await storeWith(views, { enforceOwnsTables: false });
-    const outcome = await purge(store, act);
+    await fresh(views);
+    const outcome = await purge(act);
     if (ends instanceof RegExp) expect(outcome).toMatch(ends);
     else expect(outcome).toBe(ends);
     for (const [name, rows] of Object.entries(left)) expect([name, await countRows(store, name)]).toEqual([name, rows]);
