@@ -110,3 +110,12 @@ test('the worst fact decides, and facts come worst first', () => {
   expect(result.findings.map(({ outcome }) => outcome)).toEqual(['Fail', 'Unknown', 'Pass']);
   expect(controlResult(control, store, { text: answer(pass, open) }).outcome).toBe('Unknown');
 });
+
+test('facts of one outcome come by collection, code and figures, in whatever order they were found', () => {
+  const open = (collection: string, code: string, args: object): object => ({ outcome: 'Unknown', subject: { ...subject, collection }, code, args });
+  const many = { ...control, reasonCodes: { ...control.reasonCodes, OTHER: { outcome: 'Unknown' as const, message: 'x' } } };
+  const facts = [open('b', 'OPEN', {}), open('a', 'OTHER', {}), open('a', 'OPEN', { y: 1, x: 2 }), open('a', 'OPEN', { x: 1, y: 2 })];
+  const order = (given: object[]): unknown[] => controlResult(many, store, { text: answer(...given) }).findings.map(({ subject: { collection }, code, args }) => [collection, code, args['x']]);
+  expect(order(facts)).toEqual([['a', 'OPEN', 1], ['a', 'OPEN', 2], ['a', 'OTHER', undefined], ['b', 'OPEN', undefined]]);
+  expect(order(facts.toReversed())).toEqual(order(facts));
+});

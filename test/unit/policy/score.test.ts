@@ -24,6 +24,10 @@ describe('the score', () => {
     expect(scoreOf(['A'], [result('A', 'NotApplicable')])).toEqual({ pass: 0, fail: 0, unknown: 0, error: 0, notApplicable: 1 });
   });
 
+  test('takes a control that could not be evaluated for one that does not pass', () => {
+    expect(scoreOf(['A', 'B'], [result('A', 'Pass'), result('B', 'Error')])).toEqual({ pass: 1, fail: 0, unknown: 0, error: 1, notApplicable: 0, ratio: '0.50' });
+  });
+
   test('leaves results of controls out of scope alone', () => {
     expect(scoreOf(['A'], [result('A', 'Pass'), result('Z', 'Fail')])).toMatchObject({ pass: 1, fail: 0, ratio: '1.00' });
   });
@@ -61,6 +65,11 @@ describe('a clause', () => {
     ['is unknown while a control it needs has no fact source', { A: 'Pass', B: 'Pass' }, ['X'], ['Unknown', ['X']]],
   ])('%s', (_, outcomes, noFactSource, want) => {
     expect(states(outcomes, noFactSource)).toEqual(want);
+  });
+
+  test('is not kept without a control that it needs and nobody asks for', () => {
+    const framework: Framework = { id: 'f', title: 'F', clauses: [{ id: 'S04', title: 'Encrypted', controls: ['A', 'B'], noFactSource: [] }] };
+    expect(clauseStates([framework], ['A'], [result('A', 'Pass')])).toEqual([{ framework: 'f', id: 'S04', title: 'Encrypted', state: 'Unknown', controls: ['A', 'B'], because: ['B'] }]);
   });
 
   test('without any control is unknown', () => {
