@@ -42,8 +42,10 @@ export function cachedDeclarations(
 ): DeclarationSource {
   return {
     async read() {
-      await Promise.all(Object.values(caches).map((cache) => cache.synced()));
-      return declarations([...caches.maps.list()], [...caches.policies.list()], [...caches.holds.list()], caches.namespaces.list(), rootNamespace);
+      const { maps, policies, holds, namespaces } = caches;
+      // Not what else the caller follows: a declaration does not wait for it.
+      await Promise.all([maps, policies, holds, namespaces].map((cache) => cache.synced()));
+      return declarations([...maps.list()], [...policies.list()], [...holds.list()], namespaces.list(), rootNamespace);
     },
   };
 }

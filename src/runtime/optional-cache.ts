@@ -25,6 +25,8 @@ export function createOptionalCache<T extends KubeObject>(client: Client, kind: 
   const foundAbsent = new Promise<void>((resolve) => {
     announceAbsent = resolve;
   });
+  // One race for all who ask: each would leave a reaction for good on the promise that never settles.
+  const answered = Promise.race([foundAbsent, cache.synced()]);
 
   /** Resolves true once the kind is served, false when the signal aborts before. */
   const installed = async (signal: AbortSignal): Promise<boolean> => {
@@ -53,7 +55,7 @@ export function createOptionalCache<T extends KubeObject>(client: Client, kind: 
     async start(signal) {
       if (await installed(signal)) await cache.start(signal);
     },
-    synced: () => Promise.race([foundAbsent, cache.synced()]),
+    synced: () => answered,
     get hasSynced() {
       return absent || cache.hasSynced;
     },

@@ -39,4 +39,11 @@ describe('what is declared', () => {
     complete();
     expect(names((await reading).holds)).toEqual(['matter-1', 'matter-2']);
   });
+
+  test('does not wait for what else is followed beside it', async () => {
+    const cache = <T>(list: T[], synced: Promise<void>): { synced(): Promise<void>; list(): readonly T[] } => ({ synced: () => synced, list: () => list });
+    const ready = Promise.resolve();
+    const caches = { maps: cache([aMap([{}])], ready), policies: cache([aPolicy('general', {})], ready), holds: cache([aHold([{}])], ready), namespaces: cache([labelled], ready), gateways: cache([], new Promise<void>(() => {})) };
+    expect(names((await cachedDeclarations(caches, 'root').read()).maps)).toEqual(['web']);
+  });
 });

@@ -42,6 +42,13 @@ afterEach(async () => {
 const start = (): void => void (running = cache.start(abort.signal));
 const asked = (): number => server.requests.filter(discovers).length;
 
+test('gives everybody who waits for it one promise: another each time would stay in memory for as long as the process lives', async () => {
+  start();
+  const waiting = cache.synced();
+  await waiting;
+  expect(cache.synced()).toBe(waiting);
+});
+
 test('of a kind that is installed: it is a cache like any other', async () => {
   server.put(WIDGET, widget('a'));
   start();
