@@ -32,6 +32,10 @@ async function attempt(config: pg.ClientConfig, sql = 'SELECT 1'): Promise<strin
   }
 }
 
+async function sessions(server: TestPostgres, database: string): Promise<number> {
+  return (await server.query('SELECT FROM pg_stat_activity WHERE datname = $1', [database])).length;
+}
+
 function alive(pid: number | undefined): boolean {
   if (pid === undefined) return false;
   try {
@@ -113,6 +117,28 @@ describe('the test PostgreSQL', () => {
     expect(alive(pid)).toBe(false);
     expect(existsSync(server.dataFolder)).toBe(false);
     await open.end().catch(() => undefined);
+  });
+
+  test('is asked again on the connection of the question before, which comes as if new, and gives way where nobody may be', async () => {
+    await withPostgres({}, async (server) => {
+      await server.createDatabase('app');
+      const ask = async (sql: string): Promise<unknown> => (await server.ask<{ is: unknown }>(sql, undefined, 'app'))[0]?.is;
+      const first = await ask('SELECT pg_backend_pid() AS is');
+      await ask('CREATE TEMPORARY TABLE mine (n int); SET search_path = nowhere; SELECT pg_advisory_lock(1)');
+      expect(await ask('SELECT pg_backend_pid() AS is')).toBe(first);
+      expect(await ask(`SELECT concat(current_setting('search_path'), to_regclass('pg_temp.mine'), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')) AS is`)).toBe('"$user", public0');
+      expect(await ask('BEGIN; CREATE TABLE half (n int); SELECT pg_backend_pid() AS is')).toBe(first);
+      expect(await ask(`SELECT to_regclass('half') AS is`)).toBe(null);
+      const [one, other] = await Promise.all([ask('SELECT pg_backend_pid() AS is'), ask('SELECT pg_backend_pid() AS is')]);
+      expect(one).not.toBe(other);
+      await server.createDatabase('copy', { template: 'app' });
+      await server.restart();
+      expect(await ask('SELECT 1 AS is')).toBe(1);
+      await ask('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => undefined);
+      expect(await ask('SELECT 1 AS is')).toBe(1);
+      for (let waited = 0; waited < 5_000 && (await sessions(server, 'app')) > 0; waited += 50) await delay(50);
+      expect(await sessions(server, 'app')).toBe(0);
+    });
   });
 
   test('has replicas that follow it, refuse writes, and can be held back', async () => {

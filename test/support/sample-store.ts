@@ -51,7 +51,7 @@ const TABLES = ['visitors', 'sessions', 'page_views', 'uploads'];
 /** Starts a server with the sample in it. */
 export async function startSampleStore(options: SampleOptions): Promise<SampleStore> {
   const postgres = await startPostgres();
-  const query = <Row extends Record<string, unknown>>(sql: string): Promise<Row[]> => postgres.query(sql, undefined, DATABASE);
+  const query = <Row extends Record<string, unknown>>(sql: string): Promise<Row[]> => postgres.ask(sql, undefined, DATABASE);
   await postgres.createDatabase(DATABASE);
   await query(schema(options));
   await query('VACUUM ANALYZE');

@@ -56,7 +56,7 @@ export interface TestStore {
 /** A database with tables made by `schema`, the three roles, and the `dataward` schema installed by the enforce role. */
 export async function openStore(server: TestPostgres, database: string, schema: string, options: { enforceOwnsTables?: boolean; install?: boolean } = {}): Promise<TestStore> {
   await server.createDatabase(database);
-  const sql: TestStore['sql'] = (text, params) => server.query(text, params, database);
+  const sql: TestStore['sql'] = (text, params) => server.ask(text, params, database);
   await sql(schema);
   const roles = await ensureRoles(server, database, options);
   const open: StoreWriter[] = [];
