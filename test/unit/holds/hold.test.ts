@@ -4,7 +4,6 @@ import type { LegalHold, LegalHoldStatus } from '../../../src/api/generated/lega
 import type { StoreOutcome } from '../../../src/holds/apply.ts';
 import { newCopy } from '../../../src/holds/copies.ts';
 import { blocksFor, readSubjects, type HoldSubjects } from '../../../src/holds/observe.ts';
-import { nextToCount } from '../../../src/holds/plan.ts';
 import { holdStatus, releasedStatus, withCount } from '../../../src/holds/status.ts';
 import type { Client } from '../../../src/runtime/client.ts';
 import { aHold, aStore } from '../../support/declared.ts';
@@ -58,6 +57,22 @@ describe('the status of a hold', () => {
     expect(getCondition(status.conditions, 'AsWritten')?.message).toMatch(message);
   });
 
+  test('names three idle blocks, and three stores of each, and counts the rest', () => {
+    const many = aHold(Array.from({ length: 5 }, () => ({})), {}, { generation: 4 });
+    const everywhere = ['a', 'b', 'c', 'd'].map((name) => outcome(name, { blocks: many.spec.scope.map((_, index) => idle(index)) }));
+    const message = (outcomes: StoreOutcome[]): string | undefined => getCondition(holdStatus(many, outcomes, nobody, NOW).conditions, 'AsWritten')?.message;
+    expect(message(everywhere)).toMatch(/^The hold keeps no row: spec\.scope\[0\] matches no collection of DataStore platform-db\/a, platform-db\/b, platform-db\/c and 1 more; .*; spec\.scope\[2\] [^;]*; and 2 more\. A block/);
+    expect(message(everywhere.slice(0, 3))).not.toMatch(/platform-db\/c and/);
+    const three = aHold([{}, {}, {}], {}, { generation: 4 });
+    expect(getCondition(holdStatus(three, [], nobody, NOW).conditions, 'AsWritten')?.message).not.toContain('more');
+  });
+
+  test('keeps a count apart for a store of the same name elsewhere', () => {
+    const twins = [outcome('b'), { ...outcome('b'), store: { ...outcome('b').store, namespace: 'shop' } }];
+    const standing = { ...hold, status: holdStatus(hold, twins, nobody, NOW) };
+    expect(withCount(standing, { namespace: 'shop', name: 'b' }, { items: 7, countExact: true }, NOW).stores?.map(({ namespace, items }) => [namespace, items])).toEqual([['platform-db', undefined], ['shop', 7]]);
+  });
+
   test('takes up what was counted in one store, and where none could be had the old one stays, of its time and as a lower bound', () => {
     const standing = { ...hold, status: holdStatus(hold, [outcome('a'), outcome('b')], nobody, NOW) };
     const counted = withCount(standing, { namespace: 'platform-db', name: 'b' }, { items: 7, countExact: true }, NOW);
@@ -65,19 +80,6 @@ describe('the status of a hold', () => {
     expect(counted.conditions).toEqual(standing.status.conditions);
     expect(withCount({ ...hold, status: counted }, { namespace: 'platform-db', name: 'b' }, { countExact: false }, NOW + 86_400_000).stores).toEqual([outcome('a').store, { ...outcome('b').store, items: 7, countExact: false, countedAt: '2026-03-02T12:00:00.000Z' }]);
     expect(withCount(standing, { namespace: 'platform-db', name: 'b' }, { countExact: false }, NOW).stores?.[1]).toEqual({ ...outcome('b').store, countExact: false });
-  });
-
-  test.each<[string, (boolean | undefined)[], number, number | undefined, boolean]>([
-    ['nothing where nothing is to be counted', [], 0, undefined, false],
-    ['the first of those never tried, and another at once', [false, undefined, true], 0, 1, true],
-    ['that alone where the others failed', [false, undefined, false], 0, 1, false],
-    ['those that failed by turns', [false, false, false], 0, 0, false],
-    ['and a minute later the next of them', [false, false, false], 1, 1, false],
-    ['until it begins again', [false, false, false], 3, 0, false],
-  ])('counts %s', (_, tries, minutes, place, more) => {
-    const due = tries.map((countExact, index) => ({ index, held: { namespace: 'platform-db', name: `s${index}`, ...(countExact === undefined ? {} : { countExact }) } }));
-    const turn = nextToCount(due, minutes * 60_000);
-    expect([turn?.next.index, turn?.more ?? false]).toEqual([place, more]);
   });
 
   test('shows fifty stores, those it does not stand in first, and counts the rest', () => {
@@ -88,6 +90,8 @@ describe('the status of a hold', () => {
   test('after its release is Released and says that two people did it', () => {
     expect(of(releasedStatus(hold, NOW, { ends: true, successors: [] }), 'Ready')).toBe('True HoldReleased');
     expect(releasedStatus(hold, NOW, { ends: true, successors: [] }).state).toBe('Released');
+    const message = (successors: string[]): string | undefined => getCondition(releasedStatus(hold, NOW, { ends: true, successors }).conditions, 'Ready')?.message;
+    expect([message([]), message(['platform-db/a', 'platform-db/b'])]).toEqual([expect.not.stringContaining('stands in its place'), expect.stringContaining('LegalHold platform-db/a, platform-db/b stands in its place.')]);
   });
 });
 
@@ -101,6 +105,20 @@ describe('the persons of a hold', () => {
     expect(subjects.bySecret.get('people')).toEqual({ visitor: ['v1', 'v2'], customer: ['c1'] });
     expect(subjects.pins).toEqual([{ name: 'people', digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) }]);
     expect((await read({ visitor: 'v1\n v2 \n\n', customer: 'c1' }, subjects.pins[0]?.digest)).unreadable).toEqual([]);
+  });
+
+  test('are the same whatever the order in which the Secret has them, and those that one identity names', async () => {
+    const { pins } = await read({ visitor: 'v1', customer: 'c1' });
+    expect((await read({ customer: 'c1', visitor: 'v1' }, pins[0]?.digest)).unreadable).toEqual([]);
+    expect((await read({ customer: 'c1', visitor: 'v2' }, pins[0]?.digest)).unreadable).toEqual(['people']);
+    expect((await read({ visitor: '\n', customer: 'c1' })).bySecret.get('people')).toEqual({ customer: ['c1'] });
+  });
+
+  test('of one Secret that cannot be read do not stand in the way of those of another', async () => {
+    const client = { get: async (_kind: unknown, { name }: { name: string }) => (name === 'there' ? { data: { visitor: Buffer.from('v1').toString('base64') } } : undefined) } as unknown as Client;
+    const two = aHold([{ subjects: { secretName: 'gone' } }, {}, { subjects: { secretName: 'there' } }, { subjects: { secretName: 'there' } }]);
+    const subjects = await readSubjects(client, two, { holds: [], rootNamespace: 'dataward-system' });
+    expect([[...subjects.bySecret], subjects.unreadable, subjects.pins.map(({ name }) => name)]).toEqual([[['gone', 'Unreadable'], ['there', { visitor: ['v1'] }]], ['gone'], ['there']]);
   });
 
   test.each<[string, Record<string, string> | undefined, string | undefined]>([
