@@ -150,6 +150,13 @@ describe('a queue', () => {
     expect(await queue.get()).toBeUndefined();
   });
 
+  test('shut down while nothing is to be done: it ends at once, and whoever waits for a key gets none', async () => {
+    const { queue } = setUp();
+    const waiting = queue.get();
+    await queue.shutDown();
+    expect(await waiting).toBeUndefined();
+  });
+
   test('a key added again while its work ran is handed out even during shut down', async () => {
     const { queue } = setUp();
     queue.add('a');
@@ -179,6 +186,15 @@ describe('a queue', () => {
     expect(text).toContain(`workqueue_queue_duration_seconds_sum${labels} 2`);
     expect(text).toContain(`workqueue_unfinished_work_seconds${labels} 3`);
     expect(text).toContain(`workqueue_longest_running_processor_seconds${labels} 3`);
+    queue.done('a');
+    await queue.get();
+    const later = await metrics.registry.metrics();
+    expect(later).toContain(`workqueue_work_duration_seconds_sum${labels} 3`);
+    expect(later).toContain(`workqueue_depth${labels} 0`);
+    expect(later).toContain(`workqueue_unfinished_work_seconds${labels} 0`);
+    queue.done('b');
+    await queue.shutDown();
+    expect(await metrics.registry.metrics()).not.toContain(`workqueue_unfinished_work_seconds${labels}`);
   });
 });
 
