@@ -55,7 +55,7 @@ export async function plan(context: CliContext, reference: string | undefined, f
   const plans: StorePlan[] = [];
   for (const policy of policies) {
     for (const store of stores.filter((candidate) => covers(policy, policy.spec.stores, candidate, declarations))) {
-      const unauthorized = unauthorizedBecause(store);
+      const unauthorized = unauthorizedBecause(store, context.clock.now());
       const names = { ...(unauthorized === undefined ? {} : { unauthorized }), policy: `${policy.metadata.namespace}/${policy.metadata.name}`, store: `${store.metadata.namespace}/${store.metadata.name}` };
       try {
         const reader = await connections.reader(store, 'observe', context.signal);

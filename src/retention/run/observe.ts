@@ -54,7 +54,7 @@ export async function observeRun(run: PurgeRun, context: ObserveRunContext): Pro
   const store = await context.client.get<DataStore>(DATA_STORE, { namespace, name: run.spec.store });
   const frozen = await frozenBy(context.client, { rootNamespace: context.rootNamespace, namespace, flag: context.frozen });
   const health = context.audit.healthy();
-  const unauthorized = store && unauthorizedBecause(store);
+  const unauthorized = store && unauthorizedBecause(store, context.now());
   const declarations = found && store && (await context.declarations.read());
   // The rules come from the declarations. A policy that was changed between the two reads must not stand for them: its
   // digest is certified, and its generation is what a change is told by while the run is at work.
