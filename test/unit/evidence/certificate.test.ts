@@ -39,12 +39,25 @@ describe('buildCertificate', () => {
     ]);
   });
 
+  test('lists rows that stayed of each collection, whatever the caller says of another', () => {
+    const exclusions = [{ collection: 'a', reason: 'LegalHold' as const, rows: 2, ref: null, until: null }, { collection: 'b', reason: 'LongerRetention' as const, rows: 1, ref: 'x', until: null }];
+    const built = buildCertificate(facts({ collections: [collection({ name: 'a', held: 2 }), collection({ name: 'b', held: 7, floored: 1 })], exclusions }));
+    expect(built.exclusions).toEqual([...exclusions.slice(0, 1), { collection: 'b', reason: 'LegalHold', rows: 7, ref: null, until: null }, ...exclusions.slice(1)]);
+  });
+
+  test('takes a checkpoint right at the last record, and as many rows per client as in all', () => {
+    expect(() => buildCertificate(facts({ audit: { ...facts().audit, lastSeq: 903, firstSeq: 903 } }))).not.toThrow();
+    expect(() => buildCertificate(facts({ clients: [{ client: 'client-a', deleted: 118 }] }))).not.toThrow();
+  });
+
   test.each<[string, Partial<CertificateFacts>, string]>([
     ['rows that are still there', { collections: [collection({ verification: verification({ residual: 3 }) })] }, 'still has 3 due rows; run again and verify'],
     ["a driver's own word", { collections: [collection({ verification: verification({ level: 'Claimed' }) })] }, 'was not verified by another identity'],
     ['a claim to have purged media', { collections: [collection({ method: 'Purge' as 'LogicalDelete' })] }, '/collections/0/method must be equal to one of'],
     ['no collection at all', { collections: [] }, '/collections must NOT have fewer than 1 items'],
     ['the same collection twice', { collections: [collection({}), collection({})] }, 'a collection is listed twice'],
+    ['the same client twice', { clients: [{ client: 'client-a', deleted: 1 }, { client: 'client-b', deleted: 1 }, { client: 'client-a', deleted: 1 }] }, 'a client is listed twice'],
+    ['rows of the second collection that are still there', { collections: [collection({}), collection({ name: 'sessions', verification: verification({ residual: 1 }) })] }, 'collection sessions still has 1 due rows'],
     ['more per client than in all', { clients: [{ client: 'client-a', deleted: 119 }] }, 'clients count 119 deleted rows, collections only 118'],
     ['a negative count', { collections: [collection({ deleted: -1 })], clients: [] }, '/collections/0/deleted must be >= 0'],
     ['a count that is not exact', { collections: [collection({ deleted: 2 ** 53 })] }, '/collections/0/deleted must be <='],
@@ -57,6 +70,8 @@ describe('buildCertificate', () => {
     ['a telephone number among the words', { notCovered: ['calls to +49 170 1234567'] }, 'notCovered[0] looks like personal data'],
     ['an address of a visitor', { notCovered: ['logs of 203.0.113.7'] }, 'notCovered[0] looks like personal data'],
     ['a control character', { notCovered: ['a\u007fb'] }, '/notCovered/0 must match pattern'],
+    ['an e-mail address as the reference of an exclusion', { exclusions: [{ collection: 'a', reason: 'LegalHold', rows: 2, ref: 'jane@example.com', until: null }] }, 'exclusions[0].ref looks like personal data'],
+    ['a checkpoint of another chain', { audit: { ...facts().audit, chainId: 'b6f3a1de-0000-4000-8000-000000000009' } }, 'does not anchor record 902 of chain b6f3a1de-0000-4000-8000-000000000009'],
     ['a checkpoint before the run ended', { audit: { ...facts().audit, lastSeq: 904 } }, 'audit.checkpoint does not anchor record 904'],
     ['a proof on replicas that names none', { collections: [proven] }, 'is called VerifiedReplicas, but no replica is named'],
     ['a proof on replicas of which one was not looked at', { collections: [proven], replicas: [...replicas, silent], notCovered: ['replicas[1] of the store'] }, 'is called VerifiedReplicas, but replicas[1] was not verified'],
