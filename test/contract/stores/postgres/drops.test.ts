@@ -5,7 +5,7 @@ import type { StoreReader, StoreWriter } from '../../../../src/stores/port.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import { kept, leaveIntent, methodsOf, months, partitionsOf, partitionStores, views } from './partition-support.ts';
-import { countRows, deletedBy, guard, NOW, oneOf, request, rule, runPlan, table } from './purge-support.ts';
+import { countRows, deletedBy, guard, NOW, oneOf, pace, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 import { login } from './support.ts';
 
@@ -191,6 +191,31 @@ describe('a partition is attached again', () => {
     expect(deletedBy(await runPlan(writer, await writer.planPurge(rules), rules))).toEqual({ views: 300 });
     expect(await stages(store, 'run-1')).toEqual(expect.arrayContaining(['DropIntent views_2023-10', 'Reattach views_2023-10']));
     expect(await methodsOf(store, 'run-1')).toContain('BlockRange views_2023-10 100');
+  });
+
+  test('when columns of another table, by which its rows are judged, changed names after the detach', async () => {
+    const store = await storeWith(`${views.replace('client_id text,', 'client_id text, session_id int DEFAULT 1,').replace('INSERT INTO views SELECT', 'INSERT INTO views (id, client_id, created_at) SELECT')}
+      CREATE TABLE sessions (id int PRIMARY KEY, owner text, status text); INSERT INTO sessions VALUES (1, 'open', 'disputed')`);
+    const status = { via: [{ field: 'session_id', table: table('sessions'), toField: 'id' }], field: 'status' };
+    const asked = request([rule('views', { guards: [guard('m', { op: 'oneOf', field: status, values: ['disputed'] })] })], { nonPersonal: [table('sessions')] });
+    await store.sql(`UPDATE sessions SET status = 'open', owner = 'disputed'`);
+    const writer = await stoppedAt(store, 'after', () => store.sql('ALTER TABLE sessions RENAME owner TO o; ALTER TABLE sessions RENAME status TO owner; ALTER TABLE sessions RENAME o TO status; UPDATE sessions SET status = \'open\''));
+    await expect(runPlan(writer, await writer.planPurge(asked), asked)).rejects.toMatchObject({ reason: 'Conflict', message: expect.stringContaining('another column') });
+    expect(await countRows(store, 'views')).toBe(600);
+  });
+
+  test('when rows came after the detach that a limit does not allow for', async () => {
+    const store = await storeWith(`${views} ANALYZE views`);
+    const writer = await stoppedAt(store, 'after', () => store.sql(`INSERT INTO "views_2023-10" SELECT 1000 + i, 'client-1', '2023-10-20Z' FROM generate_series(1, 100) i`));
+    const [step] = (await writer.planPurge(rules)).steps;
+    const claim = await writer.claim('limited');
+    const run = async (): Promise<void> => {
+      for await (const _batch of writer.purge(step!, { request: rules, claim, pace, maxRows: 180, signal: AbortSignal.timeout(20_000) }));
+    };
+    await expect(run()).rejects.toMatchObject({ reason: 'RunLimitReached' });
+    expect(await partitionsOf(store)).toContain('views_2023-10');
+    expect(await countRows(store, 'views')).toBeGreaterThanOrEqual(700 - 180);
+    expect(await methodsOf(store, 'limited')).not.toContain('DropPartition views_2023-10 200');
   });
 
   test.each<[string, string, (store: TestStore) => Promise<unknown>]>([
