@@ -32,8 +32,11 @@ export interface OperatorFlags {
   kubeconfig?: string;
 }
 
+/** A setting that makes no sense, or that cannot be met here. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
+  /** Its words name flags and folders only, so that a log may show them. */
+  readonly publicMessage = true;
 }
 
 /** Flags win over the environment, which wins over defaults. Throws `ConfigError` naming the flag that makes no sense. */

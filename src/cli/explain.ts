@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import type { Reason } from '../api/reasons.ts';
+import { systemErrorWords } from '../api/system-errors.ts';
 import { ConfigError } from '../config.ts';
 import { failureOf } from '../connect/failures.ts';
 import { ApiError } from '../runtime/client.ts';
@@ -39,21 +40,8 @@ function wordsFor(error: unknown, asked: Cluster | undefined): { message: string
   if (error instanceof ApiError) return fromApi(error, asked);
   const failure = failureOf(error);
   if (failure.reason !== 'InternalError') return { message: failure.message, exitCode: exitOfFailure(failure.reason) };
-  const { code, path, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { code: undefined, path: undefined, message: String(error) };
-  const words = code === undefined ? undefined : SYSTEM_ERRORS[code];
+  const { path, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { path: undefined, message: String(error) };
+  const words = systemErrorWords(error);
   if (words === undefined) return { message, exitCode: EXIT.unreachable };
   return { message: `${path ?? message.split(' ').at(-1)}: ${words}`, exitCode: EXIT.input };
 }
-
-const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder',
-  EACCES: 'this account may not read or write it',
-  EPERM: 'this account may not do that',
-  EROFS: 'the file system is read-only',
-  ENOTDIR: 'is not a folder',
-  EEXIST: 'is there already and is not a folder',
-  EISDIR: 'is a folder, not a file',
-  ENOSPC: 'the disk is full',
-  EADDRINUSE: 'another process listens on this address; choose another port, or 0 for any free one',
-  EADDRNOTAVAIL: 'this machine does not have this address',
-};

@@ -1,4 +1,4 @@
-import { operatorConfig, type OperatorFlags } from '../config.ts';
+import { ConfigError, operatorConfig, type OperatorFlags } from '../config.ts';
 import { startOperator } from '../operator/operator.ts';
 import { createEngine } from '../policy/engine.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -32,7 +32,7 @@ export async function operator(context: CliContext, flags: OperatorFlags): Promi
     logger.error('the operator ended', { error });
     // Whoever restarts it starts clean; a half-stopped leader must not linger.
     await running.stop();
-    return EXIT.unreachable;
+    return error instanceof ConfigError ? EXIT.input : EXIT.unreachable;
   } finally {
     await engine.close();
   }

@@ -1,33 +1,27 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openAnchor } from '../evidence/audit/anchor.ts';
 import { directoryCheckpointSink } from '../evidence/audit/checkpoint-directory.ts';
 import type { Checkpoint, CheckpointSink } from '../evidence/audit/checkpoint.ts';
-import { openJournal, type Journal } from '../evidence/audit/journal.ts';
-import { openAuditLog, type AuditLog } from '../evidence/audit/log.ts';
+import type { Journal } from '../evidence/audit/journal.ts';
+import type { AuditLog } from '../evidence/audit/log.ts';
 import { openingOf, predecessorsIn, recordMissing } from '../evidence/audit/predecessors.ts';
-import { createWhole, syncFolder } from '../evidence/files.ts';
 import { nameOrPseudonym } from '../evidence/pseudonym.ts';
-import { loadOrCreateSigningKey, loadPublicKeys, publicKeyPem, type PublicKeys, type SigningKey } from '../evidence/keys.ts';
+import { loadPublicKeys, type PublicKeys } from '../evidence/keys.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { within } from '../runtime/within.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { DomainMetrics } from '../telemetry/metrics.ts';
+import { watchHealth } from './audit-health.ts';
+import { openFolder, type EvidenceFolder } from './evidence-folder.ts';
 
 /** The evidence an operator keeps: open while it leads, because a chain has one writer. */
-export interface Evidence {
+export interface Evidence extends Pick<EvidenceFolder, 'key' | 'keep' | 'kept'> {
   audit: AuditLog;
   journal: Journal;
-  key: SigningKey;
   /** Signs the end of the chain and puts it into every second place; null when none of them took it. */
   anchor: () => Promise<Checkpoint | null>;
   /** Last record that a checkpoint covers which some second place is known to hold; 0: none. */
   anchored: () => number;
-  /** Keeps a certificate beside the chain; resolves when it is on disk. */
-  keep: (name: string, text: string) => Promise<void>;
-  /** What is kept under a name; undefined: nothing. */
-  kept: (name: string) => Promise<string | undefined>;
   /** A client's key as evidence may carry it: a name, or a pseudonym where it looks like a person. */
   nameClient: (key: string) => string;
   /** Anchors the end of the chain, then gives the folder free. */
@@ -48,27 +42,22 @@ export interface EvidenceOptions {
 
 const RULE = { everyRecords: 1_000, everyMillis: 300_000 };
 const LOOK_EVERY_MS = 30_000;
-/** Costs nothing, and people who look for why nothing is deleted any more look into the log first. */
-const HEALTH_EVERY_MS = 2_000;
 /** At the end the second places have this long to take the last checkpoint. */
 const LAST_ANCHOR_MS = 4_000;
 
 /**
  * Opens the chain, the key and the anchoring of one installation, all under one folder.
  *
+ * @throws `ConfigError` when the folder cannot be made or written; `FolderLockedError` when another process has it
  * @throws `AuditRewoundError` when the folder is older than, or other than, what was signed before; then nothing may
  *   be destroyed until a person has looked.
  */
 export async function openEvidence(options: EvidenceOptions): Promise<Evidence> {
   const { dir, clock, logger, metrics } = options;
   const now = (): Date => new Date(clock.now());
-  for (const folder of ['certificates', 'checkpoints', 'keys']) await mkdir(join(dir, folder), { recursive: true, mode: 0o700 });
-  const key = await loadOrCreateSigningKey(join(dir, 'signing-key.pem'));
-  await writeFile(join(dir, 'keys', `${key.keyId}.pem`), publicKeyPem(key), { flush: true });
-  const pseudonymKey = await loadOrCreateKey(join(dir, 'pseudonym.key'));
-  const audit = await openAuditLog({ dir: join(dir, 'audit'), clock: now, actor: options.actor, lockWaitMillis: options.lockWaitMillis });
+  const { key, pseudonymKey, chain, keep, kept } = await openFolder({ ...options, now });
+  const { audit, journal } = chain;
   try {
-    const journal = await openJournal(audit);
     const sinks = [directoryCheckpointSink(join(dir, 'checkpoints')), ...options.sinks];
     const keys = await loadPublicKeys(join(dir, 'keys'));
     const anchoring = await openAnchor({ log: audit, key, earlierKeys: keys, sinks, rule: RULE });
@@ -99,8 +88,11 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
       if (closed) return;
       cancel = clock.setTimer(LOOK_EVERY_MS, () => void look().then(schedule));
     };
-    const endWatch = watchHealth(audit, options);
+    const endWatch = watchHealth(chain, options);
     await look();
+    // Until another is due it is the one of before: no time would be 1970, and an alert on its age would go off at each start.
+    const last = anchoring.last();
+    if (last) metrics.auditLastCheckpoint.set(Date.parse(last.ts) / 1000);
     schedule();
 
     return {
@@ -110,18 +102,8 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
       anchor,
       anchored: () => anchoring.last()?.seq ?? 0,
       nameClient: (name) => nameOrPseudonym(name, pseudonymKey),
-      async keep(name, text) {
-        await writeFile(join(dir, 'certificates', name), text, { mode: 0o600, flush: true });
-        await syncFolder(join(dir, 'certificates'));
-      },
-      async kept(name) {
-        try {
-          return await readFile(join(dir, 'certificates', name), 'utf8');
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-          throw error;
-        }
-      },
+      keep,
+      kept,
       async close() {
         closed = true;
         cancel();
@@ -135,22 +117,6 @@ export async function openEvidence(options: EvidenceOptions): Promise<Evidence> 
     await audit.close();
     throw error;
   }
-}
-
-/** Shows whether the log can be written, and says each change once. By a timer of its own, since a second place may hang. Gives the end of it. */
-function watchHealth(audit: AuditLog, { clock, logger, metrics }: EvidenceOptions): () => void {
-  let cancel = (): void => {};
-  let writable = true;
-  const look = (): void => {
-    const health = audit.healthy();
-    metrics.auditChainOk.set(health.ok ? 1 : 0);
-    if (writable && !health.ok) logger.error('the audit log cannot be written; nothing is deleted', { reason: health.reason });
-    if (!writable && health.ok) logger.info('the audit log can be written again');
-    writable = health.ok;
-    cancel = clock.setTimer(HEALTH_EVERY_MS, look);
-  };
-  look();
-  return () => cancel();
 }
 
 /**
@@ -168,10 +134,4 @@ async function tellOfMissing(audit: AuditLog, sinks: readonly CheckpointSink[], 
     logger.error(message, { missing: chainId, throughRecord: seq, signedAt: ts, keyId, signature, chain: audit.chainId });
   }
   await recordMissing(audit, actor, missing);
-}
-
-/** Made of thirty-two random bytes of this installation, the same for ever: else one client would have two pseudonyms. */
-async function loadOrCreateKey(path: string): Promise<Buffer> {
-  await createWhole(path, randomBytes(32).toString('base64'));
-  return readFile(path);
 }

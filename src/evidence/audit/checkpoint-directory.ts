@@ -1,7 +1,7 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '../canonical.ts';
-import { createWhole, syncFolder } from '../files.ts';
+import { createWhole, makeFolder } from '../files.ts';
 import { parseCheckpoint, type Checkpoint, type CheckpointSink } from './checkpoint.ts';
 
 /** Checkpoints as files of a folder, for one machine, for mounted write-once storage, and for auditors' copies. */
@@ -10,11 +10,10 @@ export function directoryCheckpointSink(dir: string): CheckpointSink {
     name: `directory ${dir}`,
 
     async put(checkpoint: Checkpoint): Promise<void> {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
+      await makeFolder(dir);
       const path = join(dir, `${safeName(checkpoint.chainId)}-${String(checkpoint.seq).padStart(16, '0')}.json`);
       // A checkpoint that is there already is never overwritten.
-      if (await createWhole(path, `${canonicalJson(checkpoint)}\n`)) await syncFolder(dir);
-      else await mustAnchorTheSame(path, checkpoint);
+      if (!(await createWhole(path, `${canonicalJson(checkpoint)}\n`))) await mustAnchorTheSame(path, checkpoint);
     },
 
     async list(): Promise<Checkpoint[]> {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, truncate } from 'node:fs/promises';
-import { syncFolder } from '../files.ts';
+import { open, truncate } from 'node:fs/promises';
+import { makeFolder, syncFolder } from '../files.ts';
 import { lockFolder, type FolderLock } from '../folder-lock.ts';
 import { Group } from './group.ts';
 import { CHAIN_STARTED, encodeEntry, TAIL_REPAIRED } from './record.ts';
 import type { AuditEntry, AuditRecord, ChainHead } from './record.ts';
-import { recoverChain } from './recover.ts';
+import { AuditCorruptError, recoverChain, type Recovered } from './recover.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { setAside, unreported } from './torn.ts';
 
@@ -29,6 +29,8 @@ export interface AuditLogOptions {
    * lock counts as stale 30 s after the last sign of life. Default 0.
    */
   lockWaitMillis?: number;
+  /** The end of the chain as this process left it: opened again it must still be there. */
+  continues?: { chainId: string; head: ChainHead };
   /** Opens segment files; a parameter so that failing disks can be tested. */
   openFile?: typeof open;
 }
@@ -44,8 +46,8 @@ export interface AuditLog {
   append(entry: AuditEntry): Promise<AuditRecord>;
   /** The last durable record. */
   head(): ChainHead;
-  /** Whether the next append may succeed, and otherwise why not. */
-  healthy(): { ok: true } | { ok: false; reason: string };
+  /** Whether the next append may succeed, and otherwise why not; `stopped`: not before the log is opened again. */
+  healthy(): { ok: true } | { ok: false; reason: string; stopped?: true };
   /** Writes what is waiting, then gives the lock back. */
   close(): Promise<void>;
 }
@@ -61,16 +63,17 @@ const STALLED_MILLIS = 15_000;
 
 /**
  * Opens a chain for writing, or starts one. A torn tail is set aside and reported in the chain. Throws
- * `FolderLockedError` when another writer lives, `AuditCorruptError` when the chain is broken, and the file system's
- * error when the folder cannot be written.
+ * `FolderLockedError` when another writer lives, `AuditCorruptError` when the chain is broken or does not continue
+ * what it must, and the file system's error when the folder cannot be written.
  */
 export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
   const { dir } = options;
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir);
   const lock = await lockFolder(dir, options.lockWaitMillis ?? 0);
   let log: Writer | undefined;
   try {
     const found = await recoverChain(dir);
+    if (options.continues) mustContinue(dir, found, options.continues);
     if (found.segment && found.torn) {
       await setAside(dir, found.segment, found.torn, found.chainId === undefined ? 2 : found.head.seq + 1);
       await syncFolder(dir);
@@ -90,6 +93,11 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     await (log ? log.close() : lock.release());
     throw error;
   }
+}
+
+function mustContinue(dir: string, found: Recovered, { chainId, head }: { chainId: string; head: ChainHead }): void {
+  const same = found.chainId === chainId && (found.head.seq > head.seq || (found.head.seq === head.seq && found.head.hash === head.hash));
+  if (!same) throw new AuditCorruptError(`audit log ${dir} no longer has record ${head.seq} of chain ${chainId}, which this process wrote there; put the folder back, or start the operator again, which compares it with what was signed`);
 }
 
 class Writer implements AuditLog {
@@ -137,8 +145,8 @@ class Writer implements AuditLog {
     return this.#head;
   }
 
-  healthy(): { ok: true } | { ok: false; reason: string } {
-    if (this.#failure) return { ok: false, reason: this.#failure.message };
+  healthy(): ReturnType<AuditLog['healthy']> {
+    if (this.#failure) return { ok: false, reason: this.#failure.message, stopped: true };
     const waited = this.#writingSince === undefined ? 0 : this.#clock().getTime() - this.#writingSince;
     if (waited < STALLED_MILLIS) return { ok: true };
     return { ok: false, reason: `audit log ${this.dir}: the disk has not answered for ${Math.round(waited / 1000)} s` };

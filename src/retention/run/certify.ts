@@ -42,6 +42,8 @@ export async function certify(certified: CertifiedRun, certifier: Certifier): Pr
   const { name, earlier } = await findPlace(run, certifier);
   const { text, supersedes } = await textOf(certified, earlier, certifier);
   const digest = certificateDigest(text);
+  // Under a name of its own first: whoever was handed it can still see what it said.
+  if (earlier && supersedes !== undefined) await certifier.keep(fileOf(run, `${name}.${supersedes}`), certificateText(earlier));
   await certifier.keep(fileOf(run, name), text);
   await certifier.audit.append({ actor: certifier.actor, action: 'certificate.issued', object: objectOf(run), outcome: 'Done', refs: { certificate: name, digest, keyId: certifier.key.keyId, ...(supersedes === undefined ? {} : { supersedes }) } });
   await publish(certifier.client, run, name, text);

@@ -47,7 +47,9 @@ describe('buildCertificate', () => {
 
   test('takes a checkpoint right at the last record, and as many rows per client as in all', () => {
     expect(() => buildCertificate(facts({ audit: { ...facts().audit, lastSeq: 903, firstSeq: 903 } }))).not.toThrow();
+    expect(() => buildCertificate(facts({ audit: { ...facts().audit, firstSeq: 1 } }))).not.toThrow();
     expect(() => buildCertificate(facts({ clients: [{ client: 'client-a', deleted: 118 }] }))).not.toThrow();
+    expect(() => buildCertificate(facts({ audit: { ...facts().audit, checkpoint: null } }))).not.toThrow();
   });
 
   test.each<[string, Partial<CertificateFacts>, string]>([
@@ -90,7 +92,7 @@ describe('buildCertificate', () => {
   });
 
   test('names replicas in their order, whether they were verified or not', () => {
-    const built = buildCertificate(facts({ replicas: [silent, ...replicas], notCovered: ['replicas[1] of the store: not verified'] }));
+    const built = buildCertificate(facts({ replicas: [silent, ...replicas], notCovered: ['backups', 'replicas[1] of the store: not verified', 'logs'] }));
     expect(built.replicas).toEqual([...replicas, silent]);
     expect(buildCertificate(facts({ collections: [proven], replicas })).replicas).toEqual(replicas);
     expect(buildCertificate(facts())).not.toHaveProperty('replicas');

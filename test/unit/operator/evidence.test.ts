@@ -1,8 +1,10 @@
-import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { AuditRewoundError } from '../../../src/evidence/audit/anchor.ts';
+import { ConfigError } from '../../../src/config.ts';
 import type { Checkpoint, CheckpointSink } from '../../../src/evidence/audit/checkpoint.ts';
+import { AuditUnavailableError } from '../../../src/evidence/audit/log.ts';
 import type { AuditRecord } from '../../../src/evidence/audit/record.ts';
 import { openEvidence, type Evidence } from '../../../src/operator/evidence.ts';
 import { silentLogger, type LogFields, type Logger } from '../../../src/telemetry/logger.ts';
@@ -222,6 +224,36 @@ describe('the evidence of an installation', () => {
       await evidence.close();
       const path = join(dir, 'certificates', 'run.json');
       expect([existsSync(path) && readFileSync(path, 'utf8'), statSync(path).mode & 0o777]).toEqual(['again', 0o600]);
+    });
+  });
+
+  test('says that it cannot keep a certificate where the folder does not take it, for people to mend', async () => {
+    await withFolder(async (dir) => {
+      const evidence = await open(dir);
+      rmSync(join(dir, 'certificates'), { recursive: true });
+      await expect(evidence.keep('run.json', 'text')).rejects.toThrow(AuditUnavailableError);
+      await expect(evidence.keep('run.json', 'text')).rejects.toThrow(/certificate .*run\.json cannot be written: there is no such file or folder/);
+      await evidence.close();
+    });
+  });
+
+  test('cannot be kept where a file is in the way; flag, place and cause are named', async () => {
+    await withFolder(async (dir) => {
+      writeFileSync(join(dir, 'file'), '');
+      await expect(open(join(dir, 'file'))).rejects.toThrow(ConfigError);
+      await expect(open(join(dir, 'file'))).rejects.toThrow(/evidence folder .*file \(--evidence-dir, .*is not a folder; name a folder that this account may write/);
+    });
+  });
+
+  test('tells when the chain was last anchored from its opening on, also before another checkpoint is due', async () => {
+    await withFolder(async (dir) => {
+      await (await open(dir)).close();
+      const anchored = clock.now();
+      await clock.advance(100_000);
+      const metrics = createMetrics({ version: '0.1.0', commit: 'test' });
+      const evidence = await openEvidence({ dir, sinks: [], clock, logger: silentLogger, metrics: metrics.domain, actor: 'dataward', lockWaitMillis: 0 });
+      expect((await metrics.domain.auditLastCheckpoint.get()).values[0]?.value).toBe(anchored / 1000);
+      await evidence.close();
     });
   });
 

@@ -114,7 +114,7 @@ async function end({ script = {}, status = { auditFrom: 1 }, verify = true, mean
   return { report, audit, store, client, calls, kept };
 }
 
-const certificateIn = ({ kept }: Ended): Certificate => JSON.parse([...kept.values()].join('')) as Certificate;
+const certificateIn = ({ kept }: Ended): Certificate => JSON.parse([...kept.values()][0] ?? '') as Certificate;
 
 describe('a run that is proven', () => {
   test('is recorded, remembered beside the data, certified, kept and published, in this order', async () => {
@@ -231,6 +231,8 @@ describe('a certificate that is issued again after a crash', () => {
     expect([after.supersedes, after.collections[0]?.held, after.id === before.id]).toEqual([before.id, 7, false]);
     expect(again.audit.entries.at(-1)?.refs).toMatchObject({ supersedes: before.id });
     expect(CONFIG_DATA(first.client)).toBe([...again.kept.values()][0]);
+    // What was handed out before is still there to be read.
+    expect(again.kept.get(`platform-db.general-1-certificate.${before.id}.json`)).toBe([...first.kept.values()][0]);
     const third = await end({ client: first.client, kept: new Map(again.kept), script: { plan: { steps: [], refusals: [], forecast: [aForecast(0, { held: 7 })], walMegabytes: 0 } } });
     expect([...third.kept.values()]).toEqual([...again.kept.values()]);
   });
