@@ -15,7 +15,7 @@ import { beginChanging } from './transaction.ts';
 
 /** For the small transactions around a drop. */
 const SMALL = beginChanging({ lockTimeoutMs: 5_000, statementTimeoutMs: 10_000 });
-/** Attaching reads all rows, to know that they lie within the bounds. */
+/** Attaching reads all rows, to know that they lie within the bounds, where the constraint that a concurrent detach leaves is gone. */
 const ATTACHING = beginChanging({ lockTimeoutMs: 5_000, statementTimeoutMs: COUNT_TIMEOUT_MS });
 
 /** Whose drops they are. */
