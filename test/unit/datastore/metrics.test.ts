@@ -37,6 +37,17 @@ describe('the metrics of a store', () => {
     ]);
   });
 
+  test('show of each identity whether it can do its work; of one that was not tried, or got no answer, nothing', async () => {
+    const metrics = createMetrics({ version: '1', commit: 'c' });
+    const after = async (logins: Observation['logins']): Promise<string[]> => {
+      recordStore(metrics.domain, aStore({}, {}, known), { ...looked, logins }, NOW);
+      return (await metrics.registry.metrics()).split('\n').flatMap((line) => /^dataward_store_identity_ok\{.*identity="(\w+)"\} (\d)$/.exec(line)?.slice(1).join(' ') ?? []);
+    };
+    expect(await after({ observe: 'Works', enforce: { reason: 'PermissionMissing', message: 'lacks DELETE' }, verify: 'Works' })).toEqual(['observe 1', 'enforce 0', 'verify 1']);
+    expect(await after({ observe: 'Works', enforce: { reason: 'Unreachable', message: 'no answer' } })).toEqual(['observe 1']);
+    expect(await after({ observe: 'LoggedIn' })).toEqual([]);
+  });
+
   test('lose what is not known any longer: the last value would go on looking like a fact', async () => {
     expect(await shown(known, {})).toEqual([]);
     expect(await shown(known, { ...known, transport: {} })).toEqual((await shown(known)).filter((line) => !line.startsWith('tls_')));
