@@ -11,7 +11,7 @@ import { leftStanding, resolveHold } from '../rules/holds.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
 import type { HoldList } from '../rules/succession.ts';
 import { judgeTarget } from '../rules/target.ts';
-import type { FenceState, StoreHold } from '../stores/fence.ts';
+import type { FenceState, HoldItem, StoreHold } from '../stores/fence.ts';
 import { tableKey, tableName } from '../stores/predicate.ts';
 import type { TableAddress } from '../stores/predicate.ts';
 import type { StoreWriter } from '../stores/port.ts';
@@ -69,7 +69,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
       revision: hold.metadata.generation ?? 0,
       // What stands under its former uids too: its maps may have gone with the namespace, and then nothing of it is found anew.
       items: [...resolved.items, ...earlier.flatMap(({ items }) => items)],
-    });
+    }, former);
     const orphaned = orphanedUids(hold, declarations);
     for (const { uid } of earlier) if (orphaned.includes(uid)) await writer.releaseHold(uid);
     const stood = fence.holds.find(({ uid }) => uid === hold.metadata.uid)?.items ?? [];
@@ -84,7 +84,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
       items: standing,
       widened: [
         ...resolved.widened.map((each) => `${each.collection}: ${each.because}`),
-        ...misread.map(({ table, because }) => `${name(table)}: ${because}, so all of its rows are held; correct the data map, or put a hold in its place (spec.supersedes)`),
+        ...misread.map(({ table, because }) => `${name(table)}: ${because}, so all of its rows are held; correct the data map or the table, or put a hold in its place (spec.supersedes)`),
         ...leftStanding(standing, resolved.items).map((table) => `${name(table)}: what it meant there at another time stands too, until it is released or another hold takes its place (spec.supersedes)`),
       ],
       blocks: blocks.map(({ index }, at) => ({ index, keeps: resolved.matched.includes(at) })),
@@ -151,10 +151,15 @@ export async function handOver(hold: LegalHold, copy: LegalHold, store: DataStor
     const items = standing.get(hold.metadata.uid ?? '');
     if (!items) return true;
     const carried = standing.get(copy.metadata.uid ?? '');
-    if (!carried || !items.every((item) => carried.some((other) => isDeepStrictEqual(other, item)))) return false;
+    if (!carried || !items.every((item) => carried.some((other) => keepsAtLeast(other, item)))) return false;
     await writer.releaseHold(hold.metadata.uid ?? '');
     return true;
   } finally {
     await writer.close();
   }
+}
+
+/** The same words of the same table. What the store says of why one is wider may be of another time. */
+function keepsAtLeast(item: HoldItem, other: HoldItem): boolean {
+  return tableKey(item.table) === tableKey(other.table) && isDeepStrictEqual(item.predicate, other.predicate) && (item.widened !== undefined || other.widened === undefined);
 }

@@ -4,6 +4,7 @@ import { countAt } from '../connect/counting-reader.ts';
 import type { StoreConnections } from '../connect/stores.ts';
 import { groupBy } from '../rules/collections.ts';
 import { anyOf } from '../rules/rows.ts';
+import { keptBy } from '../stores/fence.ts';
 import type { StoreHold } from '../stores/fence.ts';
 import { tableKey } from '../stores/predicate.ts';
 import type { StoreReader } from '../stores/port.ts';
@@ -41,7 +42,7 @@ async function count(items: StoreHold['items'], reader: StoreReader): Promise<Pi
   const tables = [...groupBy(items, ({ table }) => tableKey(table)).values()];
   for (const [index, [first, ...more]] of tables.entries()) {
     if (!first) continue;
-    const predicate = anyOf([first, ...more].map((item) => item.predicate));
+    const predicate = anyOf([first, ...more].map(keptBy));
     const kept = await reader.countKept(first.table, predicate, { budgetMs: Math.max(0, deadline - performance.now()) / (tables.length - index) });
     rows += kept.rows;
     exact &&= kept.exact;

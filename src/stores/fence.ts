@@ -17,8 +17,23 @@ export interface StoreHold {
   name: string;
   revision: number;
   /** A table's entry only grows until release. */
-  items: { table: TableAddress; predicate: Predicate }[];
+  items: HoldItem[];
   since?: string;
+}
+
+export interface HoldItem {
+  table: TableAddress;
+  predicate: Predicate;
+  /**
+   * Why it keeps every row of its table, whatever the predicate says: a name in that belongs to another column than when the
+   * hold was put. Told by the store, and absent where all names mean what they did; not part of what is put.
+   */
+  widened?: string;
+}
+
+/** The rows of its table that an item keeps: a guard with this predicate keeps them. */
+export function keptBy({ predicate, widened }: HoldItem): Predicate {
+  return widened === undefined ? predicate : { op: 'true' };
 }
 
 export interface Claim {

@@ -117,8 +117,10 @@ export interface StoreWriter extends StoreReader {
   /**
    * Commits the hold; when this returns no later commit deletes a row it covers. Gives what of it stands there now, earlier
    * items among it, which only its release takes out; a table that was renamed since is named by both names.
+   * `former`: uids it stood under before. What stands there under them stands under its own as well, and goes on to mean the
+   * tables and columns it meant.
    */
-  putHold(hold: StoreHold): Promise<{ holdsRevision: number; since: string; items: StoreHold['items'] }>;
+  putHold(hold: StoreHold, former?: readonly string[]): Promise<{ holdsRevision: number; since: string; items: StoreHold['items'] }>;
   /** Ends a hold. Unknown uid: no-op. */
   releaseHold(uid: string): Promise<void>;
   freeze(by: string, reason: string): Promise<void>;
@@ -126,8 +128,9 @@ export interface StoreWriter extends StoreReader {
   /** Issues the next epoch for a run; every earlier claim of the run is fenced off from now on. */
   claim(run: string): Promise<Claim>;
   /**
-   * Deletes in batches; yields after each commit; the next batch starts only when the consumer asks. Resumes
-   * from the journal. Throws `StoreError` `Fenced` when the claim is no longer the newest, `Frozen` when the
+   * Deletes in batches; yields after each commit; the next batch starts only when the consumer asks. Where it has looked,
+   * waited or counted for more than a moment since he asked, it yields a question first (`isQuestion`), so that no batch or
+   * drop begins on an old answer; none begins once he has stopped. Resumes from the journal. Throws `StoreError` `Fenced` when the claim is no longer the newest, `Frozen` when the
    * store is frozen. A hold committed meanwhile narrows the following batches.
    */
   purge(step: PurgeStep, context: PurgeContext): AsyncIterable<BatchResult>;

@@ -4,6 +4,7 @@ import type { StoreConnections } from '../../connect/stores.ts';
 import { anyOf } from '../../rules/rows.ts';
 import type { CollectionRule } from '../../stores/counting.ts';
 import { StoreError } from '../../stores/errors.ts';
+import { keptBy } from '../../stores/fence.ts';
 import type { StoreHold } from '../../stores/fence.ts';
 import type { StoreReader } from '../../stores/port.ts';
 import type { PurgeRequest } from '../../stores/purging.ts';
@@ -79,7 +80,7 @@ export function compareHeld(before: readonly HeldFingerprint[], after: readonly 
 /** Undefined where there are too many rows to look at: the statements that delete keep them all the same, so a run need not wait for this. */
 async function fingerprint(holds: readonly StoreHold[], rule: CollectionRule, reader: StoreReader): Promise<{ rows: number; sum: string } | undefined> {
   try {
-    return await reader.fingerprint(rule.table, anyOf(holds.flatMap(({ items }) => items.map(({ predicate }) => predicate))));
+    return await reader.fingerprint(rule.table, anyOf(holds.flatMap(({ items }) => items.map(keptBy))));
   } catch (error) {
     if (error instanceof StoreError && error.reason === 'LimitReached') return undefined;
     throw error;

@@ -99,11 +99,11 @@ async function work(connection: Connection, batch: Batch, reserved: { rows: numb
   if (!batch.allowance.reserve(deleted)) throw new OverLimit('RunLimitReached', `${nameOf(target)}: the next batch would delete more rows than this run may. The rest is for the next run, or for one approved for more.`);
   reserved.rows = deleted;
   const entry: JournalEntry = { collection: target.rule.collection, table: { schema: leaf.schema, name: leaf.name }, method: batch.method, kind: 'Batch', position: batch.position, deleted, clients };
-  const { seq, walBytes, counters, shape, columns, named } = await appendBatch(connection, ticket.claim, entry, counted, before, target.reads.map(({ oid }) => oid));
+  const { seq, walBytes, counters, shape, columns, named } = await appendBatch(connection, ticket.claim, entry, counted, before, target.reads);
   // From the DELETE on nobody can add a foreign key or trigger or change a column, so what is seen now was in force for it.
   const expected = target.reads.map(({ columnsHash }) => columnsHash).join(',');
   // The statement was written by name, and rows of another table are not for it to judge.
-  if (named !== leaf.oid) throw new ShapeChanged('Conflict', `Another table has the name of ${nameOf(target)}, or of a part of it.`);
+  if (named !== [leaf, ...target.reads].map(({ oid }) => oid).join(',')) throw new ShapeChanged('Conflict', `Another table has the name of ${nameOf(target)}, of a part of it, or of a table it is judged by.`);
   if (shape !== batch.shapes.get(leaf.oid) || columns !== expected) throw new ShapeChanged('Conflict', `The columns, foreign keys or triggers of ${nameOf(target)}, what is a part of it, or the columns of a table it is judged by, changed.`);
   refuseForeignWork(batch, deleted, before, counters);
   return { kind: 'committed', seq, deleted, clients, walBytes, rows: result.rows };

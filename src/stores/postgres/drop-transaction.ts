@@ -69,7 +69,7 @@ export async function dropUnderLock(connection: Connection, { context, step, all
 async function readsAsCompiled(connection: Connection, { reads }: Target): Promise<boolean> {
   if (reads.length === 0) return true;
   const now = await resolveTables(connection, reads);
-  return reads.every((table) => now(table).columnsHash === table.columnsHash);
+  return reads.every((table) => now(table).oid === table.oid && now(table).columnsHash === table.columnsHash);
 }
 
 /** The heap tables of a collection, attached or not. */

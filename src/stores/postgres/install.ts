@@ -2,6 +2,7 @@ import { StoreError } from '../errors.ts';
 import type { FenceState } from '../fence.ts';
 import type { Connection } from './connection.ts';
 import { readFence } from './fence.ts';
+import { addToSchema } from './schema-additions.ts';
 import { CREATE_VERSION_1, INSTALL_LOCK, SCHEMA_VERSION } from './schema.ts';
 import { quoteIdentifier } from './sql.ts';
 import { changing } from './transaction.ts';
@@ -17,7 +18,8 @@ export async function install(connection: Connection, options: { owner: string; 
   await changing(connection, { lockTimeoutMs: 30_000, statementTimeoutMs: 60_000 }, async () => {
     // Two operators that start together would both find nothing and one would fail half-way.
     await connection.query(`SELECT ${INSTALL_LOCK}`);
-    if (!(await installed(connection, options.owner))) await create(connection, options.owner);
+    if (await installed(connection, options.owner)) await addToSchema(connection);
+    else await create(connection, options.owner);
     await grant(connection, options.readers);
   });
   const state = await readFence(connection);

@@ -8,6 +8,7 @@ import type { Connection } from './connection.ts';
 import { countersOf, countersSql } from './counters.ts';
 import type { CountedTables, CounterRow, Counters } from './counters.ts';
 import { utcText } from './sql.ts';
+import type { ResolvedTable } from './sql.ts';
 import type { BlockRange } from './statements.ts';
 import { shapeSql } from './target.ts';
 
@@ -60,14 +61,14 @@ export async function appendJournal(connection: Connection, claim: Claim, entry:
  * The same for a batch, in the same round trip as the server's word of what the transaction did up to now.
  *
  * @param before the counters before it deleted anything
- * @param reads catalogue identities of tables it looked into
+ * @param reads tables it looked into
  * @returns `walBytes`: log written since then; `columns`: the `columnsHash` of each of `reads`, with commas between them;
- *   `named`: catalogue identity of the table that has the name of the entry's
+ *   `named`: catalogue identities of the tables that have the names of the entry's and of `reads`, with commas between them
  */
-export async function appendBatch(connection: Connection, claim: Claim, entry: JournalEntry, counted: CountedTables, before: Counters, reads: readonly string[]): Promise<{ seq: number; walBytes: number; counters: Counters; shape: string; columns: string; named: string | null }> {
-  const { rows } = await connection.query<CounterRow & { seq: string; wal_bytes: string; shape: string; columns: string; named: string | null }>(
-    insertSql('pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $11::pg_lsn)', `, wal_bytes, ${countersSql('$12', '$13')}, ${shapeSql('$13::oid')} AS shape, ${columnsOfAllSql('$14')} AS columns, to_regclass(format('%I.%I', $4::text, $5::text))::oid::text AS named`),
-    [...valuesOf(claim, entry), before.lsn, counted.referring, counted.own, reads],
+export async function appendBatch(connection: Connection, claim: Claim, entry: JournalEntry, counted: CountedTables, before: Counters, reads: readonly ResolvedTable[]): Promise<{ seq: number; walBytes: number; counters: Counters; shape: string; columns: string; named: string }> {
+  const { rows } = await connection.query<CounterRow & { seq: string; wal_bytes: string; shape: string; columns: string; named: string }>(
+    insertSql('pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $11::pg_lsn)', `, wal_bytes, ${countersSql('$12', '$13')}, ${shapeSql('$13::oid')} AS shape, ${columnsOfAllSql('$14')} AS columns, ${namedSql('$15', '$16')} AS named`),
+    [...valuesOf(claim, entry), before.lsn, counted.referring, counted.own, reads.map(({ oid }) => oid), [entry.table, ...reads].map(({ schema }) => schema), [entry.table, ...reads].map(({ name }) => name)],
     'journal',
   );
   const row = rows[0] ?? takenOver(claim);
@@ -76,6 +77,10 @@ export async function appendBatch(connection: Connection, claim: Claim, entry: J
 
 function columnsOfAllSql(oids: string): string {
   return `coalesce((SELECT string_agg(coalesce(${columnsHashSql('u.o')}, ''), ',' ORDER BY u.n) FROM unnest(${oids}::oid[]) WITH ORDINALITY AS u(o, n)), '')`;
+}
+
+function namedSql(schemas: string, names: string): string {
+  return `(SELECT string_agg(coalesce(to_regclass(format('%I.%I', u.s, u.t))::oid::text, ''), ',' ORDER BY u.n) FROM unnest(${schemas}::text[], ${names}::text[]) WITH ORDINALITY AS u(s, t, n))`;
 }
 
 function insertSql(walBytes: string, also: string): string {

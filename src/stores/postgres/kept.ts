@@ -108,11 +108,11 @@ export async function readMisread(connection: Connection, items: StoreHold['item
   const lookup = await resolveTables(connection, items.flatMap((item) => [item.table, ...addressesOf(item.predicate)]));
   const present = items.flatMap((item) => {
     const table = tableThere(lookup, item.table);
-    return table === undefined ? [] : [{ table, predicate: item.predicate }];
+    return table === undefined ? [] : [{ table, predicate: item.predicate, widened: item.widened }];
   });
   const { readable } = await checkLiterals(connection, present, lookup);
-  return present.flatMap(({ table, predicate }) => {
-    const because = unreadableGuard(asGuard(predicate), table, { lookup, readable });
+  return present.flatMap(({ table, predicate, widened }) => {
+    const because = widened ?? unreadableGuard(asGuard(predicate), table, { lookup, readable });
     return because === undefined ? [] : [{ table: { schema: table.schema, name: table.name }, because }];
   });
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { StoreError } from '../errors.ts';
 import { requirePinned } from '../pinned.ts';
 import type { BatchResult, PurgeContext, PurgeStep } from '../purging.ts';
@@ -7,6 +8,7 @@ import { topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { keysetColumn, readPlanFacts } from './facts.ts';
 import { readFence } from './fence.ts';
+import { readHolds } from './holds.ts';
 import { readInventory } from './inventory.ts';
 import { readProgress } from './journal.ts';
 import type { RunProgress } from './journal.ts';
@@ -153,6 +155,8 @@ async function compile(connection: Connection, step: PurgeStep, context: PurgeCo
   const topology = topologyOf(inventory, facts.declared);
   const rule = context.request.rules.filter((candidate) => candidate.collection === step.collection);
   const targets = await resolveTargets(connection, topology, rule, fence.holds);
+  // A column that took the name of another since the holds were read is what their names were resolved to.
+  if (!isDeepStrictEqual(await readHolds(connection), fence.holds)) return compile(connection, step, context);
   return { holdsRevision: fence.holdsRevision, shapes, target: targetOf(targets, step.collection), resolver: targets.resolver };
 }
 

@@ -41,6 +41,7 @@ export const CREATE_VERSION_1: readonly string[] = [
      table_name text NOT NULL,
      table_oid oid,
      predicate jsonb NOT NULL,
+     columns jsonb,
      PRIMARY KEY (uid, digest))`,
   `CREATE TABLE dataward.claim (
      run text PRIMARY KEY,

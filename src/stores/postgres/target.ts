@@ -1,5 +1,7 @@
+import { compareText } from '../../api/compare-text.ts';
 import { StoreError } from '../errors.ts';
 import type { CollectionRule } from '../counting.ts';
+import { keptBy } from '../fence.ts';
 import type { StoreHold } from '../fence.ts';
 import { tableKey, tableName } from '../predicate.ts';
 import type { Guard, Predicate, TableAddress } from '../predicate.ts';
@@ -83,13 +85,23 @@ export async function resolveTargets(connection: Connection, topology: Topology,
     ...rule.times.flatMap((time) => time.path.via.map((hop) => hop.table)),
   ]);
   const lookup = await resolveTables(connection, addresses);
-  const predicates = narrowed.flatMap(({ rule, guards }) => {
-    const table = lookup(rule.table);
-    return predicatesOf(rule, guards).filter((predicate) => nameable(predicate, table, lookup)).map((predicate) => ({ predicate, table }));
-  });
+  const predicates = narrowed.flatMap(({ rule, guards }) =>
+    // An inheritance child may have a column that its parent lacks.
+    alike([lookup(rule.table), ...topology.leaves(rule.table).flatMap((leaf) => (leaf.apart?.readable === false ? [] : [lookup(leaf)]))]).flatMap((table) =>
+      predicatesOf(rule, guards).filter((predicate) => nameable(predicate, table, lookup)).map((predicate) => ({ predicate, table }))));
   const { readable } = await checkLiterals(connection, predicates, lookup);
   const resolver: Resolver = { lookup, readable };
   return { resolver, byCollection: new Map(narrowed.map(({ rule, guards }) => [rule.collection, toTarget(rule, guards, topology, resolver)])) };
+}
+
+/** Of tables whose columns have the same names and types the first: a thousand partitions are not asked about the same values. */
+function alike(tables: readonly ResolvedTable[]): ResolvedTable[] {
+  const byColumns = new Map<string, ResolvedTable>();
+  for (const table of tables) {
+    const key = JSON.stringify([...table.columns].map(([name, { type }]) => [name, type]).toSorted(([a = ''], [b = '']) => compareText(a, b)));
+    if (!byColumns.has(key)) byColumns.set(key, table);
+  }
+  return [...byColumns.values()];
 }
 
 function predicatesOf(rule: CollectionRule, guards: readonly Guard[]): Predicate[] {
@@ -146,7 +158,7 @@ function unreadableValues(predicates: readonly Predicate[], table: ResolvedTable
 
 /** The holds on a table as guards. A hold on a partition or an inheritance child protects in the whole table. */
 function holdGuards(table: TableAddress, topology: Topology, holds: readonly StoreHold[]): Guard[] {
-  return holdsOn(table, topology, holds).flatMap(({ name, items }) => items.map((item): Guard => ({ kind: 'Hold', name, predicate: item.predicate })));
+  return holdsOn(table, topology, holds).flatMap(({ name, items }) => items.map((item): Guard => ({ kind: 'Hold', name, predicate: keptBy(item) })));
 }
 
 /** The holds that protect rows of a table, each with the items that do. */

@@ -28,7 +28,7 @@ export function createWriter({ reader, connection, connect, surroundings = realS
   return {
     ...reader,
     install: (options) => serial(() => install(connection, options)),
-    putHold: (hold) => serial(() => putHold(connection, hold)),
+    putHold: (hold, former) => serial(() => putHold(connection, hold, former)),
     releaseHold: (uid) => serial(() => releaseHold(connection, uid)),
     freeze: (by, reason) => serial(() => freeze(connection, by, reason)),
     thaw: (by) => serial(() => thaw(connection, by)),

@@ -94,7 +94,7 @@ describe('a hold in a store', () => {
   test('keeps all of a table where the store cannot understand it, and says of which collection, why and what to do', async () => {
     const misread = [{ table: { schema: 'public', name: 'views' }, because: "2 of its values cannot be read in the column's type" }];
     const { outcome } = await enforced(aHold([{}]), { script: { misread } });
-    expect(outcome).toMatchObject({ failed: false, widened: ["platform-db/web/views: 2 of its values cannot be read in the column's type, so all of its rows are held; correct the data map, or put a hold in its place (spec.supersedes)"] });
+    expect(outcome).toMatchObject({ failed: false, widened: ["platform-db/web/views: 2 of its values cannot be read in the column's type, so all of its rows are held; correct the data map or the table, or put a hold in its place (spec.supersedes)"] });
   });
 
   test('keeps what it meant at another time, which nothing but its end takes out, and says so of tables that are there', async () => {
