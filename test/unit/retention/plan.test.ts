@@ -124,6 +124,14 @@ describe('a person is needed', () => {
     expect(asked(policy, changes)).toEqual(expected);
   });
 
+  test('by nobody for what another collection of the store is about', () => {
+    const { input } = drafted(limited({ maxPercent: 4 }));
+    const [own] = input.rules;
+    const due = { op: 'before' as const, time: { path: { via: [], field: 'viewed_at' }, type: 'TimestampTZ' as const }, cutoff: { instant: '2026-02-01T00:00:00Z', localDate: '2026-02-01', timeZone: 'UTC' } };
+    const beside = { ...own!, collection: 'platform-db/web/new', table: { schema: 'public', name: 'new' }, due };
+    expect(approvalReasons({ ...input, rules: [beside, ...input.rules], approved: settled })).toEqual([]);
+  });
+
   test('and is told which collection, figure and limit', () => {
     const [reason] = approvalReasons({ ...drafted(limited({ maxPercent: 3 })).input, approved: settled });
     expect(reason?.message).toBe(`${ID}: 400 rows are more than 3 % of 10000 rows`);

@@ -17,6 +17,8 @@ describe('a checkpoint is due', () => {
     [false, 'not after few records in a short time', { seq: 5, at: 0 }, 104, 59_999],
     [true, 'after enough records', { seq: 5, at: 0 }, 105, 1],
     [true, 'after enough time', { seq: 5, at: 0 }, 6, 60_000],
+    [false, 'not in a shorter time since the last, whenever that was', { seq: 5, at: 1_000_000 }, 6, 1_059_999],
+    [true, 'after enough time since the last, whenever that was', { seq: 5, at: 1_000_000 }, 6, 1_060_000],
     [false, 'not when nothing is new, however long ago', { seq: 5, at: 0 }, 5, 1e9],
   ])('%s: %s', (due, _name, last, seq, now) => {
     expect(checkpointIsDue(rule, last, { seq, hash: '' }, now)).toBe(due);
@@ -33,6 +35,16 @@ describe('parseCheckpoint', () => {
   test.each(['[]', '{}', 'null', '"x"', JSON.stringify({ ...at(7), more: 1 }), JSON.stringify({ ...at(7), seq: '7' }), JSON.stringify({ ...at(7), seq: 0 })])('refuses %s', (text) => {
     expect(() => parseCheckpoint(text)).toThrow('is no checkpoint');
   });
+});
+
+test.each(['chainId', 'rootHash', 'ts', 'keyId', 'sig'])('a checkpoint whose %s is no text is none', (member) => {
+  expect(() => parseCheckpoint(JSON.stringify({ ...at(7), [member]: 1 }))).toThrow('a member has the wrong type');
+});
+
+test('a checkpoint may be of the first record, and of no part of one', () => {
+  expect(parseCheckpoint(JSON.stringify(at(1)))).toEqual(at(1));
+  expect(() => parseCheckpoint(JSON.stringify({ ...at(1), seq: 1.5 }))).toThrow('a member has the wrong type');
+  expect(() => parseCheckpoint('{}')).toThrow('its members are none');
 });
 
 describe('the directory sink', () => {
