@@ -104,7 +104,7 @@ export interface Pace {
 }
 
 export interface BatchResult {
-  /** Journal sequence number within the run; strictly increasing. 0 for a pause report without a commit. */
+  /** Journal sequence number within the run; strictly increasing. 0 where nothing was committed: a pause, or a question. */
   seq: number;
   collection: string;
   deleted: number;
@@ -113,6 +113,11 @@ export interface BatchResult {
   millis: number;
   /** Why the driver waited before this batch, e.g. `ReplicaLag`. */
   throttledBy?: string;
+}
+
+/** Whether the driver tells of nothing, so that its consumer can say whether to go on: it looked, or counted, for a while. */
+export function isQuestion({ seq, throttledBy }: BatchResult): boolean {
+  return seq === 0 && throttledBy === undefined;
 }
 
 export interface JournalRow {

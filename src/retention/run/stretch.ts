@@ -3,7 +3,7 @@ import type { DataStore } from '../../api/generated/dataStore.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
-import type { Pace, PurgeStep, Refusal } from '../../stores/purging.ts';
+import { isQuestion, type Pace, type PurgeStep, type Refusal } from '../../stores/purging.ts';
 import { StoreError } from '../../stores/errors.ts';
 import type { Executed } from './executed.ts';
 import { openLedger, type Ledger, type LedgerContext } from './ledger.ts';
@@ -47,7 +47,10 @@ export interface Progress {
 /** How a stretch of work ended. */
 export type Stretch = { end: 'Finished' | 'OutOfTime'; deleted: number } | { end: 'Stopped'; stop: Stop; deleted: number } | { end: 'LimitReached'; deleted: number } | { end: 'Replaced'; why: string; deleted: number } | { end: 'Refused'; refusals: Refusal[]; deleted: number };
 
-/** A stretch is ended after this long, so that a status is never older and a rollout never waits longer. The run goes on where it was. */
+/**
+ * A stretch is ended after this long, so that what is asked only at its beginning is asked again. The run goes on where it
+ * was.
+ */
 const STRETCH_MS = 240_000;
 const REPORT_EVERY_MS = 1_000;
 
@@ -76,9 +79,10 @@ export async function purgeStretch(work: StretchWork, context: StretchContext): 
     for (const step of stepsOf(work.run, planned.steps)) {
       const batches = writer.purge(step, { request: work.executed.request, claim, pace: work.pace, maxRows: Math.max(0, work.maxRows - ledger.deleted()), sweep, signal: context.signal });
       let reported = 0;
-      // The generator deletes nothing until it is asked for the next batch, so every gate is passed before each one.
+      // The driver begins nothing on an answer that is not new, so every gate is passed before each batch.
       const before = await context.stop();
       if (before) return { end: 'Stopped', stop: before, deleted: ledger.deleted() };
+      let ended: { end: 'Stopped'; stop: Stop } | { end: 'OutOfTime' } | undefined;
       for await (const batch of batches) {
         ledger.count(batch.deleted);
         if (context.now() - reported >= REPORT_EVERY_MS) {
@@ -87,9 +91,13 @@ export async function purgeStretch(work: StretchWork, context: StretchContext): 
           await context.progress({ deleted: ledger.deleted(), ...(batch.throttledBy ? { throttledBy: batch.throttledBy } : {}) });
         }
         const stop = await context.stop();
-        if (stop) return { end: 'Stopped', stop, deleted: await ledger.takeOver() };
-        if (context.now() >= until) return { end: 'OutOfTime', deleted: await ledger.takeOver() };
+        if (stop) ended = { end: 'Stopped', stop };
+        // A look keeps no place: it would begin anew in each stretch, and never end in a table that takes longer than one.
+        else if (context.now() >= until && !isQuestion(batch)) ended = { end: 'OutOfTime' };
+        if (ended) break;
       }
+      // By now every worker has ended, and what the last of them deleted is on record with the rest.
+      if (ended) return { ...ended, deleted: await ledger.takeOver() };
     }
     return { end: 'Finished', deleted: await ledger.takeOver() };
   } catch (error) {

@@ -36,9 +36,10 @@ export type Finished =
  * 7. the columns of the other tables that were read are those the conditions were compiled for;
  * 8. the run may still delete as many rows.
  *
+ * @param ask called when the rows are counted, which may have taken long: throws when none may be dropped any more
  * @throws StoreError `Frozen`, `Fenced`, `ForeignOwner`; with a state of the server where the server does not let it be dropped
  */
-export async function dropUnderLock(connection: Connection, { context, step, allowance }: StepWork, compiled: Compiled, intent: DropPosition): Promise<Finished> {
+export async function dropUnderLock(connection: Connection, { context, step, allowance }: StepWork, compiled: Compiled, intent: DropPosition, ask: () => Promise<void>): Promise<Finished> {
   // The application has as many processes of the server for itself as while rows are deleted one by one.
   const begin = `${beginChanging({ lockTimeoutMs: context.pace.lockTimeoutMillis, statementTimeoutMs: COUNT_TIMEOUT_MS })}; SET LOCAL max_parallel_workers_per_gather = ${Math.max(1, context.pace.workers) - 1}`;
   return connection.transaction(async (): Promise<Finished> => {
@@ -51,7 +52,8 @@ export async function dropUnderLock(connection: Connection, { context, step, all
     if (await deletesAreWatched(connection, [target.table.oid, leaf.oid])) return { kind: 'keeps rows' };
     const { text, values } = countForDrop(target.what, { ...leaf, ...intent.name }, resolver);
     const { rows } = await connection.query<{ client: string | null; rows: string; kept: string }>(text, values);
-    // Not before: a hold that is put meanwhile does not wait for the count.
+    await ask();
+    // Not before: a hold that is put meanwhile does not wait for the count, or the answer.
     if ((await admit(connection, { claim: context.claim, holdsRevision })) === 'holds changed') return { kind: 'outdated' };
     if (!(await readsAsCompiled(connection, target))) return { kind: 'outdated' };
     if (rows.some(({ kept }) => kept !== '0')) return { kind: 'keeps rows' };

@@ -50,6 +50,7 @@ export class PartitionDropper {
   /** Drops a partition that is attached and of which every row seemed due; it stays, attached, when one must. */
   async *drop(partition: PartitionState): AsyncGenerator<BatchResult> {
     const intent: DropPosition = { leaf: partition.oid, name: partition.name, parent: partition.parent, parentOid: partition.parentOid, bounds: partition.bounds };
+    yield* this.work.consent.renew();
     // Another process, which lost its run while it was paused, is about to drop it too.
     if (!(await takeDetachRight(this.connection, intent.leaf))) return;
     this.begun = true;
@@ -99,34 +100,55 @@ export class PartitionDropper {
    * @param ours this very process detached it, and attaches it again even where the run belongs to another by now
    */
   private async *finish(intent: DropPosition, ours: boolean): AsyncGenerator<BatchResult> {
+    let stopped = true;
+    let told: BatchResult | undefined;
+    try {
+      told = yield* this.dropOrUndo(intent, ours);
+      stopped = false;
+    } catch (error) {
+      stopped = false;
+      throw error;
+    } finally {
+      // Who wants no more of it dropped may want that for long, and the application its rows.
+      if (stopped) await this.undo(intent).catch(() => undefined);
+    }
+    if (told) yield told;
+  }
+
+  /** @returns what is to be told of it when it is over */
+  private async *dropOrUndo(intent: DropPosition, ours: boolean): AsyncGenerator<BatchResult, BatchResult | undefined> {
     for (let attempt = 0; ; ) {
       const started = this.work.monotonicMs();
       try {
         this.work.context.signal.throwIfAborted();
+        yield* this.work.consent.renew();
         // No fence was held while it was detached. Asked now, the application need not wait for a count to have its rows back.
         await requireAdmission(this.connection, this.dropping);
-        const finished = await dropUnderLock(this.connection, this.work, this.compiled, intent);
+        const finished = yield* this.work.consent.during((ask) => dropUnderLock(this.connection, this.work, this.compiled, intent, ask));
         if (finished.kind === 'outdated') {
           await this.compile();
           // It came after its table was looked at, or may not be read: it is not for this run.
           if (partsOf(this.compiled.target).some(({ oid }) => oid === intent.leaf)) continue;
-          return await this.undo(intent);
+          await this.undo(intent);
+          return undefined;
         }
         if (finished.kind === 'dropped') {
           this.work.allowance.reserve(finished.deleted);
-          yield { seq: finished.seq, collection: this.work.step.collection, deleted: finished.deleted, clients: finished.clients, millis: this.work.monotonicMs() - started };
+          return { seq: finished.seq, collection: this.work.step.collection, deleted: finished.deleted, clients: finished.clients, millis: this.work.monotonicMs() - started };
         }
         if (finished.kind === 'moved' || finished.kind === 'gone') yield* this.leave(intent, finished.kind);
         if (finished.kind === 'keeps rows') await this.undo(intent);
-        return;
+        return undefined;
       } catch (error) {
         const retry = retryReason(error);
         const taken = isTaken(error);
         const next = afterFailure({ lost: this.connection.lost(), sqlState: sqlState(error), retry, taken, ours, attempt });
         if (next === 'undo and fail') await this.undo(intent, !taken).catch(() => undefined);
         if (next === 'fail' || next === 'undo and fail') throw error;
-        if (next === 'give up') yield pause(this.work.step.collection, retry ?? '');
-        if (next !== 'retry') return this.undo(intent);
+        if (next !== 'retry') {
+          await this.undo(intent);
+          return next === 'give up' ? pause(this.work.step.collection, retry ?? '') : undefined;
+        }
         await this.wait(attempt);
         attempt += 1;
       }

@@ -36,6 +36,7 @@ async function* dropDue(connection: Connection, work: StepWork, dropper: Partiti
   if (await deletesAreWatched(connection, [table.oid, ...leaves.map(({ oid }) => oid)])) return;
   for (const listed of await readPartitions(connection, table)) {
     work.context.signal.throwIfAborted();
+    yield* work.consent.renew();
     if (!(await mayGo(connection, work, dropper.current(), listed))) continue;
     // The drops, and the count, before it may have taken hours.
     const partition = await readPartition(connection, listed.oid);

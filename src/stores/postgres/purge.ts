@@ -6,6 +6,7 @@ import { Allowance } from './allowance.ts';
 import { putBack, readApart } from './apart.ts';
 import { topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
+import { Consent } from './consent.ts';
 import { keysetColumn, readPlanFacts } from './facts.ts';
 import { readFence } from './fence.ts';
 import { readHolds } from './holds.ts';
@@ -40,6 +41,11 @@ const SELF_REFERENCE_PASSES = 1_000;
  * @param connect opens a login of its own for each worker; all are closed at the end
  */
 export async function* purge(connect: () => Promise<Connection>, surroundings: Surroundings, step: PurgeStep, context: PurgeContext): AsyncGenerator<BatchResult> {
+  const consent = new Consent(step.collection, surroundings.monotonicMs);
+  yield* consent.answering(runStep(connect, { ...surroundings, consent }, step, context));
+}
+
+async function* runStep(connect: () => Promise<Connection>, surroundings: Surroundings & Pick<StepWork, 'consent'>, step: PurgeStep, context: PurgeContext): AsyncGenerator<BatchResult> {
   const connections = await connectAll(connect, Math.max(1, context.pace.workers));
   try {
     const first = connections[0] as Connection;
@@ -84,7 +90,7 @@ async function* firstPass(connection: Connection, walkers: readonly Walker[], wo
     const pages = await pagesOf(connection, leaf);
     units.push(...remainingRanges(pages, progress.visited.get(leaf.oid) ?? [], partsFor(pages, walkers.length)).map((range) => ({ leaf, range, pass: 1 })));
   }
-  yield* merge(walkers.map((each) => drain(each, units)));
+  yield* merge(walkers.map((each) => drain(each, units)), () => work.consent.end());
 }
 
 /** Passes over whole tables until nothing deletable is left, or a pass could not delete anything. */
@@ -96,12 +102,12 @@ async function* sweep(connection: Connection, walkers: readonly Walker[], work: 
     if (pass > limit + 1) return;
     const units: Unit[] = [];
     for (const leaf of compiled.target.leaves) {
-      const found = await firstPage(connection, compiled, leaf, work.context.signal);
+      const found = yield* firstPage(connection, compiled, leaf, work);
       if (found !== undefined) units.push({ leaf, range: { from: found.page, to: found.pages }, pass });
     }
     if (units.length === 0) return;
     let deleted = 0;
-    for await (const result of merge(walkers.map((walker) => drain(walker, units)))) {
+    for await (const result of merge(walkers.map((walker) => drain(walker, units)), () => work.consent.end())) {
       deleted += result.deleted;
       yield result;
     }
@@ -113,7 +119,7 @@ async function* sweep(connection: Connection, walkers: readonly Walker[], work: 
 async function* sweepRings(connection: Connection, walkers: readonly Walker[], work: StepWork): AsyncGenerator<BatchResult> {
   for (let deleted = 1; deleted > 0; ) {
     deleted = 0;
-    for await (const result of deleteRings(connection, walkers[0] as Walker, SELF_REFERENCE_PASSES + 2, work.context.signal)) {
+    for await (const result of deleteRings(connection, walkers[0] as Walker, SELF_REFERENCE_PASSES + 2, work)) {
       deleted += result.deleted;
       yield result;
     }

@@ -5,6 +5,7 @@ import { pagesOf } from './look.ts';
 import { ringStarts } from './statements.ts';
 import type { Statement } from './statements.ts';
 import type { Walker } from './walk.ts';
+import type { StepWork } from './work.ts';
 
 /** Heap pages searched at once. Below each row of a thread are many others, so fewer pages than a plain look reads. */
 const RING_PAGES = 4_096;
@@ -16,12 +17,13 @@ const RING_PAGES = 4_096;
  *
  * @param pass number of the pass the batches are journalled under
  */
-export async function* deleteRings(connection: Connection, walker: Walker, pass: number, signal: AbortSignal): AsyncGenerator<BatchResult> {
+export async function* deleteRings(connection: Connection, walker: Walker, pass: number, { context, consent }: Pick<StepWork, 'context' | 'consent'>): AsyncGenerator<BatchResult> {
   const [leaf, ...others] = walker.current().target.leaves;
   if (leaf === undefined || others.length > 0 || !walker.current().target.what.edges.some((edge) => edge.self)) return;
   const pages = await pagesOf(connection, leaf);
   for (let from = 0; from < pages; from += RING_PAGES) {
-    signal.throwIfAborted();
+    context.signal.throwIfAborted();
+    yield* consent.renew();
     const { target, resolver } = walker.current();
     const statement = ringStarts(target.what, leaf, { from, to: Math.min(pages, from + RING_PAGES) }, resolver);
     for (const at of await placesOf(connection, statement)) yield* walker.ring(leaf, at, Number(/^\((\d+),/.exec(at)?.[1] ?? 0), pass);

@@ -59,7 +59,7 @@ export class Walker {
       yield* this.throttle.ready(unit.leaf);
       const range = { from: next, to: Math.min(unit.range.to, next + this.pages.size) };
       const position = { leaf: unit.leaf.oid, pass: unit.pass, from: unit.range.from, next: range.to };
-      const { outcome, millis } = await this.attempt('BlockRange', unit.leaf, (now) => this.blockStatement(form, now, range), position);
+      const { outcome, millis } = yield* this.attempt('BlockRange', unit.leaf, (now) => this.blockStatement(form, now, range), position);
       if (outcome.kind === 'rolled back' && outcome.why === ROWS_CHANGED && form === 'deleteBlocks') {
         form = 'deleteBlocksReturning';
         continue;
@@ -80,7 +80,7 @@ export class Walker {
       next = range.to;
       this.pages = adaptSize(this.pages, millis, this.work.context.pace.maxBatchMillis, PAGES);
       if (outcome.kind === 'committed') yield this.result(outcome, millis);
-      else next = await nextPage(this.connection, this.compiled, unit.leaf, { from: next, to: unit.range.to }, this.pages.size, this.work.context.signal);
+      else next = yield* nextPage(this.connection, this.compiled, unit.leaf, { from: next, to: unit.range.to }, this.pages.size, this.work);
     }
   }
 
@@ -94,7 +94,7 @@ export class Walker {
       const limit = rows.size;
       const statement = (now: ResolvedTable): Statement => deleteKeyset(this.compiled.target.what, now, column, after, limit, this.compiled.resolver);
       // No position is kept: the time of a row does not belong into the journal, and a resumed run starts at the oldest row left.
-      const { outcome, millis } = await this.attempt('Keyset', leaf, statement, { leaf: leaf.oid, pass: 0, from: 0, next: 0 });
+      const { outcome, millis } = yield* this.attempt('Keyset', leaf, statement, { leaf: leaf.oid, pass: 0, from: 0, next: 0 });
       if (outcome.kind === 'rolled back') {
         const givenUp = await this.backOff(outcome, attempt);
         attempt = rows.size === ROWS.min ? attempt + 1 : 0;
@@ -114,7 +114,7 @@ export class Walker {
   async *ring(leaf: ResolvedTable, at: string, page: number, pass: number): AsyncGenerator<BatchResult> {
     for (let attempt = 0; ; attempt += 1) {
       yield* this.throttle.ready(leaf);
-      const { outcome, millis } = await this.attempt('BlockRange', leaf, (now) => deleteRing(this.compiled.target.what, now, at, this.compiled.resolver), { leaf: leaf.oid, pass, from: page, next: page + 1 });
+      const { outcome, millis } = yield* this.attempt('BlockRange', leaf, (now) => deleteRing(this.compiled.target.what, now, at, this.compiled.resolver), { leaf: leaf.oid, pass, from: page, next: page + 1 });
       if (outcome.kind === 'committed') yield this.result(outcome, millis);
       if (outcome.kind !== 'rolled back') return;
       // It cannot be halved: what does not fit into the run, or into a statement, stays whole.
@@ -125,8 +125,10 @@ export class Walker {
   }
 
   /** Runs one batch; compiles again, as often as needed, when what it was compiled from has changed. */
-  private async attempt(method: PurgeMethod, part: ResolvedTable, statement: (leaf: ResolvedTable) => Statement, position: Batch['position']): Promise<{ outcome: Exclude<BatchOutcome, { kind: 'outdated' }>; millis: number }> {
+  private async *attempt(method: PurgeMethod, part: ResolvedTable, statement: (leaf: ResolvedTable) => Statement, position: Batch['position']): AsyncGenerator<BatchResult, { outcome: Exclude<BatchOutcome, { kind: 'outdated' }>; millis: number }> {
     for (;;) {
+      // It may have looked, waited, or compiled for long.
+      yield* this.work.consent.renew();
       this.work.context.signal.throwIfAborted();
       const { target, holdsRevision, shapes } = this.compiled;
       const leaf = this.asCompiled(part);

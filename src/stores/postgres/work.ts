@@ -1,6 +1,7 @@
 import type { PurgeContext, PurgeStep } from '../purging.ts';
 import type { Allowance } from './allowance.ts';
 import type { Connection } from './connection.ts';
+import type { Consent } from './consent.ts';
 import type { ResolvedTable } from './sql.ts';
 import type { BlockRange, Resolver } from './statements.ts';
 import type { Shapes, Target } from './target.ts';
@@ -27,6 +28,7 @@ export interface StepWork extends Surroundings {
   compile(connection: Connection): Promise<Compiled>;
   history: { walBytes: number; snapshotWaitMs: number };
   allowance: Allowance;
+  consent: Consent;
 }
 
 /** A run of heap pages of one table. */

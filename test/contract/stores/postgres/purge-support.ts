@@ -1,5 +1,6 @@
 import type { CollectionRule } from '../../../../src/stores/counting.ts';
 import type { StoreWriter } from '../../../../src/stores/port.ts';
+import { isQuestion } from '../../../../src/stores/purging.ts';
 import type { BatchResult, JournalRow, Pace, PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
 import type { Guard, Predicate, TableAddress } from '../../../../src/stores/predicate.ts';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
@@ -46,8 +47,8 @@ export interface TestStore {
   database: string;
   enforce: Identity;
   writer: StoreWriter;
-  /** A writer of its own, as another process would have. `wrap` may spoil the connections of its purges. */
-  another(surroundings?: WriterParts['surroundings'], wrap?: (connection: Connection) => Connection): Promise<StoreWriter>;
+  /** A writer of its own, as another process would have. `wrap` may spoil the connections of its purges; without `asking` its questions are answered here. */
+  another(surroundings?: WriterParts['surroundings'], wrap?: (connection: Connection) => Connection, asking?: boolean): Promise<StoreWriter>;
   /** As superuser. */
   sql<Row extends Record<string, unknown>>(text: string, params?: readonly unknown[]): Promise<Row[]>;
   close(): Promise<void>;
@@ -60,7 +61,7 @@ export async function openStore(server: TestPostgres, database: string, schema: 
   await sql(schema);
   const roles = await ensureRoles(server, database, options);
   const open: StoreWriter[] = [];
-  const another: TestStore['another'] = async (surroundings, wrap = (connection) => connection) => {
+  const another: TestStore['another'] = async (surroundings, wrap = (connection) => connection, asking = false) => {
     const login = (signal?: AbortSignal): ReturnType<typeof connect> =>
       connect(
         targetOf(server, { database }),
@@ -71,7 +72,7 @@ export async function openStore(server: TestPostgres, database: string, schema: 
     const connection = await login();
     const writer = createWriter({ reader: createReader(connection), connection, connect: async (signal) => wrap(await login(signal)), ...(surroundings === undefined ? {} : { surroundings }) });
     open.push(writer);
-    return writer;
+    return asking ? writer : { ...writer, purge: (step, context) => answered(writer.purge(step, context)) };
   };
   const writer = await another();
   if (options.install !== false) await writer.install({ owner: 'cluster-a', readers: [roles.observe.user, roles.verify.user] });
@@ -85,6 +86,11 @@ export async function openStore(server: TestPostgres, database: string, schema: 
       await Promise.all(open.map((each) => each.close()));
     },
   };
+}
+
+/** On a busy machine a purge may ask at any time whether to go on. */
+async function* answered(results: AsyncIterable<BatchResult>): AsyncGenerator<BatchResult> {
+  for await (const result of results) if (!isQuestion(result)) yield result;
 }
 
 /** Plans and runs everything; fails when the plan refuses. */

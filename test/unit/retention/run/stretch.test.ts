@@ -105,6 +105,51 @@ describe('a stretch of work', () => {
     expect(await one.run()).toEqual({ end: 'OutOfTime', deleted: 40 });
   });
 
+  test.each<[string, BatchResult, string]>([
+    ['goes on in a look that takes longer than it, whose place nobody keeps', { seq: 0, collection: VIEWS, deleted: 0, clients: {}, millis: 0 }, 'Finished'],
+    ['ends in a wait', { seq: 0, collection: VIEWS, deleted: 0, clients: {}, millis: 0, throttledBy: 'ReplicaLag' }, 'OutOfTime'],
+    ['ends after a batch', { seq: 1, collection: VIEWS, deleted: 1, clients: {}, millis: 1 }, 'OutOfTime'],
+  ])('%s', async (_, result, end) => {
+    const one = stage();
+    let now = 0;
+    const purge = async function* (): AsyncGenerator<BatchResult> {
+      now = 300_000;
+      yield result;
+    };
+    const writer = async (...asked: Parameters<typeof one.store.connections.writer>): ReturnType<typeof one.store.connections.writer> => ({ ...(await one.store.connections.writer(...asked)), purge });
+    expect(await purgeStretch(work, { ...one.context, now: () => now, connections: { ...one.store.connections, writer } })).toMatchObject({ end });
+  });
+
+  test('is stopped in the midst of a look', async () => {
+    const one = stage({}, {}, 2);
+    const purge = async function* (): AsyncGenerator<BatchResult> {
+      yield { seq: 0, collection: VIEWS, deleted: 0, clients: {}, millis: 0 };
+      one.calls.push('batch after the stop');
+    };
+    const writer = async (...asked: Parameters<typeof one.store.connections.writer>): ReturnType<typeof one.store.connections.writer> => ({ ...(await one.store.connections.writer(...asked)), purge });
+    expect(await purgeStretch(work, { ...one.context, connections: { ...one.store.connections, writer } })).toEqual({ end: 'Stopped', stop: paused, deleted: 0 });
+    expect(batches(one.calls)).toEqual([]);
+  });
+
+  test('puts on record what a worker deleted while it was ended', async () => {
+    const one = stage({ batches: [40] }, {}, 2);
+    const { writer } = one.store.connections;
+    const ending = async (...asked: Parameters<typeof writer>): ReturnType<typeof writer> => {
+      const opened = await writer(...asked);
+      return {
+        ...opened,
+        async *purge(step, context): AsyncGenerator<BatchResult> {
+          try {
+            yield* opened.purge(step, context);
+          } finally {
+            one.store.script.journal.push({ run: 'uid-general-1', seq: 2, epoch: 1, collection: VIEWS, table: { schema: 'public', name: 'views' }, method: 'BlockRange', deleted: 5, clients: {}, at: '' });
+          }
+        },
+      };
+    };
+    expect(await purgeStretch(work, { ...one.context, connections: { ...one.store.connections, writer: ending } })).toEqual({ end: 'Stopped', stop: paused, deleted: 45 });
+  });
+
   test('hands on what is left of the limit, what earlier stretches deleted counted in', async () => {
     const one = stage({ batches: [5] });
     one.store.script.journal.push({ run: 'uid-general-1', seq: 1, epoch: 1, collection: VIEWS, table: { schema: 'public', name: 'views' }, method: 'BlockRange', deleted: 70, clients: {}, at: '' });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { merge } from '../../../../src/stores/postgres/merge.ts';
+import { merge as mergeAll } from '../../../../src/stores/postgres/merge.ts';
 
 interface Log {
   events: string[];
@@ -18,6 +18,8 @@ async function* worker(name: string, count: number, log: Log, failAt = Number.PO
     log.events.push(`${name} ended`);
   }
 }
+
+const merge = <T>(generators: readonly AsyncGenerator<T>[], end = (): void => undefined): AsyncGenerator<T> => mergeAll(generators, end);
 
 async function collect<T>(generator: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
@@ -56,5 +58,29 @@ describe('merged generators', () => {
     const log: Log = { events: [] };
     await expect(collect(merge([worker('a', 9, log), worker('b', 9, log, 2)]))).rejects.toThrow('b failed');
     expect(log.events.filter((event) => event.endsWith('ended')).toSorted()).toEqual(['a ended', 'b ended']);
+  });
+
+  test.each<[string, (merged: AsyncGenerator<string>) => Promise<unknown>, string[]]>([
+    ['before any is waited for, when the consumer stops', (merged) => merged.return(undefined), ['end', 'slow goes on']],
+    ['before any is waited for, when one fails', (merged) => merged.next().catch(() => undefined), ['end', 'slow goes on']],
+    ['never, when all are through', (merged) => collect(merged).catch(() => undefined), ['slow goes on']],
+  ])('say that nothing more is to begin %s', async (when, finish, expected) => {
+    const events: string[] = [];
+    let goOn = (): void => undefined;
+    const slow = async function* (): AsyncGenerator<string> {
+      await new Promise<void>((resolve) => { goOn = resolve; });
+      events.push('slow goes on');
+    };
+    const fast = async function* (): AsyncGenerator<string> {
+      yield 'first';
+      if (when.includes('fails')) throw new Error('failed');
+    };
+    const merged = merge([slow(), fast()], () => void events.push('end'));
+    expect(await merged.next()).toEqual({ done: false, value: 'first' });
+    const finished = finish(merged);
+    await new Promise((resolve) => setImmediate(resolve));
+    goOn();
+    await finished;
+    expect(events).toEqual(expected);
   });
 });
