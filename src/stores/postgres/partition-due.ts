@@ -19,33 +19,39 @@ const UNCOUNTED_BYTES = 8 * 1024 ** 3;
 const ESTIMATE_MARGIN = 1.5;
 
 /**
- * True when nothing can be inserted into the partition any more that is not due: its key is the time the rule
- * starts from, and its upper bound is not after the cutoff. A partition of another key (a client, a hash) is
- * still needed when all of its present rows are due.
+ * Those of a table's partitions into which nothing can be inserted any more that is not due, by their catalogue identity:
+ * their key is the time the rule starts from, and their upper bound is not after the cutoff. A partition of another key (a
+ * client, a hash) is still needed when all of its present rows are due.
  */
-export async function liesBeforeCutoff(connection: Connection, partition: PartitionState, rule: Pick<CollectionRule, 'due'>): Promise<boolean> {
-  const upper = /^FOR VALUES FROM \(.*\) TO \('?([^'()]+)'?\)$/.exec(partition.bounds)?.[1];
-  if (upper === undefined || upper === 'MAXVALUE' || partition.rangeColumn === undefined || partition.rangeColumn !== keysetColumn(rule)) return false;
+export async function closedPartitions(connection: Connection, partitions: readonly PartitionState[], rule: Pick<CollectionRule, 'due'>): Promise<ReadonlySet<string>> {
   const due = firstBefore(rule.due);
-  if (due === undefined) return false;
-  const { time, cutoff } = due;
-  switch (time.type) {
-    case 'TimestampTZ':
-      return holds(connection, '$1::timestamptz <= $2::timestamptz', [upper, cutoff.instant]);
-    case 'Timestamp':
-      return holds(connection, '($1::timestamp AT TIME ZONE $3) <= $2::timestamptz', [upper, cutoff.instant, time.timeZone ?? 'UTC']);
-    case 'Date':
-      return holds(connection, '$1::date <= $2::date', [upper, cutoff.localDate]);
-    case 'EpochSeconds':
-      return holds(connection, '$1::numeric <= $2::numeric', [upper, String(Date.parse(cutoff.instant) / 1000)]);
-    case 'EpochMillis':
-      return holds(connection, '$1::numeric <= $2::numeric', [upper, String(Date.parse(cutoff.instant))]);
-  }
+  const bounded = partitions.flatMap(({ oid, bounds, rangeColumn }) => {
+    const upper = /^FOR VALUES FROM \(.*\) TO \('?([^'()]+)'?\)$/.exec(bounds)?.[1];
+    return upper === undefined || upper === 'MAXVALUE' || rangeColumn === undefined || rangeColumn !== keysetColumn(rule) ? [] : [{ oid, upper }];
+  });
+  if (due === undefined || bounded.length === 0) return new Set();
+  const [condition, ...values] = boundBefore(due);
+  const { rows } = await connection.query<{ oid: string }>(
+    `SELECT oid FROM unnest($1::text[], $2::text[]) AS u(oid, bound) WHERE ${condition}`,
+    [bounded.map(({ oid }) => oid), bounded.map(({ upper }) => upper), ...values],
+  );
+  return new Set(rows.map(({ oid }) => oid));
 }
 
-async function holds(connection: Connection, condition: string, values: readonly string[]): Promise<boolean> {
-  const { rows } = await connection.query<{ holds: boolean }>(`SELECT ${condition} AS holds`, values);
-  return rows[0]?.holds === true;
+/** SQL of whether `bound`, as the catalogue writes it, is not after the cutoff, and its values from `$3` on. */
+function boundBefore({ time, cutoff }: Extract<Predicate, { op: 'before' }>): [string, ...string[]] {
+  switch (time.type) {
+    case 'TimestampTZ':
+      return ['bound::timestamptz <= $3::timestamptz', cutoff.instant];
+    case 'Timestamp':
+      return ['(bound::timestamp AT TIME ZONE $4) <= $3::timestamptz', cutoff.instant, time.timeZone ?? 'UTC'];
+    case 'Date':
+      return ['bound::date <= $3::date', cutoff.localDate];
+    case 'EpochSeconds':
+      return ['bound::numeric <= $3::numeric', String(Date.parse(cutoff.instant) / 1000)];
+    case 'EpochMillis':
+      return ['bound::numeric <= $3::numeric', String(Date.parse(cutoff.instant))];
+  }
 }
 
 function firstBefore(predicate: Predicate | undefined): Extract<Predicate, { op: 'before' }> | undefined {

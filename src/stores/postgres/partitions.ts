@@ -6,7 +6,7 @@ import { partsOf } from './drop-transaction.ts';
 import { PartitionDropper } from './dropper.ts';
 import { deletesAreWatched, readPartition, readPartitions } from './partition-catalogue.ts';
 import type { PartitionState } from './partition-catalogue.ts';
-import { liesBeforeCutoff, seemsDue } from './partition-due.ts';
+import { closedPartitions, seemsDue } from './partition-due.ts';
 import type { Compiled, StepWork } from './work.ts';
 
 /**
@@ -32,9 +32,11 @@ async function* settleOpenDrops(connection: Connection, dropper: PartitionDroppe
 }
 
 async function* dropDue(connection: Connection, work: StepWork, dropper: PartitionDropper): AsyncGenerator<BatchResult> {
-  const { table, leaves } = dropper.current().target;
+  const { table, leaves, rule } = dropper.current().target;
   if (await deletesAreWatched(connection, [table.oid, ...leaves.map(({ oid }) => oid)])) return;
-  for (const listed of await readPartitions(connection, table)) {
+  const partitions = await readPartitions(connection, table);
+  const closed = await closedPartitions(connection, partitions, rule);
+  for (const listed of partitions.filter(({ oid }) => closed.has(oid))) {
     work.context.signal.throwIfAborted();
     yield* work.consent.renew();
     if (!(await mayGo(connection, work, dropper.current(), listed))) continue;
@@ -50,5 +52,5 @@ async function mayGo(connection: Connection, work: StepWork, compiled: Compiled,
   const leaf = partsOf(compiled.target).find(({ oid }) => oid === listed.oid);
   // One that was attached since the conditions were compiled may have holds of its own that are none of them.
   if (leaf === undefined || !listed.owned || listed.detachPending) return false;
-  return (await liesBeforeCutoff(connection, listed, compiled.target.rule)) && seemsDue(connection, work, compiled, { partition: listed, leaf });
+  return seemsDue(connection, work, compiled, { partition: listed, leaf });
 }
