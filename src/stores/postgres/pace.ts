@@ -92,14 +92,16 @@ const ARCHIVER = `
 /** Reads the sample in one query. `leaf`: catalogue identity of the table being purged. */
 export async function samplePace(connection: Connection, leaf: string): Promise<PaceSample> {
   const { rows } = await connection.query<{ lag: number | null; behind: string | null; slot: string | null; unarchived: string | null; silent: boolean | null; waiters: number; vacuuming: boolean; snapshot: number | null }>(
-    `WITH archiver AS (${ARCHIVER})
+    `WITH archiver AS (${ARCHIVER}),
+       -- A table has the number of another in a database that was made from the same template.
+       this_database AS (SELECT oid FROM pg_database WHERE datname = current_database())
      SELECT (SELECT max(extract(epoch FROM replay_lag))::float8 FROM pg_stat_replication) AS lag,
             (SELECT max(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), replay_lsn)) FROM pg_stat_replication) AS behind,
             (SELECT max(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), restart_lsn)) FROM pg_replication_slots) AS slot,
             (SELECT here - whole_from FROM archiver) AS unarchived,
             (SELECT whole_from IS NULL AND last_archived_wal IS NULL FROM archiver) AS silent,
-            (SELECT count(*)::int FROM pg_locks WHERE relation = $1::oid AND NOT granted) AS waiters,
-            EXISTS (SELECT FROM pg_stat_progress_vacuum WHERE relid = $1::oid) AS vacuuming,
+            (SELECT count(*)::int FROM pg_locks l, this_database d WHERE l.database = d.oid AND l.relation = $1::oid AND NOT l.granted) AS waiters,
+            EXISTS (SELECT FROM pg_stat_progress_vacuum v, this_database d WHERE v.datid = d.oid AND v.relid = $1::oid) AS vacuuming,
             (SELECT max(extract(epoch FROM clock_timestamp() - xact_start))::float8 FROM pg_stat_activity
              WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid() AND backend_type = 'client backend') AS snapshot`,
     [leaf],

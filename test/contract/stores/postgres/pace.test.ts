@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { connect } from '../../../../src/stores/postgres/connection.ts';
 import type { Connection } from '../../../../src/stores/postgres/connection.ts';
 import { samplePace } from '../../../../src/stores/postgres/pace.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
+import { until } from '../../../support/until.ts';
 import { openStore } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 import { targetOf } from './support.ts';
@@ -22,12 +23,12 @@ afterAll(async () => {
   await server.stop();
 });
 
-const asEnforce = (): Promise<Connection> =>
-  connect(targetOf(server, { database: store.database }), { type: 'password', username: store.enforce.user, password: store.enforce.password }, { purpose: 'enforce' }, { readOnly: false });
+const asEnforce = (database = store.database): Promise<Connection> =>
+  connect(targetOf(server, { database }), { type: 'password', username: store.enforce.user, password: store.enforce.password }, { purpose: 'enforce' }, { readOnly: false });
 
 /** A login of an application with work of its own under way. */
-async function during(statement: string, work: () => Promise<void>): Promise<void> {
-  const client = new pg.Client(server.connection(server.superuser, store.database));
+async function during(statement: string, work: () => Promise<void>, database = store.database): Promise<void> {
+  const client = new pg.Client(server.connection(server.superuser, database));
   await client.connect();
   try {
     await client.query(statement);
@@ -68,4 +69,44 @@ test('whoever waits for a lock on the table is seen', async () => {
   });
   await waiting;
   await connection.close();
+});
+
+describe('a database made from the same template', () => {
+  const twin = 'pace_twin';
+  let events: string;
+  let ours: Connection;
+  beforeAll(async () => {
+    await server.createDatabase('pace_mould');
+    await server.ask(`CREATE TABLE events AS SELECT n, repeat('x', 1000) AS pad FROM generate_series(1, 3000) n`, [], 'pace_mould');
+    for (const name of ['pace_ours', twin]) await server.createDatabase(name, { template: 'pace_mould' });
+    const numbers = await Promise.all(['pace_ours', twin].map((name) => server.ask<{ oid: number }>(`SELECT 'events'::regclass::oid AS oid`, [], name)));
+    expect(numbers[0]).toEqual(numbers[1]);
+    events = String(numbers[0]?.[0]?.oid);
+    await store.sql(`GRANT pg_read_all_stats TO ${store.enforce.user}`);
+    ours = await asEnforce('pace_ours');
+  });
+  afterAll(() => ours.close());
+
+  test.each([[twin, 0], ['pace_ours', 1]])('has locks of its own: whoever waits for the table in %s is seen %i times', async (database, seen) => {
+    let waiting: Promise<unknown> | undefined;
+    await during('BEGIN; LOCK TABLE events IN ACCESS SHARE MODE', async () => {
+      waiting = server.ask('SET lock_timeout = 3000; LOCK TABLE events IN ACCESS EXCLUSIVE MODE', [], database).catch(() => undefined);
+      await until('somebody waits', async () => (await store.sql(`SELECT FROM pg_locks WHERE relation = ${events} AND NOT granted`)).length > 0);
+      expect((await samplePace(ours, events)).lockWaiters).toBe(seen);
+    }, database);
+    await waiting;
+  });
+
+  test.each([[twin, false], ['pace_ours', true]])('is vacuumed by itself: the vacuum in %s is ours: %s', async (database, seen) => {
+    const client = new pg.Client(server.connection(server.superuser, database));
+    client.on('error', () => undefined);
+    await client.connect();
+    await client.query('SET vacuum_cost_delay = 20; SET vacuum_cost_limit = 1');
+    const vacuum = client.query('VACUUM (FREEZE, DISABLE_PAGE_SKIPPING) events').catch(() => undefined);
+    await until('it is under way', async () => (await store.sql(`SELECT FROM pg_stat_progress_vacuum WHERE relid = ${events}`)).length > 0);
+    expect((await samplePace(ours, events)).vacuuming).toBe(seen);
+    await store.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_progress_vacuum WHERE relid = ${events}`);
+    await vacuum;
+    await client.end().catch(() => undefined);
+  });
 });
