@@ -108,9 +108,12 @@ async function look(store: DataStore, observation: Observation, context: Observe
     try {
       await readTables(store, observation, reader, context);
     } catch (error) {
+      const failure = failureOf(error);
+      // A host that is gone would be waited for once more.
+      if (failure.reason === 'Unreachable') throw error;
       // Holds need the schema all the same.
       observation.unread = true;
-      observation.failure = failureOf(error);
+      observation.failure = failure;
     }
     const tables = tablesOf(observation, context);
     observation.logins.observe = await rightsOf(reader, tables && { read: tables.observe });

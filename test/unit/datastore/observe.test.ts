@@ -10,6 +10,7 @@ import { StoreError } from '../../../src/stores/errors.ts';
 import type { StoreReader } from '../../../src/stores/port.ts';
 import { aMap, aMaximum, anInventory, aPolicy, aStore, aTable } from '../../support/declared.ts';
 import { aReplica, type ReplicaScript } from '../../support/scripted-replicas.ts';
+import { scriptedStore } from '../../support/scripted-store.ts';
 
 const NOW = Date.parse('2026-03-02T12:00:00Z');
 const TARGET = aReplica().identity.fingerprint;
@@ -115,5 +116,39 @@ describe('where the replica is another store', () => {
     const first = await look(store('Replica'));
     const second = await look(store('Replica'), { before: first, replica: stranger, policy: monthly });
     expect([second.failure?.reason, second.counts]).toEqual(['NotAReplica', undefined]);
+  });
+});
+
+describe('where the tables cannot be read', () => {
+  const declared = aStore({ credentials: { observe: { secretName: 'observe' }, enforce: { secretName: 'enforce' }, verify: { secretName: 'verify' } } });
+  /** Looks at a store whose tables cannot be read for this reason. */
+  async function looked(reason: 'Unreachable' | 'PermissionDenied'): Promise<{ seen: Observation; calls: string[]; open: number }> {
+    const store = scriptedStore({ clock: new Date(NOW).toISOString(), fence: undefined });
+    const opened: string[] = [];
+    const connections = {
+      ...store.connections,
+      probe: async () => ({ observedAt: '', accepted: [], refused: [] }),
+      reader: async (...[of, purpose]: Parameters<StoreConnections['reader']>) => {
+        opened.push(purpose);
+        return { ...(await store.connections.reader(of, purpose)), inventory: () => Promise.reject(new StoreError(reason, 'not read')), sessions: async () => ({ total: 1, plaintext: 0, complete: true, own: { tls: true, serverAddressMatches: true } }) };
+      },
+      writer: async (...[of]: Parameters<StoreConnections['writer']>) => {
+        opened.push('enforce');
+        return store.connections.writer(of);
+      },
+    } as StoreConnections;
+    const now = (): number => NOW;
+    const seen = await observe(declared, undefined, { connections, facts: createStoreFacts({ connections, now }), declarations: { maps: [], policies: [], holds: [], namespaces: new Map(), rootNamespace: 'dataward-system' }, owner: 'us', now, signal: new AbortController().signal });
+    return { seen, calls: opened, open: store.open() };
+  }
+
+  test('the schema that holds need is put there all the same, each identity is tried, and of their rights nothing is known', async () => {
+    const { seen, calls, open } = await looked('PermissionDenied');
+    expect([seen.installed, seen.failure?.reason, seen.logins, calls, open]).toEqual([true, 'PermissionMissing', { observe: 'LoggedIn', enforce: 'LoggedIn', verify: 'LoggedIn' }, ['observe', 'enforce', 'verify'], 0]);
+  });
+
+  test('since the host is gone nobody else waits for it', async () => {
+    const { seen, calls, open } = await looked('Unreachable');
+    expect([seen.failure?.reason, seen.logins, calls, open]).toEqual(['Unreachable', { observe: { reason: 'Unreachable', message: 'not read' } }, ['observe'], 0]);
   });
 });
