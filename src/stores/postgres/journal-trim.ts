@@ -1,5 +1,6 @@
 import type { JournalledRun, TrimLimit } from '../journal.ts';
 import type { Connection } from './connection.ts';
+import { newestFirst } from './journal.ts';
 import { changing } from './transaction.ts';
 
 /** Runs told of at once. What cannot go stays in the answer, and must not keep the rest from being seen. */
@@ -11,7 +12,7 @@ const DROP_KINDS = `kind IN ('DropIntent', 'Drop', 'Reattach')`;
 
 /** The newest stage of the drop of one partition, among rows for which `also` holds. */
 const latestStage = (also: string): string =>
-  `(SELECT d.kind FROM dataward.journal d WHERE d.position->>'leaf' = own.position->>'leaf' AND d.${DROP_KINDS} AND ${also} ORDER BY d.at DESC, d.seq DESC LIMIT 1)`;
+  `(SELECT d.kind FROM dataward.journal d WHERE d.position->>'leaf' = own.position->>'leaf' AND d.${DROP_KINDS} AND ${also} ORDER BY ${newestFirst('d')} LIMIT 1)`;
 
 /**
  * Whether a run's rows keep a partition from being lost sight of: its drop was begun and nobody finished it, or another

@@ -1,10 +1,14 @@
 import type { Connection } from './connection.ts';
+import { JOURNAL_ORDINAL } from './schema.ts';
 
 /**
  * What a schema of the same version may lack, because an older release made it. Nothing of it is in the way of one that
- * does not know it, so two clusters of different releases may go on to put holds into one store.
+ * does not know it, so two clusters of different releases may go on to work with one store.
  */
-const ADDED_COLUMNS: readonly { table: string; column: string; type: string }[] = [{ table: 'hold_item', column: 'columns', type: 'jsonb' }];
+const ADDED_COLUMNS: readonly { table: string; column: string; statements: readonly string[] }[] = [
+  { table: 'hold_item', column: 'columns', statements: ['ALTER TABLE dataward.hold_item ADD COLUMN IF NOT EXISTS columns jsonb'] },
+  { table: 'journal', column: 'ordinal', statements: JOURNAL_ORDINAL },
+];
 
 /** Adds what is missing; looks first, since each ALTER TABLE would wait for all that reads the table. */
 export async function addToSchema(connection: Connection): Promise<void> {
@@ -15,7 +19,6 @@ export async function addToSchema(connection: Connection): Promise<void> {
     [ADDED_COLUMNS.map(({ table }) => table), ADDED_COLUMNS.map(({ column }) => column)],
   );
   for (const { place } of rows) {
-    const missing = ADDED_COLUMNS[place - 1];
-    if (missing !== undefined) await connection.query(`ALTER TABLE dataward.${missing.table} ADD COLUMN IF NOT EXISTS ${missing.column} ${missing.type}`);
+    for (const statement of ADDED_COLUMNS[place - 1]?.statements ?? []) await connection.query(statement);
   }
 }

@@ -14,6 +14,17 @@ export const INSTALL_LOCK = 'pg_catalog.pg_advisory_xact_lock(1685353569, 1)';
 /** Blocks until no destructive transaction is running; released at the end of the transaction. */
 export const LOCK_FENCE = 'LOCK TABLE dataward.fence IN EXCLUSIVE MODE';
 
+/**
+ * Numbers rows of the journal across runs. By time one could not tell which stage of a drop is the newest: the clock of a
+ * server is set back, and that of one that takes over for another may be behind. Rows of older releases have no number.
+ */
+export const JOURNAL_ORDINAL: readonly string[] = [
+  'ALTER TABLE dataward.journal ADD COLUMN IF NOT EXISTS ordinal bigint',
+  'CREATE SEQUENCE IF NOT EXISTS dataward.journal_ordinal OWNED BY dataward.journal.ordinal',
+  // Not with the column: the rows that are there would be written anew, and numbered in no order.
+  `ALTER TABLE dataward.journal ALTER COLUMN ordinal SET DEFAULT pg_catalog.nextval('dataward.journal_ordinal')`,
+];
+
 /** Statements that create version 1 in an empty schema. */
 export const CREATE_VERSION_1: readonly string[] = [
   `CREATE TABLE dataward.installation (
@@ -64,6 +75,7 @@ export const CREATE_VERSION_1: readonly string[] = [
      wal_bytes bigint NOT NULL DEFAULT 0,
      at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
      PRIMARY KEY (run, seq))`,
+  ...JOURNAL_ORDINAL,
   // Every plan looks for drops that were interrupted, among the batches of three months.
   `CREATE INDEX journal_drops ON dataward.journal ((position->>'leaf')) WHERE kind IN ('DropIntent', 'Drop', 'Reattach')`,
   `CREATE TABLE dataward.approved_rule (

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
@@ -155,18 +155,19 @@ describe('a run may leave the journal', () => {
   test('in any order that drops of several runs went in, and no drop looks finished or unfinished by it', async () => {
     const connection = await login(server, { database: store.database, settings: { readOnly: false } });
     const openDrops = async (): Promise<string[]> => (await readOpenDrops(connection)).map(({ leaf }) => leaf).toSorted();
-    const happened = fc.record({ run: fc.constantFrom('a', 'b', 'c'), leaf: fc.constantFrom('1', '2'), kind: fc.constantFrom(...DROP_STAGES) });
+    const happened = fc.record({ run: fc.constantFrom('a', 'b', 'c'), leaf: fc.constantFrom('1', '2'), kind: fc.constantFrom(...DROP_STAGES), clock: fc.integer({ min: 0, max: 9 }) });
     await fc.assert(
       fc.asyncProperty(fc.array(happened, { maxLength: 8 }), async (events) => {
         await connection.query('DELETE FROM dataward.journal; DELETE FROM dataward.claim');
         await connection.query(
-          `WITH rows AS (SELECT e->>'run' AS run, e->>'kind' AS kind, e->>'leaf' AS leaf, n, row_number() OVER (PARTITION BY e->>'run' ORDER BY n) AS seq FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS t (e, n)),
+          `WITH rows AS (SELECT e->>'run' AS run, e->>'kind' AS kind, e->>'leaf' AS leaf, (e->>'clock')::int AS clock, n, row_number() OVER (PARTITION BY e->>'run' ORDER BY n) AS seq FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS t (e, n)),
                 claims AS (INSERT INTO dataward.claim (run, epoch, owner, last_seq) SELECT run, 1, 'cluster-a', max(seq) FROM rows GROUP BY run)
            INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients, at)
-           SELECT run, seq, 1, 'views', 'public', 'p', 'DropPartition', kind, jsonb_build_object('leaf', leaf), 0, '{}', $2::timestamptz + n * interval '1 s' FROM rows`,
+           SELECT run, seq, 1, 'views', 'public', 'p', 'DropPartition', kind, jsonb_build_object('leaf', leaf), 0, '{}', $2::timestamptz + clock * interval '1 s' FROM rows ORDER BY n`,
           [JSON.stringify(events), OLD],
         );
         const before = await openDrops();
+        expect(before).toEqual(['1', '2'].filter((leaf) => events.findLast((event) => event.leaf === leaf)?.kind === 'DropIntent'));
         for (let old = await store.writer.journalledRuns(limit); old.length > 0; old = await store.writer.journalledRuns(limit)) {
           const [{ run, lastSeq }] = old as [(typeof old)[number]];
           expect(await store.writer.trimJournal(run, { ...limit, lastSeq })).toBe(lastSeq);
@@ -207,5 +208,39 @@ describe('a run may leave the journal', () => {
     const [batches, trimmed] = await Promise.all([runPlan(purging, plan, rules, { run: 'now', pace: { maxBatchMillis: 1 } }), store.writer.trimJournal('old', { ...limit, lastSeq: 100 })]);
     expect([batches.reduce((sum, { deleted }) => sum + deleted, 0), trimmed, await rowsOf('old')]).toEqual([3000, 100, 0]);
     expect(await rowsOf('now')).toBe(batches.filter(({ seq }) => seq > 0).length);
+  });
+});
+
+describe('the stages of a drop', () => {
+  const opened = async (): Promise<string[]> => {
+    const connection = await login(server, { database: store.database, settings: { readOnly: true } });
+    const drops = await readOpenDrops(connection);
+    await connection.close();
+    return drops.map(({ leaf }) => leaf);
+  };
+  const early = '2025-12-01T00:00:00Z';
+  afterEach(() => store.writer.install({ owner: 'cluster-a', readers: [] }));
+
+  test('are in the order they were written in, also where the clock of the server went back, or another took over that is behind', async () => {
+    await stage('a', 'DropIntent', OLD);
+    await stage('a', 'Reattach', OLD);
+    await stage('b', 'DropIntent', early);
+    expect(await opened()).toEqual(['4711']);
+    expect(await listed()).not.toContain('b 1');
+    expect(await store.writer.trimJournal('b', { ...limit, lastSeq: 1 })).toBe(0);
+    await stage('c', 'Drop', early);
+    expect(await opened()).toEqual([]);
+  });
+
+  test('are in the order of their times where an older release made the schema, and before all that came after', async () => {
+    await store.sql('ALTER TABLE dataward.journal DROP COLUMN ordinal');
+    await stage('a', 'Reattach', early);
+    await stage('b', 'DropIntent', OLD);
+    expect(await opened()).toEqual(['4711']);
+    for (const _ of ['upgraded', 'and looked at again']) await store.writer.install({ owner: 'cluster-a', readers: [] });
+    expect(await opened()).toEqual(['4711']);
+    await stage('c', 'Reattach', early);
+    expect(await opened()).toEqual([]);
+    expect(await store.sql('SELECT run, ordinal::int AS ordinal FROM dataward.journal ORDER BY run')).toEqual([{ run: 'a', ordinal: null }, { run: 'b', ordinal: null }, { run: 'c', ordinal: 1 }]);
   });
 });
