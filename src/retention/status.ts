@@ -109,10 +109,12 @@ function conflicted({ views }: PolicyObservation, total: number, observedGenerat
 function outcomeOf(policy: RetentionPolicy, report: PolicyReport): Outcome {
   if (report.invalid) return { kind: 'error', error: new TerminalError('InvalidSpec', report.invalid) };
   if (policy.spec.purge?.suspend) return { kind: 'suspended' };
-  const failed = report.outcomes.find((outcome) => outcome.made === 'Failure');
-  if (failed?.made === 'Failure') return { kind: 'error', error: new WaitingError(failed.failure.reason, `store ${failed.store}: ${failed.failure.message}`, 60_000) };
-  const unread = report.observation.views.find((view) => view.failure);
-  if (unread?.failure) return { kind: 'error', error: new WaitingError(unread.failure.reason, `store ${unread.store.metadata.name}: ${unread.failure.message}`, 60_000) };
+  const refused = report.outcomes.flatMap((outcome) => (outcome.made === 'Failure' ? [outcome] : []));
+  const unread = report.observation.views.flatMap(({ store, failure }) => (failure ? [{ store: store.metadata.name, failure }] : []));
+  const [first, ...others] = refused.length > 0 ? refused : unread;
+  // Whoever mends the first and sees the next only then would look at as many slots as there are refusals.
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  if (first) return { kind: 'error', error: new WaitingError(first.failure.reason, `store ${first.store}: ${first.failure.message}${more}`, 60_000) };
   const total = report.observation.views.flatMap((view) => view.effective).length;
   if (total === 0) return { kind: 'ready', reason: 'NothingSelected', message: 'The selectors match no store or no collection; nothing is protected or deleted by this policy.' };
   return { kind: 'ready', reason: policy.spec.purge ? modeReason(policy) : 'Evaluated', message: `In force for ${total} collections of ${report.observation.views.length} stores.` };

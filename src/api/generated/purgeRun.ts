@@ -38,7 +38,7 @@ export interface Plan {
    */
   steps: PlanStep[];
   /**
-   * tables are those rows are deleted from and those that decide which, as they were when the plan was made. The run ends where another table has the name of one by then.
+   * tables are those rows are deleted from and those that decide which, as they were when the plan was made. The run ends where another table has the name of one by then, or another column that of one of its columns.
    */
   tables: PlanTable[];
   /**
@@ -112,6 +112,27 @@ export interface PlanTable {
    * oid is what the store knows it by, whatever it is called.
    */
   oid: string;
+  /**
+   * columns of the table that the conditions, times, clients or references of a step ask for. Without any, none is asked for, or an older release made the plan.
+   */
+  columns?: PlanColumn[];
+}
+/**
+ * One column.
+ */
+export interface PlanColumn {
+  /**
+   * name of the column.
+   */
+  name: string;
+  /**
+   * number is what the store knows it by in its table, whatever it is called.
+   */
+  number: number;
+  /**
+   * type of the column, without a length.
+   */
+  type: string;
 }
 /**
  * limits the run keeps.
@@ -232,6 +253,7 @@ export interface PurgeRunStatus {
   why?: string;
   approval?: ApprovalStatus;
   progress?: Progress;
+  failing?: Failing;
   verification?: Verification;
   certificate?: CertificateReference;
   /**
@@ -290,6 +312,23 @@ export interface Progress {
    * throttledBy names what the run last waited for, for example ReplicaLag; absent while it does not wait.
    */
   throttledBy?: string;
+}
+/**
+ * failing is there while the store refuses the work of the run, or a fault ends it; other runs of the store go first then.
+ */
+export interface Failing {
+  /**
+   * count of failures in a row, with no row deleted in between.
+   */
+  count: number;
+  /**
+   * since is when the first of them was.
+   */
+  since: string;
+  /**
+   * deleted is how many rows had been deleted by then.
+   */
+  deleted: number;
 }
 /**
  * verification is what an independent look at the store showed.

@@ -9,6 +9,7 @@ import { done, requeueAfter } from '../../runtime/result.ts';
 import type { DomainMetrics } from '../../telemetry/metrics.ts';
 import type { Certifier } from './certify.ts';
 import { conclude } from './conclude.ts';
+import { standsBack } from './failing.ts';
 import { fingerprintHeld } from './held.ts';
 import { hasBegun, recordRest } from './ledger.ts';
 import { otherRun, type RunObservation } from './observe.ts';
@@ -71,14 +72,19 @@ async function end(run: PurgeRun, { store }: RunObservation, decision: Extract<D
   return { ...step, report: { ...reportOf(decision), ...(deleted === undefined ? {} : { progress: { deleted } }) } };
 }
 
-/** One stretch of work, if it is this run's turn. Whoever begins says so within its turn, so the next one sees it. */
+/** One stretch of work, if it is this run's turn. */
 async function purge(run: PurgeRun, observation: RunObservation, decision: Extract<Decision, { next: 'purge' }>, context: ApplyContext): Promise<RunStep> {
+  return inTurn(run, context, () => work(run, observation, decision, context));
+}
+
+/** Whoever begins says so within its turn, so the next one sees it. */
+async function inTurn(run: PurgeRun, context: ApplyContext, act: () => Promise<RunStep>): Promise<RunStep> {
   const turn = context.turns.take(run.spec.plan.target, run.metadata);
   if ('atWork' in turn) return stepOfDecision(waitForOther(run, turn.atWork));
   try {
     // Another may have begun, and paused or gone on to be verified, since this run was looked at.
     const other = await otherRun(run, context.client);
-    return other === undefined ? await work(run, observation, decision, context) : stepOfDecision(waitForOther(run, other));
+    return other === undefined ? await act() : stepOfDecision(waitForOther(run, other));
   } finally {
     turn.end();
   }
@@ -113,12 +119,17 @@ async function work(run: PurgeRun, { store, policy, declarations, executed }: Ru
   return stepOfStretch(stretch, maxRows);
 }
 
-async function verify(run: PurgeRun, { store, policy, executed }: RunObservation, context: ApplyContext): Promise<RunStep> {
+/** Nobody begins while a result is verified. Others do while that fails, so then it is asked for in turn. */
+async function verify(run: PurgeRun, observation: RunObservation, context: ApplyContext): Promise<RunStep> {
+  return standsBack(run) ? inTurn(run, context, () => look(run, observation, context)) : look(run, observation, context);
+}
+
+async function look(run: PurgeRun, { store, policy, executed }: RunObservation, context: ApplyContext): Promise<RunStep> {
   if (!store || !policy || !executed) {
     const why = 'the policy or the store went away before the result was verified';
     return { note: { action: 'purge.failed', why }, report: { state: 'Failed', reason: 'Failed', why: `${why}; what was deleted is in the audit log` }, next: 'over' };
   }
-  const report = await conclude({ run, store, policy, executed }, { ...context, nameClient: context.certifier.nameClient });
+  const report: RunReport = { ...(await conclude({ run, store, policy, executed }, { ...context, nameClient: context.certifier.nameClient })), failing: null };
   if (report.state === 'Verifying') return { report, next: requeueAfter(lookAgainAfter(report.verification ?? {}, context.now())) };
   return { report, next: report.state === 'Running' ? requeueAfter(0) : 'over' };
 }

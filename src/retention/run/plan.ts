@@ -103,8 +103,9 @@ export function decide(input: RunInput): Decision {
 
 /** @param other name of the run that is at work in the store */
 export function waitForOther(run: PurgeRun, other: string): Extract<Decision, { next: 'wait' }> {
-  const begun = run.status?.state === 'Running' || run.status?.state === 'Paused';
-  return { next: 'wait', state: begun ? 'Paused' : 'Waiting', reason: 'WaitingForOtherRun', why: `PurgeRun ${other} works in the same store`, recheckMs: 5_000, approved: true };
+  const { state } = run.status ?? {};
+  const standing = state === 'Verifying' ? state : state === 'Running' || state === 'Paused' ? 'Paused' : 'Waiting';
+  return { next: 'wait', state: standing, reason: 'WaitingForOtherRun', why: `PurgeRun ${other} works in the same store`, recheckMs: 5_000, approved: true };
 }
 
 /** Those of exactly this plan; one of another plan says nothing of this one, wherever it stands. */

@@ -16,7 +16,7 @@ import type { RunReport } from './status.ts';
 import { stepOfFailure, type RunStep } from './step.ts';
 import { trimJournal } from './trim.ts';
 import { createTurns } from './turns.ts';
-import { withdraw } from './withdraw.ts';
+import { lastRecord, withdraw } from './withdraw.ts';
 
 export interface PurgeRunContext extends RunWork, ReportContext {
   /** Live, not cached: what is destroyed is decided on it. */
@@ -38,7 +38,9 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
     if (run.metadata.deletionTimestamp && !ended(run)) await withdraw(run, context, signal);
     if (run.metadata.deletionTimestamp || ended(run)) return over(run);
 
-    const grade = run.status?.approval?.grade ?? (await approvalGrade(context.client, run));
+    // Asked again until enough people have agreed: what counts is whether the cluster would have refused a forgery then.
+    const { approval } = run.status ?? {};
+    const grade = (approval?.since === undefined ? undefined : approval.grade) ?? (await approvalGrade(context.client, run));
     const tell = (report: RunReport): Promise<void> => writeReport(run, { ...report, grade }, context, signal);
     try {
       const observation = await observeRun(run, { ...context, now, signal });
@@ -49,12 +51,24 @@ export function createPurgeRunReconcile(context: PurgeRunContext): Reconcile {
       return result;
     } catch (error) {
       const stored = await context.client.get<PurgeRun>(PURGE_RUN, ref);
-      const result = await settle(run, stepOfFailure(error, stored?.status?.state), tell);
+      const failed = stepOfFailure(error, stored?.status, now());
+      const step = failed.owesRecord ? await withLastRecord(run, failed, signal) : failed;
+      const result = await settle(run, step, tell);
       // A fault nobody foresaw goes to the log with its stack; what people can mend is already in the status.
-      if (failureOf(error).reason === 'InternalError') throw error;
+      if (failureOf(error).reason === 'InternalError' && step.next !== 'over') throw error;
       return result;
     }
   };
+
+  /** The store refuses the work, which need not keep it from telling what was done before. */
+  async function withLastRecord(run: PurgeRun, { note, report, next }: RunStep, signal: AbortSignal): Promise<RunStep> {
+    const { deleted, missing = '' } = await lastRecord(run, context, signal);
+    return {
+      ...(note ? { note: { ...note, why: `${note.why}${missing}` } } : {}),
+      ...(report ? { report: { ...report, why: `${report.why}${missing}`, ...(deleted === undefined ? {} : { progress: { deleted } }) } } : {}),
+      next,
+    };
+  }
 
   async function settle(run: PurgeRun, { note, report, next }: RunStep, tell: (report: RunReport) => Promise<void>): Promise<Result> {
     if (note) await noteRun(run, note, context);

@@ -1,6 +1,7 @@
 import type { PurgeRun, PurgeRunStatus } from '../../api/generated/purgeRun.ts';
 import { conditionsFor, type Outcome } from '../../runtime/result.ts';
 import { forecastTotal } from '../plan.ts';
+import type { Failing } from './failing.ts';
 import { validApprovals, type Decision, type RunState } from './plan.ts';
 import type { Progress } from './stretch.ts';
 
@@ -14,6 +15,8 @@ export interface RunReport {
   /** Whether enough people have agreed; absent where nobody asked in this look. */
   approved?: boolean;
   progress?: Progress;
+  /** `null`: the work did not fail, so nothing of before stands. */
+  failing?: Failing | null;
   verification?: PurgeRunStatus['verification'];
   certificate?: PurgeRunStatus['certificate'];
   /** Place of the intent in the audit log; the first one told stays. */
@@ -26,7 +29,8 @@ export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeR
   const at = new Date(now).toISOString();
   const final = ['Succeeded', 'Failed', 'Superseded', 'Expired'].includes(report.state);
   const startedAt = previous.startedAt ?? (report.state === 'Running' ? at : undefined);
-  const { why: _why, ...kept } = previous;
+  const { why: _why, failing: before, ...kept } = previous;
+  const failing = report.failing === undefined ? before : report.failing;
   return {
     ...kept,
     observedGeneration: generation,
@@ -34,6 +38,7 @@ export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeR
     ...(report.why ? { why: report.why.slice(0, 1024) } : {}),
     ...(report.grade ? { approval: { grade: report.grade, ...sinceOf(run, report, at) } } : {}),
     ...(report.progress || previous.progress ? { progress: progressOf(run, report, startedAt, now) } : {}),
+    ...(failing && report.state !== 'Succeeded' ? { failing } : {}),
     ...(report.verification ? { verification: report.verification } : {}),
     ...(report.certificate ? { certificate: report.certificate } : {}),
     ...((previous.auditFrom ?? report.auditFrom) === undefined ? {} : { auditFrom: previous.auditFrom ?? report.auditFrom }),

@@ -1,7 +1,9 @@
+import type { PurgeRunStatus } from '../../api/generated/purgeRun.ts';
 import { failureOf, RETRY_AFTER_MS } from '../../connect/failures.ts';
 import { requeueAfter, type Result } from '../../runtime/result.ts';
+import { failedAgain, givenUp, givesUp, isOfTheWork, retryAfterMs, triedAgain } from './failing.ts';
 import { JournalLostError } from './ledger.ts';
-import { FINAL_STATES, type Decision, type RunState } from './plan.ts';
+import { FINAL_STATES, type Decision } from './plan.ts';
 import { reportOf, type RunReport } from './status.ts';
 import type { Stretch } from './stretch.ts';
 
@@ -11,6 +13,8 @@ export interface RunStep {
   note?: { action: string; why: string };
   /** Goes into the status; absent: it stays as it is. */
   report?: RunReport;
+  /** It ends without a look at what it deleted last, which goes on record before the note. */
+  owesRecord?: true;
   /** When to look again; `over`: never. */
   next: Result | 'over';
 }
@@ -26,9 +30,9 @@ export function stepOfStretch(stretch: Stretch, maxRows: number): RunStep {
   const progress = { deleted: stretch.deleted };
   switch (stretch.end) {
     case 'Finished':
-      return { report: { state: 'Verifying', reason: 'Verifying', why: '', progress }, next: requeueAfter(0) };
+      return { report: { state: 'Verifying', reason: 'Verifying', why: '', progress, failing: null }, next: requeueAfter(0) };
     case 'OutOfTime':
-      return { report: { state: 'Running', reason: 'Running', why: '', progress }, next: requeueAfter(0) };
+      return { report: { state: 'Running', reason: 'Running', why: '', progress, failing: null }, next: requeueAfter(0) };
     case 'Stopped':
       return { note: { action: 'purge.paused', why: stretch.stop.why }, report: { state: 'Paused', ...stretch.stop, progress }, next: requeueAfter(1_000) };
     case 'LimitReached':
@@ -48,16 +52,27 @@ export function stepOfStretch(stretch: Stretch, maxRows: number): RunStep {
 }
 
 /**
- * A look that broke off.
+ * A look that broke off. A run that has begun and whose own work fails does not keep its turn: one table that nobody can
+ * delete from would keep the other runs of the store waiting without end.
  *
- * @param stored the state as it is in the status by now: a run that began in this very look is at work, and must never
- *   count as one that has deleted nothing; and one that ended in it has ended, though it could not be let go.
+ * @param stored the status as it is by now: a run that began in this very look is at work, and must never count as one
+ *   that has deleted nothing; and one that ended in it has ended, though it could not be let go.
+ * @param now milliseconds
  */
-export function stepOfFailure(error: unknown, stored: RunState | undefined): RunStep {
-  const next = requeueAfter(RETRY_AFTER_MS);
-  if (stored && FINAL_STATES.includes(stored)) return { next };
-  const { reason, message } = failureOf(error);
+export function stepOfFailure(error: unknown, stored: PurgeRunStatus | undefined, now: number): RunStep {
+  const again = requeueAfter(RETRY_AFTER_MS);
+  const before = stored?.state ?? 'Waiting';
+  if (FINAL_STATES.includes(before)) return { next: again };
+  const failure = failureOf(error);
+  const { reason, message } = failure;
   if (error instanceof JournalLostError) return { note: { action: 'purge.failed', why: message }, report: { state: 'Failed', reason, why: message }, next: 'over' };
-  const state = stored === 'Running' || stored === 'Paused' || stored === 'Verifying' ? stored : 'Waiting';
-  return { report: { state, reason, why: message }, next };
+  const begun = before === 'Running' || before === 'Paused' || before === 'Verifying';
+  if (!begun) return { report: { state: 'Waiting', reason, why: message }, next: again };
+  if (!isOfTheWork(error)) return { report: { state: before, reason, why: message }, next: again };
+  const failing = failedAgain(stored ?? {}, now);
+  if (givesUp(failing, now)) {
+    const why = givenUp(failing, failure);
+    return { note: { action: 'purge.failed', why }, report: { state: 'Failed', reason, why, failing }, owesRecord: true, next: 'over' };
+  }
+  return { report: { state: before === 'Verifying' ? before : 'Paused', reason, why: triedAgain(failing, failure), failing }, next: requeueAfter(retryAfterMs(failing)) };
 }

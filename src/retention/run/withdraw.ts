@@ -6,7 +6,7 @@ import type { RunWork } from './apply.ts';
 import { hasBegun, recordRest } from './ledger.ts';
 import { noteRun } from './report.ts';
 
-/** A run that a person deleted is kept no longer than this by its store. */
+/** A run that is over is kept no longer than this by its store. */
 const LAST_LOOK_MS = 20_000;
 
 /**
@@ -14,19 +14,20 @@ const LAST_LOOK_MS = 20_000;
  * record if the store answers; if not, the record says so, because an object must not wait for a store that is gone.
  */
 export async function withdraw(run: PurgeRun, context: RunWork, signal: AbortSignal): Promise<void> {
-  const missing = hasBegun(run) ? await missingRest(run, context, AbortSignal.any([signal, AbortSignal.timeout(LAST_LOOK_MS)])) : undefined;
   const why = 'the PurgeRun was deleted by a person';
-  await noteRun(run, { action: 'purge.withdrawn', why: missing ? `${why}; its last batches may not be on record: ${missing}` : why }, context);
+  await noteRun(run, { action: 'purge.withdrawn', why: `${why}${hasBegun(run) ? ((await lastRecord(run, context, signal)).missing ?? '') : ''}` }, context);
 }
 
-/** The reason why what a run deleted last could not be put on record; undefined: it was. */
-async function missingRest(run: PurgeRun, { client, connections, journal, actor, certifier, metrics }: RunWork, signal: AbortSignal): Promise<string | undefined> {
+/** Puts on record what a run deleted last: how much it deleted in all, or a half sentence where the record may miss some of it. */
+export async function lastRecord(run: PurgeRun, { client, connections, journal, actor, certifier, metrics }: RunWork, until: AbortSignal): Promise<{ deleted?: number; missing?: string }> {
+  const signal = AbortSignal.any([until, AbortSignal.timeout(LAST_LOOK_MS)]);
+  const unknown = (reason: string): { missing: string } => ({ missing: `; its last batches may not be on record: ${reason}` });
   try {
     const store = await client.get<DataStore>(DATA_STORE, { namespace: run.metadata.namespace ?? '', name: run.spec.store });
-    if (!store) return 'StoreNotFound';
-    await recordRest({ run, store }, connections, { journal, actor, nameClient: certifier.nameClient, metrics, signal });
-    return undefined;
+    if (!store) return unknown('StoreNotFound');
+    const deleted = await recordRest({ run, store }, connections, { journal, actor, nameClient: certifier.nameClient, metrics, signal });
+    return deleted === undefined ? {} : { deleted };
   } catch (error) {
-    return failureOf(error).reason;
+    return unknown(failureOf(error).reason);
   }
 }

@@ -24,6 +24,12 @@ describe('the status of a policy', () => {
     expect(of(status, 'Conflicted')).toEqual(['False', 'NoConflict']);
   });
 
+  test('names the first refusal of a slot and says how many more there are', () => {
+    const refused = (message: string): PolicyReport['outcomes'][number] => ({ store: 'analytics', made: 'Failure', failure: { reason: 'SideEffect', message } });
+    const message = (...outcomes: PolicyReport['outcomes']): string | undefined => getCondition(policyStatus(general, report([general], { outcomes }), NOW).conditions, 'Ready')?.message;
+    expect([message(refused('views: a'), { store: 'analytics', made: 'Run', name: 'general-1' }, refused('clicks: b'), refused('carts: c')), message(refused('views: a'))]).toEqual(['store analytics: views: a (and 2 more)', 'store analytics: views: a']);
+  });
+
   const table: [string, RetentionPolicy[], MappedCollection, boolean, RegExp][] = [
     ['another policy has the shorter maximum', [general, aPolicy('strict', { maximum: aMaximum('P1M') })], aCollection(), false, /platform-db\/strict has the shorter maximum/],
     ['the start event is missing', [general], aCollection({ times: {} }), false, /does not declare the start event/],

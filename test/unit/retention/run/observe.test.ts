@@ -54,10 +54,12 @@ async function lookAfter(change: (stage: Stage) => void = () => {}, status?: Pur
   }
 }
 
+const FAILING = { count: 3, since: '2026-03-01T01:50:00Z', deleted: 0 };
+const CLICKS = 'platform-db/web/clicks';
 const put = (changes: object): ((stage: Stage) => void) => ({ client }) => client.put(RETENTION_POLICY, { ...policy, metadata: { ...policy.metadata, ...changes } });
-const otherRun = (state: string, changes: { store?: string; namespace?: string; collection?: string; also?: string; startedAt?: string } = {}): ((stage: Stage) => void) => ({ client }) => {
+const otherRun = (state: string, changes: { store?: string; namespace?: string; collection?: string; also?: string; startedAt?: string; failing?: typeof FAILING } = {}): ((stage: Stage) => void) => ({ client }) => {
   const plan = aPlan({ steps: [{ ...aPlan().steps[0]!, ...(changes.collection ? { collection: changes.collection } : {}) }, ...(changes.also ? [{ ...aPlan().steps[0]!, order: 2, collection: changes.also }] : [])] });
-  const other = aRun({ store: changes.store ?? 'analytics', plan }, { state, startedAt: changes.startedAt ?? '2026-03-01T02:00:00Z' } as PurgeRun['status'], 'other-1');
+  const other = aRun({ store: changes.store ?? 'analytics', plan }, { state, startedAt: changes.startedAt ?? '2026-03-01T02:00:00Z', ...(changes.failing ? { failing: changes.failing } : {}) } as PurgeRun['status'], 'other-1');
   client.put(PURGE_RUN, { ...other, metadata: { ...other.metadata, namespace: changes.namespace ?? 'platform-db' } });
 };
 const inFence = (revision: number): ((stage: Stage) => void) => ({ store }) => void (store.script.fence = { owner: 'us', marker: 'm', holdsRevision: 1, holds: [{ uid: 'uid-matter-1', name: 'platform-db/matter-1', revision, items: [] }] });
@@ -147,6 +149,8 @@ describe('looking again at a run', () => {
     ['that only waits', otherRun('Waiting')],
     ['that is over', otherRun('Succeeded')],
     ['that paused over other collections', otherRun('Paused', { collection: 'platform-db/web/clicks' })],
+    ['that works on other collections and fails at it', otherRun('Running', { collection: 'platform-db/web/clicks', failing: FAILING })],
+    ['whose result cannot be verified, of other collections', otherRun('Verifying', { collection: 'platform-db/web/clicks', failing: FAILING })],
     ['in another store', otherRun('Running', { store: 'other' })],
     ['in a store of that name elsewhere', otherRun('Running', { namespace: 'shop' })],
   ])('does not wait for a run %s', async (_, change) => {
@@ -173,6 +177,17 @@ describe('looking again at a run', () => {
       const { input } = await lookAfter(otherRun('Running', { startedAt }), { state, startedAt: '2026-03-01T02:00:01Z' });
       expect([state, input.busy]).toEqual([state, busy]);
     }
+  });
+
+  test.each<[string, Parameters<typeof otherRun>[1], object, string | undefined]>([
+    ['waits for one of other collections at work, though that began later', { collection: CLICKS, startedAt: '2026-03-01T02:00:09Z' }, {}, 'other-1'],
+    ['does not wait for one of other collections that stands back too', { collection: CLICKS, failing: FAILING }, {}, undefined],
+    ['does not wait for one of its collections that began later, since that waits for it', { startedAt: '2026-03-01T02:00:09Z' }, {}, undefined],
+    ['waits for one of its collections that began before', {}, {}, 'other-1'],
+    ['waits in the same way while its result cannot be verified', { collection: CLICKS, startedAt: '2026-03-01T02:00:09Z' }, { state: 'Verifying' }, 'other-1'],
+  ])('and it stands back because its own work fails: it %s', async (_, other, status, busy) => {
+    const { input } = await lookAfter(otherRun('Running', other), { state: 'Paused', startedAt: '2026-03-01T02:00:01Z', failing: FAILING, ...status });
+    expect(input.busy).toBe(busy);
   });
 
   test('leaves to a plan of its own what became due since', async () => {

@@ -229,10 +229,11 @@ describe('a run', () => {
     one.approve();
     one.store.script.batches = [40, new StoreError('LimitReached', 'the server is out of a resource')];
     expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 30_000 });
-    expect(one.run().status).toMatchObject({ state: 'Running', why: 'the server is out of a resource' });
+    expect(one.run().status).toMatchObject({ state: 'Paused', why: expect.stringMatching(/^the server is out of a resource \(failed once/), failing: { count: 1, deleted: 40 } });
     one.store.script.batches = [20];
     await one.look();
     expect(one.run().status).toMatchObject({ state: 'Verifying', progress: { deleted: 60 } });
+    expect(one.run().status).not.toHaveProperty('failing');
   });
 
   test('whose rows came or moved meanwhile goes back to work, looks for them everywhere, and is certified when none is left', async () => {
@@ -469,6 +470,64 @@ describe('a run', () => {
     expect(one.run().status?.state).toBe('Failed');
     await one.lookAtBoth(second);
     expect(batches(one)).toEqual(['batch 40']);
+  });
+
+  describe('whose store refuses the work', () => {
+    const refused = new StoreError('Failed', 'a function of the store, such as a trigger, refuses it');
+    const HOUR_AGO = { count: 7, since: '2026-03-01T01:00:00.000Z', deleted: 0 };
+
+    test('lets another of other collections go first, is never at work beside it, and goes on when it is mended', async () => {
+      const one = await stage();
+      one.approve();
+      one.store.script.batches = [refused];
+      await one.look();
+      expect(one.run().status).toMatchObject({ state: 'Paused', failing: { count: 1 } });
+      const second = one.second({ state: 'Running', startedAt: '2026-03-01T02:00:05.000Z' });
+      const other = one.client.read<PurgeRun>(PURGE_RUN, { namespace: 'platform-db', name: second.name })!;
+      one.client.put<PurgeRun>(PURGE_RUN, { ...other, spec: { ...other.spec, plan: { ...other.spec.plan, steps: other.spec.plan.steps.map((step) => ({ ...step, collection: 'platform-db/web/clicks' })) } } });
+      one.store.script.batches = [40];
+      expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 5_000 });
+      expect(one.run().status).toMatchObject({ state: 'Paused', why: expect.stringContaining('-second works in the same store'), failing: { count: 1 } });
+      expect(batches(one)).toEqual([]);
+      one.client.put<PurgeRun>(PURGE_RUN, { ...other, status: { state: 'Succeeded' } });
+      await one.look();
+      expect(one.run().status?.state).toBe('Verifying');
+    });
+
+    test('ends as Failed when that goes on for an hour, with what it deleted last on record', async () => {
+      const one = await stage();
+      one.approve();
+      one.change({ status: { state: 'Paused', startedAt: '2026-03-01T01:00:00.000Z', failing: HOUR_AGO } });
+      one.store.script.batches = [refused];
+      expect(await one.look()).toEqual({ kind: 'done' });
+      expect(ended(one)).toEqual(['Failed', true, []]);
+      expect(one.run().status).toMatchObject({ why: expect.stringMatching(/^a function of the store.*failed 8 times/), failing: { count: 8 } });
+      expect(one.actions().at(-1)).toBe('purge.failed');
+    });
+
+    test('and does not answer at the end either ends all the same, and the record says what may be missing', async () => {
+      const one = await stage();
+      one.approve();
+      one.change({ status: { state: 'Paused', startedAt: '2026-03-01T01:00:00.000Z', failing: HOUR_AGO } });
+      one.store.connections.writer = () => Promise.reject(refused);
+      await one.look();
+      expect(one.run().status).toMatchObject({ state: 'Failed', why: expect.stringMatching(/its last batches may not be on record: Failed$/) });
+    });
+
+    test('to be verified stays in verification, takes its turn, and is certified when that works again', async () => {
+      const one = await stage();
+      one.approve();
+      one.store.script.batches = [40];
+      await one.look();
+      const { reader } = one.store.connections;
+      one.store.connections.reader = async (...how) => (how[1] === 'verify' ? Promise.reject(new StoreError('PermissionDenied', 'verify lacks a privilege')) : reader(...how));
+      await one.look();
+      expect(one.run().status).toMatchObject({ state: 'Verifying', failing: { count: 1, deleted: 40 } });
+      one.store.connections.reader = reader;
+      await one.look();
+      expect(one.run().status?.state).toBe('Succeeded');
+      expect(one.run().status).not.toHaveProperty('failing');
+    });
   });
 
   test('deletes nothing while the audit log cannot write', async () => {
