@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { createReader } from '../../../../src/stores/postgres/reader.ts';
@@ -244,6 +245,19 @@ test('a drop that another process may still go on with is not taken for undone',
   await runPlan(store.writer, plan, rules, { run: 'next' });
   expect(await store.writer.planPurge(rules)).toMatchObject({ forecast: [{ due: 0, exact: true }] });
   expect((await store.writer.planPurge(rules)).forecast[0]?.unfinished).toBeUndefined();
+});
+
+test('the statement in the manual attaches by hand what a crash left detached, and the next run understands it', async () => {
+  const store = await interrupted();
+  const [, statement = ''] = /```sql\n(SELECT format\('ALTER TABLE[^`]*)```/.exec(await readFile('docs/operations.md', 'utf8')) ?? [];
+  const found = await store.sql<{ format: string }>(statement);
+  expect(found).toHaveLength(1);
+  await store.sql(found[0]?.format ?? '');
+  expect(await partitionsOf(store)).toEqual(all);
+  expect(await store.sql(statement)).toEqual([]);
+  const plan = await store.writer.planPurge(rules);
+  expect(deletedBy(await runPlan(store.writer, plan, rules))).toEqual({ views: 300 });
+  expect(await stages(store, 'run-1')).toEqual(expect.arrayContaining(['Reattach views_2023-11', 'Drop views_2023-11']));
 });
 
 describe('rows of a partition that is out of sight are counted', () => {
