@@ -1,7 +1,9 @@
+import { compareText } from '../api/compare-text.ts';
 import type { Forecast, Plan, PlanStep } from '../api/generated/purgeRun.ts';
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
 import { canonicalDigest, canonicalJson } from '../evidence/canonical.ts';
+import { groupBy } from '../rules/collections.ts';
 import { policyKey, refOf } from '../rules/effective.ts';
 import { compareCutoffs, compareRules, latestCutoff, type ApprovalReason, type NormalRule } from '../rules/weakening.ts';
 import type { CollectionRule } from '../stores/counting.ts';
@@ -10,6 +12,7 @@ import type { ApprovedRule } from '../stores/fence.ts';
 import { tableKey } from '../stores/predicate.ts';
 import type { PinnedTable, PurgePlan, StepForecast } from '../stores/purging.ts';
 import { Temporal } from 'temporal-polyfill';
+import { columnSinceApproval } from './approved-columns.ts';
 
 /** A plan as it goes into a PurgeRun, with what was left out of its hash because looking again may change it. */
 export interface DraftRun {
@@ -64,10 +67,16 @@ export function draftRun(input: PlanInput): DraftRun {
   return { plan, planDigest: planDigest(plan), forecast: forecastOf(purge, asOf) };
 }
 
-/** Each once, by name: an approval is of these tables, and of no other that takes the name of one. */
+/** Each once, by name, with the columns any step asks for: an approval is of these, and of no other that takes the name of one. */
 function pinnedTables({ steps }: PurgePlan): PinnedTable[] {
-  const tables = new Map(steps.flatMap((step) => step.tables).map(({ schema, name, oid }) => [oid, { schema, name, oid }]));
-  return [...tables.values()].toSorted((a, b) => (tableKey(a) < tableKey(b) ? -1 : 1));
+  const tables = [...groupBy(steps.flatMap((step) => step.tables), ({ oid }) => oid).values()].flatMap((same): PinnedTable[] => {
+    const [first] = same;
+    if (!first) return [];
+    const { schema, name, oid } = first;
+    const columns = [...new Map(same.flatMap((table) => table.columns ?? []).map((column) => [column.name, column])).values()].toSorted((a, b) => compareText(a.name, b.name));
+    return [{ schema, name, oid, ...(columns.length > 0 ? { columns } : {}) }];
+  });
+  return tables.toSorted((a, b) => (tableKey(a) < tableKey(b) ? -1 : 1));
 }
 
 export function planDigest(plan: Plan): string {
@@ -119,6 +128,8 @@ export function approvalReasons(input: ApprovalInput): ApprovalReason[] {
     const approved = input.approved.find((rule) => rule.collection === step.collection);
     const changed = current && compareRules(approved && readNormal(approved.rule), current, step.collection);
     if (changed) reasons.push(changed);
+    const column = approved && columnSinceApproval(approved.rule, plan.tables);
+    if (column !== undefined) reasons.push({ reason: 'RuleChanged', message: `${step.collection}: ${column}; the rule speaks of other data by the same names` });
     const rule = input.rules.find((candidate) => candidate.collection === step.collection);
     const next = rule && latestCutoff(rule);
     const advance = next && compareCutoffs(approved?.cutoff, next, plan.limits.maxCutoffAdvance, step.collection);

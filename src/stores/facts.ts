@@ -71,7 +71,8 @@ export interface TableFact {
   oid: string;
   /** A materialized view keeps its rows after they were deleted elsewhere, until somebody refreshes it. */
   kind: 'Table' | 'PartitionedTable' | 'Partition' | 'ForeignTable' | 'MaterializedView';
-  columns: { name: string; type: string; notNull: boolean }[];
+  /** `number` stays when a column gets another name. */
+  columns: { name: string; type: string; number: number; notNull: boolean }[];
   primaryKey: string[];
   /** Address of the partitioned or inherited parents. */
   parents: TableAddress[];

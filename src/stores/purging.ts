@@ -20,6 +20,16 @@ export interface PurgeRequest {
 /** A table by its name and by what the store knows it by, whatever it is called: in the catalogue, its oid. */
 export interface PinnedTable extends TableAddress {
   oid: string;
+  /** The columns that are asked for, by name; absent: none is, or it is not known. */
+  columns?: PinnedColumn[];
+}
+
+/** A column by its name and by what the store knows it by in its table. */
+export interface PinnedColumn {
+  name: string;
+  /** In the catalogue, its `attnum`. */
+  number: number;
+  type: string;
 }
 
 const PURGE_METHODS = ['DropPartition', 'BlockRange', 'Keyset'] as const;

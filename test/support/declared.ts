@@ -103,7 +103,7 @@ export function aTable(name: string, columns: readonly string[], changes: Partia
     name,
     oid: name,
     kind: 'Table',
-    columns: columns.map((column) => ({ name: column, type: 'text', notNull: false })),
+    columns: columns.map((column, index) => ({ name: column, type: 'text', number: index + 1, notNull: false })),
     primaryKey: ['id'],
     parents: [],
     bytes: 0,

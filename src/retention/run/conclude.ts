@@ -4,10 +4,10 @@ import type { RetentionPolicy } from '../../api/generated/retentionPolicy.ts';
 import type { StoreConnections } from '../../connect/stores.ts';
 import type { Journal } from '../../evidence/audit/journal.ts';
 import type { AuditLog } from '../../evidence/audit/log.ts';
-import { canonicalJson } from '../../evidence/canonical.ts';
 import { CertificateRefusedError } from '../../evidence/certificate.ts';
 import type { ApprovedRule } from '../../stores/fence.ts';
 import type { StoreWriter } from '../../stores/port.ts';
+import { rememberedRule } from '../approved-columns.ts';
 import { certify, type Certifier } from './certify.ts';
 import type { Executed } from './executed.ts';
 import { openLedger, type LedgerContext } from './ledger.ts';
@@ -99,6 +99,6 @@ async function goOn({ run }: ConcludedRun, { residual = 0, heldBefore, by, at }:
  */
 async function remember({ run, policy, executed }: ConcludedRun, writer: StoreWriter, context: ConcludeContext): Promise<void> {
   const at = new Date(context.now()).toISOString();
-  const rules = executed.steps.map(({ collection, normal, cutoff }): ApprovedRule => ({ collection, rule: canonicalJson(normal), cutoff: cutoff.localDate, run: run.metadata.uid ?? '', at }));
+  const rules = executed.steps.map(({ collection, normal, cutoff }): ApprovedRule => ({ collection, rule: rememberedRule(normal, executed.request.rules.find((rule) => rule.collection === collection), run.spec.plan.tables), cutoff: cutoff.localDate, run: run.metadata.uid ?? '', at }));
   await writer.recordApprovedRules(policy.metadata.uid ?? '', rules);
 }

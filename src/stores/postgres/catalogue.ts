@@ -1,7 +1,9 @@
 import { StoreError } from '../errors.ts';
 import type { TableFact } from '../facts.ts';
+import type { NamedTable } from '../pinned.ts';
 import { tableKey } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
+import type { PinnedColumn } from '../purging.ts';
 import type { Connection } from './connection.ts';
 import type { ResolvedColumn, ResolvedTable } from './sql.ts';
 
@@ -29,6 +31,21 @@ export async function resolveTables(connection: Connection, addresses: readonly 
     if (table !== undefined) return table;
     throw new StoreError('NotFound', `DataStore ${connection.target.name} has no table ${address.schema}.${address.name} in database ${connection.target.database}; correct the data map, or remove the entry if the table was dropped.`);
   };
+}
+
+/** The tables of these that are there, with their columns as the inventory has them: to see whether a name means what it meant. */
+export async function readNamed(connection: Connection, addresses: readonly TableAddress[]): Promise<NamedTable[]> {
+  if (addresses.length === 0) return [];
+  const { rows } = await connection.query<NamedTable & { columns: PinnedColumn[] | null }>(
+    `SELECT n.nspname AS schema, c.relname AS name, c.oid::text AS oid,
+       (SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, -1), 'number', a.attnum))
+        FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+     FROM unnest($1::text[], $2::text[]) AS wanted(schema, name)
+     JOIN pg_namespace n ON n.nspname = wanted.schema
+     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name`,
+    [addresses.map(({ schema }) => schema), addresses.map(({ name }) => name)],
+  );
+  return rows.map(({ columns, ...table }) => ({ ...table, columns: columns ?? [] }));
 }
 
 interface ResolvedRow {

@@ -50,7 +50,7 @@ WITH sizes AS (
     SELECT i.indrelid, sum(greatest(x.relpages, 0)) AS pages FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid GROUP BY i.indrelid
   ) indexes ON indexes.indrelid = heap.oid
 ), columns AS (
-  SELECT a.attrelid, json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, -1), 'notNull', a.attnotnull) ORDER BY a.attnum) AS list
+  SELECT a.attrelid, json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, -1), 'number', a.attnum, 'notNull', a.attnotnull) ORDER BY a.attnum) AS list
   FROM pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped GROUP BY a.attrelid
 )
 SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, ${tableKindSql} AS kind,

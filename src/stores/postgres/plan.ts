@@ -4,12 +4,13 @@ import type { CollectionRule } from '../counting.ts';
 import type { Inventory, TableFact } from '../facts.ts';
 import type { PinnedTable, PurgeMethod, PurgeRequest, PurgeStep, Refusal } from '../purging.ts';
 import { tableKey, tableName } from '../predicate.ts';
-import type { TableAddress } from '../predicate.ts';
+import type { Predicate, TableAddress } from '../predicate.ts';
 import { claimsOf, rivalsOf } from './claims.ts';
 import type { Claims } from './claims.ts';
 import { topologyOf } from './closure.ts';
 import type { DeclaredLink, Edge, Topology } from './closure.ts';
-import { addressesOf } from './predicates.ts';
+import { namesRead, usesOf } from './uses.ts';
+import type { ColumnUse } from './uses.ts';
 
 /** What the inventory does not tell and the plan needs, read beforehand. */
 export interface PlanFacts {
@@ -209,14 +210,24 @@ function toStep(entry: Selected, order: number, topology: Topology, facts: PlanF
   return { collection: entry.rule.collection, table: entry.rule.table, order, method, predicateDigest: predicateDigest(entry.rule), because: notes.join('; '), tables: pinnedOf(entry, topology) };
 }
 
-/** A table that refers by a foreign key goes on to do so under any name; of one that a map or a rule names, the name is all there is. */
+/** A table that refers by a foreign key goes on to do so under any name; of one that a map or a rule names, the name is all there is. So it is with columns. */
 function pinnedOf({ rule, edges }: Selected, topology: Topology): PinnedTable[] {
-  const { due, guards, times } = rule;
-  const predicates = [...(due === undefined ? [] : [due]), ...guards.map((guard) => guard.predicate)];
-  const beside = [...predicates.flatMap(addressesOf), ...times.flatMap((time) => time.path.via.map((hop) => hop.table)), ...edges.filter((edge) => edge.declared !== undefined).map((edge) => edge.childRoot)];
-  const found = [rule.table, ...beside.toSorted((a, b) => compareText(tableName(a), tableName(b)))].flatMap((address) => {
+  const { due, guards, times, client, table: own } = rule;
+  const predicates = [...(due === undefined ? [] : [due]), ...guards.map((guard) => guard.predicate), ...times.map((time): Predicate => ({ op: 'indeterminate', time, now: '' }))];
+  const links = edges.filter((edge) => edge.declared !== undefined);
+  const uses: ColumnUse[] = [
+    ...predicates.flatMap((predicate) => usesOf(predicate)),
+    ...(client !== undefined && 'field' in client ? [{ column: client.field }] : []),
+    ...links.flatMap(({ childRoot, columns, referencedColumns }) => [...columns.map((column) => ({ table: childRoot, column })), ...referencedColumns.map((column) => ({ column }))]),
+  ];
+  const read = [...namesRead(uses, own).values()].map(({ table, names }) => ({ table, names }));
+  const beside = [...read.map(({ table }) => table), ...links.map(({ childRoot }) => childRoot)].filter((table) => tableKey(table) !== tableKey(own));
+  const found = [own, ...beside.toSorted((a, b) => compareText(tableName(a), tableName(b)))].flatMap((address): PinnedTable[] => {
     const table = topology.table(address);
-    return table === undefined ? [] : [{ schema: table.schema, name: table.name, oid: table.oid }];
+    if (table === undefined) return [];
+    const names = read.find((each) => tableKey(each.table) === tableKey(address))?.names;
+    const columns = table.columns.filter(({ name }) => names?.has(name)).map(({ name, number, type }) => ({ name, number, type })).toSorted((a, b) => compareText(a.name, b.name));
+    return [{ schema: table.schema, name: table.name, oid: table.oid, ...(columns.length > 0 ? { columns } : {}) }];
   });
   return [...new Map(found.map((table) => [table.oid, table])).values()];
 }

@@ -3,6 +3,7 @@ import { requirePinned } from '../pinned.ts';
 import type { PurgePlan, PurgeRequest, StepForecast } from '../purging.ts';
 import { topologyOf } from './closure.ts';
 import { dropsOf, putBack, readApart } from './apart.ts';
+import { readNamed } from './catalogue.ts';
 import type { Connection } from './connection.ts';
 import { countIn } from './count.ts';
 import { readPlanFacts, readSelectivity } from './facts.ts';
@@ -34,6 +35,8 @@ export async function planPurge(connection: Connection, request: PurgeRequest): 
     const count = counts.get(step.collection);
     return rows === undefined || rows === 0 || count?.exact !== true ? [] : [[step.collection, (count.due + count.blocked) / rows] as const];
   }));
+  // Rows that were counted by a column which took the name of another meanwhile say nothing of the plan.
+  requirePinned(request.pinned, await readNamed(connection, request.pinned ?? []));
   // Only the methods depend on the counts; the tables and their order stay.
   const planned = decidePurge(inventory, request, { ...facts, selectivity: await readSelectivity(connection, request, shares) });
   const forecast: StepForecast[] = [];

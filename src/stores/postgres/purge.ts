@@ -4,6 +4,7 @@ import { requirePinned } from '../pinned.ts';
 import type { BatchResult, PurgeContext, PurgeStep } from '../purging.ts';
 import { Allowance } from './allowance.ts';
 import { putBack, readApart } from './apart.ts';
+import { readNamed } from './catalogue.ts';
 import { topologyOf } from './closure.ts';
 import type { Connection } from './connection.ts';
 import { Consent } from './consent.ts';
@@ -139,7 +140,7 @@ async function* drain(walker: Walker, queue: Unit[]): AsyncGenerator<BatchResult
  * The step against the store as it is now, with every hold that stands in it.
  *
  * @throws StoreError `Conflict` when the plan would not come out the same; `Fenced` when nothing is installed;
- *   `Replaced` when a table is not the one that was planned
+ *   `Replaced` when a table, or a column the rule asks for, is not the one that was planned
  */
 async function compile(connection: Connection, step: PurgeStep, context: PurgeContext): Promise<Compiled> {
   const fence = await readFence(connection);
@@ -161,7 +162,8 @@ async function compile(connection: Connection, step: PurgeStep, context: PurgeCo
   const topology = topologyOf(inventory, facts.declared);
   const rule = context.request.rules.filter((candidate) => candidate.collection === step.collection);
   const targets = await resolveTargets(connection, topology, rule, fence.holds);
-  // A column that took the name of another since the holds were read is what their names were resolved to.
+  // A column that took the name of another since the plan, or the holds, were compared is what their names were resolved to.
+  requirePinned(context.request.pinned, await readNamed(connection, context.request.pinned ?? []));
   if (!isDeepStrictEqual(await readHolds(connection), fence.holds)) return compile(connection, step, context);
   return { holdsRevision: fence.holdsRevision, shapes, target: targetOf(targets, step.collection), resolver: targets.resolver };
 }

@@ -31,7 +31,7 @@ describe('coverage', () => {
   });
 
   test('makes a new column a finding until someone says what it is', () => {
-    const grown = { ...views, columns: [...views.columns, { name: 'e_mail', type: 'text', notNull: false }] };
+    const grown = { ...views, columns: [...views.columns, { name: 'e_mail', type: 'text', number: 1, notNull: false }] };
     expect(cover([aMap([described], strict)], [grown])).toMatchObject({ mapped: 0, unclassified: 1, worst: [{ table: 'public.views', why: 'nobody has described column e_mail' }] });
     expect(cover([aMap([described])], [grown])).toMatchObject({ mapped: 1, unclassified: 0 });
   });
@@ -63,7 +63,7 @@ describe('coverage', () => {
     const parents = [{ schema: 'public', name: 'views' }];
     const child = { ...aTable('views_eu', []), columns: views.columns, parents };
     expect(cover([aMap([described], strict)], [views, child])).toMatchObject({ tables: 2, mapped: 2, unclassified: 0 });
-    const more = { ...child, columns: [...child.columns, { name: 'e_mail', type: 'text', notNull: false }] };
+    const more = { ...child, columns: [...child.columns, { name: 'e_mail', type: 'text', number: 1, notNull: false }] };
     expect(cover([aMap([described], strict)], [views, more])).toMatchObject({ mapped: 1, worst: [{ table: 'public.views_eu', why: 'nobody has described column e_mail' }] });
     const nonPersonal = [{ table: { schema: 'public', name: 'views_eu' }, reason: 'x', by: 'y', reviewAt: '2027-01-01' }];
     expect(cover([aMap([described], { ...strict, nonPersonal })], [views, more])).toMatchObject({ mapped: 1, nonPersonal: 1, unclassified: 0 });
@@ -112,7 +112,7 @@ describe('coverage', () => {
   });
 
   describe('of a column with an inner form', () => {
-    const withPayload = (type: string): TableFact => ({ ...views, columns: [...views.columns, { name: 'payload', type, notNull: false }] });
+    const withPayload = (type: string): TableFact => ({ ...views, columns: [...views.columns, { name: 'payload', type, number: 1, notNull: false }] });
     const saying = (fields: NonNullable<DataMap['spec']['collections']>[number]['fields']): DataMap => aMap([{ ...described, fields: [...described.fields, ...(fields ?? [])] }]);
     const finding = 'nobody has said which categories of data are within column payload, which may hold anything; list them in spec.collections[].fields';
 

@@ -87,7 +87,7 @@ describe('a column that does not exist', () => {
 });
 
 describe('a path within a JSON column', () => {
-  const keyed = (type: string): MappedCollection['subjectKeys'] => first(resolve([{ ...viewsOf, subjectKeys: [{ field: 'payload', path: '$.user.id', identity: 'visitor' }] }], [{ ...views, columns: [...views.columns, { name: 'payload', type, notNull: false }] }])).subjectKeys;
+  const keyed = (type: string): MappedCollection['subjectKeys'] => first(resolve([{ ...viewsOf, subjectKeys: [{ field: 'payload', path: '$.user.id', identity: 'visitor' }] }], [{ ...views, columns: [...views.columns, { name: 'payload', type, number: 1, notNull: false }] }])).subjectKeys;
 
   test('is a list of keys where the column is jsonb', () => {
     expect(keyed('jsonb')).toEqual([{ identity: 'visitor', path: { via: [], field: 'payload' }, keys: ['user', 'id'] }]);

@@ -182,7 +182,7 @@ describe('what is certified and remembered', () => {
     const certificate = certificateIn(ended);
     expect([certificate.basis.cutoff, certificate.collections[0]?.cutoff, certificate.collections[0]?.predicateDigest]).toEqual(['2025-03-01T00:00:00.000Z', '2025-03-01T00:00:00.000Z', plan.steps[0]?.predicateDigest]);
     expect(certificate.notCovered.filter((text) => text.startsWith(VIEWS))).toEqual([]);
-    expect(ended.store.script.approved).toEqual([expect.objectContaining({ collection: VIEWS, rule: canonicalJson(APPROVED.normal), cutoff: '2025-03-01', run: 'uid-general-1' })]);
+    expect(ended.store.script.approved).toEqual([expect.objectContaining({ collection: VIEWS, rule: canonicalJson({ ...APPROVED.normal, tables: plan.tables }), cutoff: '2025-03-01', run: 'uid-general-1' })]);
     expect(ended.store.script.approvedFor).toBe('uid-general');
   });
 
@@ -193,7 +193,7 @@ describe('what is certified and remembered', () => {
     expect(certificate.basis.planDigest).toBe(own);
     expect(certificate.notCovered).toContainEqual(expect.stringMatching(/^platform-db\/web\/views: what only the plan reached \(up to 2025-03-01\) and not the rule that stood at the end \(up to 2023-03-01/));
     // Whoever goes back to twelve months is asked: this run did not prove that.
-    expect(ended.store.script.approved).toEqual([expect.objectContaining({ rule: canonicalJson(LONGER.normal), cutoff: '2023-03-01' })]);
+    expect(ended.store.script.approved).toEqual([expect.objectContaining({ rule: canonicalJson({ ...LONGER.normal, tables: plan.tables }), cutoff: '2023-03-01' })]);
     expect(ended.report.verification?.conditions).toBe(anExecuted(LONGER.request, plan, new Map([[VIEWS, LONGER.normal]])).digest);
   });
 
