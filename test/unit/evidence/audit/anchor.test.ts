@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { AuditRewoundError, openAnchor, type Anchor } from '../../../../src/evidence/audit/anchor.ts';
 import { directoryCheckpointSink } from '../../../../src/evidence/audit/checkpoint-directory.ts';
-import { signCheckpoint, type CheckpointSink } from '../../../../src/evidence/audit/checkpoint.ts';
+import { signCheckpoint, type Checkpoint, type CheckpointSink } from '../../../../src/evidence/audit/checkpoint.ts';
 import { openAuditLog, type AuditLog } from '../../../../src/evidence/audit/log.ts';
 import { verifyAuditLog } from '../../../../src/evidence/audit/verify.ts';
 import { generateSigningKey } from '../../../../src/evidence/keys.ts';
@@ -137,6 +137,27 @@ describe('a chain that is not the one signed before does not go on', () => {
         await openAnchor(options);
         await expect(openAnchor({ ...options, earlierKeys: new Map([[earlier.keyId, earlier.publicKey]]) })).rejects.toThrow('ends at record 1, but record 500');
       });
+    });
+  });
+
+  test('whichever of several places has the newest checkpoint, and in whatever order', async () => {
+    const holding = (...checkpoints: Checkpoint[]): CheckpointSink => ({ name: 'x', put: async () => {}, list: async () => checkpoints });
+    await withFolder(async (parent) => {
+      await anchored(parent, async (log) => {
+        const [first, ahead] = [signCheckpoint(log.chainId, log.head(), key, NOON), signCheckpoint(log.chainId, { seq: 500, hash: 'f'.repeat(64) }, key, NOON)];
+        const open = (...sinks: CheckpointSink[]): Promise<Anchor> => openAnchor({ log, key, sinks, rule: { everyRecords: 1, everyMillis: 1 } });
+        for (const sinks of [[holding(ahead), holding(first)], [holding(first), holding(ahead)], [holding(ahead, first)]]) await expect(open(...sinks)).rejects.toThrow('ends at record 1, but record 500');
+        expect((await open(holding(first), holding())).last()).toEqual(first);
+      });
+    });
+  });
+
+  test('but one that was changed after we signed it does not stop it', async () => {
+    await withFolder(async (parent) => {
+      await anchored(parent, async (log, _anchor, sink) => {
+        await sink.put({ ...signCheckpoint(log.chainId, { seq: 500, hash: 'f'.repeat(64) }, key, NOON), seq: 501 });
+      });
+      await anchored(parent, async (_log, anchor) => expect(anchor.last()).toBeUndefined());
     });
   });
 

@@ -3,7 +3,7 @@ import { JournalOrderError, openJournal, type JournalRun } from '../../../../src
 import { readRecord } from '../../../../src/evidence/audit/line.ts';
 import { openAuditLog } from '../../../../src/evidence/audit/log.ts';
 import { AuditEntryError, type AuditRecord } from '../../../../src/evidence/audit/record.ts';
-import { entry, NOON, readLines, withFolder } from '../../../support/chain.ts';
+import { entry, NOON, readLines, withFolder, writeLines } from '../../../support/chain.ts';
 import { fc, runs } from '../../../support/properties.ts';
 
 const run = (store: string, name: string): JournalRun => ({ store, run: name, object: { kind: 'PurgeRun', name }, actor: 'dataward' });
@@ -33,6 +33,17 @@ describe('takeOver', () => {
         object: { kind: 'PurgeRun', name: 'r1' },
         refs: { store: 'ns/a', run: 'r1', row: 1, batch: { deleted: 10, clients: [{ client: 'client-a', deleted: 1 }] } },
       });
+    });
+  });
+
+  test('begins with no chain of which a row cannot be read: nobody knows how far it was taken over', async () => {
+    await withFolder(async (dir) => {
+      const { log, journal } = await opened(dir);
+      await journal.takeOver(run('ns/a', 'r1'), rows(1));
+      const [segment] = await readLines(dir);
+      writeLines(segment!.path, segment!.lines.map((line) => line.replace('"deleted":10', '"deleted":11')));
+      await expect(openJournal(log)).rejects.toThrow(/line 2: HashMismatch; verify the chain before anything is taken over/);
+      await log.close();
     });
   });
 
