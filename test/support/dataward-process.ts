@@ -96,8 +96,11 @@ interface Launched extends Omit<OperatorProcess, 'evidence' | 'metrics'> {
   says(pattern: RegExp | undefined): Promise<void>;
 }
 
+/** Optimising code that runs for some seconds takes a quarter of what a start costs, and suites start it dozens of times. */
+const SHORT_LIVED = ['--no-opt'];
+
 function launch(args: readonly string[], folder: string, how: { env?: NodeJS.ProcessEnv; nodeFlags?: readonly string[] } = {}): Launched {
-  const child = spawn(process.execPath, [...(how.nodeFlags ?? []), MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...(how.env ? { env: how.env } : {}) });
+  const child = spawn(process.execPath, [...SHORT_LIVED, ...(how.nodeFlags ?? []), MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...(how.env ? { env: how.env } : {}) });
   const pid = child.pid as number;
   const callOff = endWithThisProcess(pid, 'KILL', folder);
   let log = '';

@@ -5,7 +5,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { directoryCheckpointSink } from '../../../src/evidence/audit/checkpoint-directory.ts';
 import { readRecord } from '../../../src/evidence/audit/line.ts';
@@ -13,6 +12,7 @@ import type { AuditRecord } from '../../../src/evidence/audit/record.ts';
 import { verifyAuditLog } from '../../../src/evidence/audit/verify.ts';
 import { loadPublicKeys } from '../../../src/evidence/keys.ts';
 import { JOURNAL_KEPT_DAYS } from '../../../src/retention/run/trim.ts';
+import { bundled } from '../../support/bundled.ts';
 import { readLines } from '../../support/chain.ts';
 import { startPostgres } from '../../support/postgres.ts';
 import type { TestPostgres } from '../../support/postgres.ts';
@@ -26,12 +26,13 @@ const ROWS = 40;
 const later = (JOURNAL_KEPT_DAYS + 1) * 86_400_000;
 
 let server: TestPostgres;
+let program: string;
 let store: TestStore;
 let dir: string;
 let databases = 0;
 const children = new Set<ChildProcess>();
 beforeAll(async () => {
-  server = await startPostgres();
+  [server, program] = await Promise.all([startPostgres(), bundled(new URL('trim-process.ts', import.meta.url))]);
 });
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'dataward-trim-'));
@@ -66,7 +67,7 @@ interface Watched {
 /** Starts the process and kills it when `when` is over; without it, waits for its end. Gives what it said. */
 async function operate(when?: (child: Watched) => Promise<unknown>): Promise<string> {
   const argument: TrimProcess = { target: targetOf(server, { database: store.database }), credential: { type: 'password', username: store.enforce.user, password: store.enforce.password }, dir, runs: RUNS, later };
-  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('trim-process.ts', import.meta.url)), JSON.stringify(argument)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [program, JSON.stringify(argument)], { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -143,10 +144,10 @@ test('runs that an operator takes over and trims are on record once, whenever it
   // Nothing is left to do, and it does nothing.
   expect(await operate()).toBe('opened\ntaken\nanchored\ndone\n');
   expect([...(await inStore())]).toEqual([[RUNS[0], ROWS]]);
-}, 60_000);
+}, 180_000);
 
 test('what a store that was put back shows again is not taken over twice, and goes again', async () => {
-  await server.query(`CREATE DATABASE kept TEMPLATE ${store.database}`);
+  await server.createDatabase('kept', { template: store.database });
   expect(await operate()).toContain('done');
   await server.query(`DROP DATABASE ${store.database} WITH (FORCE)`);
   await server.query(`ALTER DATABASE kept RENAME TO ${store.database}`);
@@ -155,10 +156,10 @@ test('what a store that was put back shows again is not taken over twice, and go
   expect([...(await inStore())]).toEqual([[RUNS[0], ROWS]]);
   expect(await onRecord()).toEqual(all(ROWS));
   expect(await verified()).toMatchObject({ ok: true });
-}, 60_000);
+}, 180_000);
 
 test('a run of which a store that was put back lost batches is not opened again: its next batch would take a number that is on record', async () => {
-  await server.query(`CREATE DATABASE kept TEMPLATE ${store.database}`);
+  await server.createDatabase('kept', { template: store.database });
   await journal(ROWS + 1, ROWS + 2);
   expect(await operate(said('taken'))).toContain('taken');
   await server.query(`DROP DATABASE ${store.database} WITH (FORCE)`);
@@ -166,4 +167,4 @@ test('a run of which a store that was put back lost batches is not opened again:
   expect(await operate()).toMatch(new RegExp(`up to number ${ROWS + 2}, the journal in the store only up to ${ROWS}:`));
   expect((await inStore()).size).toBe(RUNS.length);
   expect(await onRecord()).toEqual(all(ROWS + 2));
-}, 60_000);
+}, 180_000);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { bundled } from '../../../support/bundled.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import type { PurgePlan } from '../../../../src/stores/purging.ts';
@@ -9,10 +10,11 @@ import type { TestStore } from './purge-support.ts';
 import { grown, spawnedPurges } from './spawned-purge.ts';
 
 let server: TestPostgres;
+let program: string;
 const { startPurge, killAll } = spawnedPurges(() => server);
 const open: TestStore[] = [];
 beforeAll(async () => {
-  server = await startPostgres();
+  [server, program] = await Promise.all([startPostgres(), bundled(new URL('purge-process.ts', import.meta.url))]);
 });
 afterEach(() => {
   killAll();
@@ -82,7 +84,7 @@ test('a purge killed 30 times at random points deletes exactly the due rows and 
   // Otherwise nothing was tested: the kills have to hit a run that is under way.
   expect(midway).toBeGreaterThan(5);
   expect(new Set(journal.map(({ epoch }) => epoch)).size).toBeGreaterThan(5);
-}, 240_000);
+}, 480_000);
 
 test('an old leader stopped in the middle of a transaction commits nothing after the takeover', async () => {
   const { store, plan } = await prepared('stopped');

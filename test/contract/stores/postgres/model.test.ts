@@ -142,4 +142,4 @@ test('whatever the rows, the references and their actions, a purge leaves exactl
     }),
     { numRuns: runs(40) },
   );
-}, 3_000 * runs(40));
+}, 9_000 * runs(40));
