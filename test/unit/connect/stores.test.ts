@@ -3,6 +3,7 @@ import type { DataStore } from '../../../src/api/generated/dataStore.ts';
 import type { KindRef, KubeObject, ObjectRef } from '../../../src/api/object.ts';
 import { createStoreConnections } from '../../../src/connect/stores.ts';
 import type { Client } from '../../../src/runtime/client.ts';
+import { StoreError } from '../../../src/stores/errors.ts';
 import type { Credential, StoreDriver, StoreReader, StoreTarget, StoreWriter } from '../../../src/stores/port.ts';
 
 const encode = (value: string): string => Buffer.from(value).toString('base64');
@@ -107,5 +108,24 @@ describe('opening a store', () => {
   test('never opens for writing without an enforcing identity', async () => {
     const stage = opened({ 'Secret/observe': secret(BOUND), 'ConfigMap/ca': ca });
     await expect(stage.writer(store())).rejects.toMatchObject({ reason: 'NoEnforceCredentials', message: expect.stringContaining('spec.credentials.enforce') });
+  });
+});
+
+describe('a login that is refused', () => {
+  const refusing = (error: Error, data?: Record<string, string>): ReturnType<typeof createStoreConnections> => {
+    const client = { get: async (kind: KindRef) => (kind.kind === 'Secret' ? secret(BOUND, data) : ca) } as unknown as Client;
+    return createStoreConnections({ client, drivers: { PostgreSQL: { openReader: () => Promise.reject(error), openWriter: () => Promise.reject(error) } as unknown as StoreDriver } });
+  };
+  const refused = new StoreError('AuthenticationFailed', 'The login was refused.');
+
+  test.each<[string, Record<string, string> | undefined, string]>([
+    ['by a password', undefined, 'username and password'],
+    ['by a certificate', { username: encode('reader'), 'tls.crt': encode(PEM), 'tls.key': encode('k') }, 'username, tls.crt and tls.key'],
+  ])('says which Secret and keys it is of: %s', async (_, data, keys) => {
+    await expect(refusing(refused, data).reader(store(), 'observe')).rejects.toMatchObject({ reason: 'AuthenticationFailed', message: `The login was refused. The credential is in Secret platform-db/observe (spec.credentials.observe), keys ${keys}.` });
+  });
+
+  test('for want of an answer says nothing of a Secret', async () => {
+    await expect(refusing(new StoreError('Unreachable', 'No answer.')).reader(store(), 'observe')).rejects.toMatchObject({ reason: 'Unreachable', message: 'No answer.' });
   });
 });
