@@ -7,6 +7,7 @@ import type { Readings } from '../connect/readings.ts';
 import type { CollectionInput, HoldInput, ParamsInput, PolicyInput } from '../policy/input.ts';
 import { policyKey, type EffectiveCollection } from '../rules/effective.ts';
 import { inertBecause } from '../rules/ruleset.ts';
+import { standsIn } from '../rules/standing.ts';
 import type { StoreRules } from '../rules/store-rules.ts';
 import { factsInput, type FactsEvidence } from './facts.ts';
 import { instant, seconds } from './instants.ts';
@@ -16,6 +17,8 @@ import { governedBy, purgeInput, speaksInVain } from './purges.ts';
 export interface Evidence extends FactsEvidence {
   /** Those in force. */
   holds: readonly LegalHold[];
+  /** Digest of the maps the store takes by now. */
+  maps: string;
   policies: readonly RetentionPolicy[];
   runs: readonly PurgeRun[];
   params: ParamsInput;
@@ -37,7 +40,7 @@ export function policyInput(evidence: Evidence): PolicyInput {
     },
     facts: factsInput(evidence),
     ...(rules && tablesKnown ? { collections: [...rules.effective.map(collectionInput), ...unresolvedCollections(rules)] } : {}),
-    holds: evidence.holds.map((hold) => holdInput(hold, store, tablesKnown ? readings.inventory : undefined)),
+    holds: evidence.holds.map((hold) => holdInput(hold, standsIn(hold, store, evidence.maps), tablesKnown ? readings.inventory : undefined)),
     purges: evidence.policies.filter((policy) => policy.spec.maximum).map((policy) => purgeInput(policy, store, evidence.runs, rules && governedBy(policy, rules), countsFor(policy, readings))),
     params: evidence.params,
   };
@@ -58,7 +61,6 @@ function unresolvedCollections({ maps, effective }: StoreRules): CollectionInput
 }
 
 function collectionInput(each: EffectiveCollection): CollectionInput {
-  const winner = each.maxima[0]?.policy;
   const policies = [...each.maxima, ...each.minimums].map((rule) => rule.policy).concat(each.losers.map((loser) => loser.policy));
   return {
     name: each.collection.id,
@@ -68,13 +70,13 @@ function collectionInput(each: EffectiveCollection): CollectionInput {
     hasMinimum: each.minimums.length > 0,
     startEventResolved: each.withoutStartEvent.length === 0 && each.withoutColumn.length === 0,
     conflicted: each.conflict !== undefined,
-    ...(winner ? { maximumFrom: policyKey(winner) } : {}),
+    ...(each.maxima.length > 0 ? { maximaFrom: [...new Set(each.maxima.map((rule) => policyKey(rule.policy)))].toSorted() } : {}),
     policies: [...new Set(policies.map(policyKey))].toSorted(),
   };
 }
 
-function holdInput(hold: LegalHold, store: DataStore, tables: Readings['inventory']): HoldInput {
-  const standing = hold.status?.stores?.find((each) => each.namespace === store.metadata.namespace && each.name === store.metadata.name);
+/** @param enforced undefined: not known */
+function holdInput(hold: LegalHold, enforced: boolean | undefined, tables: Readings['inventory']): HoldInput {
   const reviewAt = instant(hold.spec.reviewAt);
   return {
     name: `${hold.metadata.namespace}/${hold.metadata.name}`,
@@ -84,8 +86,7 @@ function holdInput(hold: LegalHold, store: DataStore, tables: Readings['inventor
     basisStated: hold.spec.basis.reference !== '' && hold.spec.basis.jurisdiction !== undefined,
     ...(hold.spec.basis.jurisdiction ? { jurisdiction: hold.spec.basis.jurisdiction } : {}),
     blanket: hold.spec.scope.some((block) => block.collections.all !== undefined && block.clients.keys === undefined && block.subjects === undefined && block.between === undefined),
-    // The list in the status is cut off: a store that is not named in it is not known to be without the hold.
-    ...(standing || !hold.status?.truncated ? { enforced: standing?.enforcedSince !== undefined && hold.status?.observedGeneration === hold.metadata.generation } : {}),
+    ...(enforced === undefined ? {} : { enforced }),
     ...(tables ? { otherDeleters: tables.inventory.otherDeleters.toSorted() } : {}),
   };
 }

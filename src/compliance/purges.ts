@@ -45,6 +45,7 @@ export function purgeInput(policy: RetentionPolicy, store: DataStore, runs: read
     attempted: started.length > 0,
     ...(lastVerifiedAt === undefined ? {} : { lastVerifiedAt }),
     ...(nothingDueAt === undefined ? {} : { nothingDueAt }),
+    ...unplanned(governed, counts, latest),
     ...(state ? { lastState: state } : {}),
     ...(purge ? { nextDueAt: seconds(nextSlot({ cron: purge.schedule.cron, timeZone: policy.spec.timeZone, window: purge.schedule.window }, since, policy.metadata.uid ?? '').at) } : {}),
     ...(held === undefined ? {} : { heldUnchanged: held }),
@@ -56,6 +57,15 @@ function nothingDue(governed: ReadonlySet<string> | undefined, counts: Readings[
   if (!governed || !counts) return undefined;
   const clear = new Set(counts.counts.filter(({ exact, due }) => exact && due === 0).map(({ collection }) => collection));
   return [...governed].every((collection) => clear.has(collection)) ? seconds(counts.at) : undefined;
+}
+
+/** Collections with due rows of which there is no run: one that proves another group of tables proves nothing of them. */
+function unplanned(governed: ReadonlySet<string> | undefined, counts: Readings['counts'], latest: readonly PurgeRun[]): Pick<PurgeInput, 'unplanned'> {
+  if (!governed || !counts) return {};
+  const due = new Map(counts.counts.map((count) => [count.collection, count.due]));
+  if ([...governed].some((collection) => !due.has(collection))) return {};
+  const planned = new Set(latest.flatMap((run) => run.spec.plan.steps.map(({ collection }) => collection)));
+  return { unplanned: [...governed].filter((collection) => (due.get(collection) ?? 0) > 0 && !planned.has(collection)).toSorted() };
 }
 
 /**

@@ -11,7 +11,7 @@ import { resolveParameters } from '../policy/parameters.ts';
 import type { Demands } from '../policy/profiles.ts';
 import type { ControlResult } from '../policy/result.ts';
 import { controlsInScope } from '../policy/scope.ts';
-import { acceptedMaps } from '../rules/attach.ts';
+import { acceptedMaps, mapsDigest } from '../rules/attach.ts';
 import { covers, holdsReaching, type Declarations } from '../rules/store-rules.ts';
 import { announce } from '../runtime/announce.ts';
 import type { Client } from '../runtime/client.ts';
@@ -97,6 +97,7 @@ export function createComplianceReconcile(context: ComplianceContext): Reconcile
       ...(readings && readings.generation === store.metadata.generation ? { readings } : {}),
       entryPoints: namespacesOf(store, declarations).map((namespace) => context.entryPoints.get(namespace)),
       holds: holdsReaching(store, declarations),
+      maps: mapsDigest(acceptedMaps(store, declarations.maps, declarations.namespaces)),
       policies: declarations.policies.filter((policy) => covers(policy, policy.spec.stores, store, declarations)),
       runs: context.caches.runs.list(store.metadata.namespace),
     };

@@ -261,9 +261,12 @@ export interface CollectionInput {
    */
   conflicted?: boolean;
   /**
-   * namespace/name of the policy whose maximum wins.
+   * namespace/name of each policy whose maximum wins; several where they count from different events, or for different rows.
+   *
+   * @minItems 1
+   * @maxItems 500
    */
-  maximumFrom?: string;
+  maximaFrom?: string[];
   /**
    * namespace/name of every policy that selects the collection.
    *
@@ -327,6 +330,12 @@ export interface PurgeInput {
    * A run of it has ever touched this store, or tried to.
    */
   attempted?: boolean;
+  /**
+   * Collections it limits here that have due rows and no run, ended or not. Absent where rows were not counted.
+   *
+   * @maxItems 1000
+   */
+  unplanned?: string[];
   /**
    * Of the newest run here.
    */

@@ -7,6 +7,7 @@ import { acceptedMaps, mapsDigest, type NamespaceLabels } from './attach.ts';
 import { effectiveRules, type EffectiveCollection } from './effective.ts';
 import { resolveMaps, type ResolvedMaps } from './resolve-maps.ts';
 import { coversStore, type NamespaceSelector, type StoreSelector } from './select.ts';
+import { standsIn } from './standing.ts';
 import { isInForce } from './succession.ts';
 
 /** Everything declared, as read at one moment. */
@@ -59,12 +60,6 @@ export function holdsReaching(store: DataStore, declarations: Declarations): Leg
 /** Holds that are declared for the store but not yet known to stand in it: until they do, nothing is destroyed. */
 export function pendingHolds(store: DataStore, declarations: Declarations): LegalHold[] {
   const maps = mapsDigest(acceptedMaps(store, declarations.maps, declarations.namespaces));
-  return holdsReaching(store, declarations).filter((hold) => {
-    if (hold.status?.observedGeneration !== hold.metadata.generation) return true;
-    // Active is said only of a hold that stands everywhere it reaches; the list of stores may be cut off.
-    if (hold.status?.state === 'Active' && hold.status.truncated) return false;
-    const standing = hold.status?.stores?.find((each) => each.namespace === store.metadata.namespace && each.name === store.metadata.name);
-    // By other maps the same words keep other rows: what stands there is of before.
-    return !standing?.enforcedSince || (standing.maps !== undefined && standing.maps !== maps);
-  });
+  // Active is said only of a hold that stands everywhere it reaches, also where its list of stores is cut off.
+  return holdsReaching(store, declarations).filter((hold) => !(standsIn(hold, store, maps) ?? hold.status?.state === 'Active'));
 }

@@ -18,7 +18,7 @@ const inventory = anInventory([aTable('views', ['id', 'viewed_at'])], { otherDat
 const map = aMap([{ times: [{ event: 'Created', field: 'viewed_at' }] }]);
 const general = aPolicy('general', { maximum: aMaximum('P1Y'), purge: aPurge() });
 const rulesOf = (maps = [map], policies = [general]): NonNullable<Readings['rules']> => storeRules(aStore(), { maps, policies, holds: [], namespaces: new Map(), rootNamespace: 'x' }, inventory, ISO);
-const input = (changes: Partial<Evidence> = {}): PolicyInput => policyInput({ store: aStore(), entryPoints: [], holds: [], policies: [], runs: [], params, now: NOW, ...changes });
+const input = (changes: Partial<Evidence> = {}): PolicyInput => policyInput({ store: aStore(), entryPoints: [], holds: [], maps: 'sha256:now', policies: [], runs: [], params, now: NOW, ...changes });
 const collections = (rules: Readings['rules']): Record<string, unknown>[] => (input({ readings: { generation: 1, inventory: { at: NOW, inventory }, ...(rules ? { rules } : {}) } }).collections ?? []) as unknown as Record<string, unknown>[];
 
 describe('what is not known is left out', () => {
@@ -99,9 +99,9 @@ describe('what is known is said', () => {
   });
 
   test('of coverage, with overdue exemptions and databases in order', () => {
-    const exempt = aMap([{}], { nonPersonal: [{ table: { schema: 'public', name: 'x' }, reason: 'x', by: 'y', reviewAt: '2026-03-01' }, { table: { schema: 'public', name: 'y' }, reason: 'x', by: 'y', reviewAt: '2026-04-01' }] });
+    const exempt = aMap([{}], { nonPersonal: [{ table: { schema: 'public', name: 'x' }, reason: 'x', by: 'y', reviewAt: '2026-03-01' }, { table: { schema: 'public', name: 'z' }, reason: 'x', by: 'y', reviewAt: '2025-03-01' }, { table: { schema: 'public', name: 'y' }, reason: 'x', by: 'y', reviewAt: '2026-04-01' }] });
     const { coverage } = input({ readings: { generation: 1, inventory: { at: NOW, inventory }, rules: rulesOf([exempt]) } }).facts;
-    expect(coverage).toMatchObject({ observedAt: NOW / 1000, validUntil: NOW / 1000 + 2_700, tables: 1, mapped: 1, unclassified: 0, overdueExemptions: 1, undeclaredDatabases: ['a', 'z'] });
+    expect(coverage).toMatchObject({ observedAt: NOW / 1000, validUntil: NOW / 1000 + 2_700, tables: 1, mapped: 1, unclassified: 0, overdueExemptions: 2, undeclaredDatabases: ['a', 'z'] });
   });
 
   const point = (name: string, at = NOW): EntryPointReading => ({ name, tls: true, https: 'Served', question: '[]', at });
@@ -121,9 +121,12 @@ describe('what is known is said', () => {
   });
 
   test('of collections: who limits them, by which start, against whom', () => {
-    expect(collections(rulesOf())).toMatchObject([{ name: 'platform-db/web/views', hasMaximum: true, hasMinimum: false, startEventResolved: true, conflicted: false, maximumFrom: 'platform-db/general', policies: ['platform-db/general'] }]);
+    expect(collections(rulesOf())).toMatchObject([{ name: 'platform-db/web/views', hasMaximum: true, hasMinimum: false, startEventResolved: true, conflicted: false, maximaFrom: ['platform-db/general'], policies: ['platform-db/general'] }]);
     expect(collections(rulesOf([map], [general, aPolicy('books', { minimum: aMinimum('P8Y') })]))).toMatchObject([{ conflicted: true, hasMinimum: true }]);
     expect(collections(rulesOf([aMap([{}])]))).toMatchObject([{ hasMaximum: false, startEventResolved: false }]);
+    const closed = aMap([{ times: [{ event: 'Created', field: 'viewed_at' }, { event: 'Closed', field: 'id' }] }]);
+    const both = [aPolicy('later', { maximum: { ...aMaximum('P1Y'), from: 'Closed' } as never }), general];
+    expect(collections(rulesOf([closed], both))).toMatchObject([{ maximaFrom: ['platform-db/general', 'platform-db/later'] }]);
   });
 
   test('of collections: every category of theirs or of a field, and every policy that speaks of them, in order', () => {
@@ -163,6 +166,8 @@ describe('what is known is said', () => {
     const { enforcedSince: _since, ...unreached } = standing;
     expect(one(aHold([{}], {}, {}, { state: 'Active', observedGeneration: 1, stores: [unreached], truncated: 3 }))).toEqual(['Active', false, true]);
     expect(one(aHold([{}], {}, {}, { state: 'Active', observedGeneration: 1, stores: [standing], truncated: 3 }))).toEqual(['Active', true, true]);
+    // By other maps it keeps other rows.
+    expect(one(aHold([{}], {}, {}, { state: 'Active', observedGeneration: 1, stores: [{ ...standing, maps: 'sha256:before' }], truncated: 3 }))).toEqual(['Active', false, true]);
   });
 
   test('of holds: who keeps them, on what basis, and until when they are to be looked at', () => {
@@ -202,7 +207,13 @@ describe('what is known is said', () => {
   const both = anInventory([aTable('views', ['id', 'viewed_at']), aTable('orders', ['id', 'viewed_at'])]);
   const rules = storeRules(aStore(), { maps: [two], policies: [general], holds: [], namespaces: new Map(), rootNamespace: 'x' }, both, ISO);
 
+  const together = (day: number): PurgeRun => {
+    const run = over('views', day, 'Succeeded', proven(day));
+    return { ...run, spec: { ...run.spec, plan: { ...run.spec.plan, steps: ['views', 'orders'].map((name) => ({ ...run.spec.plan.steps[0]!, collection: `platform-db/web/${name}` })) } } };
+  };
+
   test.each<[string, PurgeRun[], object]>([
+    ['one that failed since it was proven in a run with others is proven up to that', [together(1), over('views', 2, 'Failed', proven(2)), over('orders', 3, 'Succeeded', proven(3))], { lastState: 'Failed', lastVerifiedAt: Date.parse('2026-03-01T03:00:00Z') / 1000, heldUnchanged: true }],
     ['one group that failed is not hidden by another that succeeded since', [over('views', 1, 'Succeeded', proven(1)), over('views', 2, 'Failed', proven(2)), over('orders', 3, 'Succeeded', proven(3))], { lastState: 'Failed', lastVerifiedAt: Date.parse('2026-03-01T03:00:00Z') / 1000, heldUnchanged: true }],
     ['one group that waits is proven only as far as it was before', [over('views', 1, 'Succeeded', proven(1)), over('views', 2, 'Paused'), over('orders', 3, 'Succeeded', proven(3))], { lastState: 'Succeeded', lastVerifiedAt: Date.parse('2026-03-01T03:00:00Z') / 1000 }],
     ['a group without due rows, and so without a new run, does not make all old', [over('views', 1, 'Succeeded', proven(1)), over('orders', 3, 'Succeeded', proven(3))], { lastState: 'Succeeded', lastVerifiedAt: Date.parse('2026-03-03T03:00:00Z') / 1000, heldUnchanged: true }],
@@ -212,6 +223,16 @@ describe('what is known is said', () => {
     const [found] = input({ readings: { generation: 1, rules }, policies: [general], runs }).purges ?? [];
     expect(found).toMatchObject(expected);
     if (!('heldUnchanged' in expected)) expect(found).not.toHaveProperty('heldUnchanged');
+  });
+
+  test.each<[string, string[], [string, number, boolean?][], string[] | undefined]>([
+    ['a group that was never purged has due rows', ['views'], [['views', 0], ['orders', 4]], ['platform-db/web/orders']],
+    ['its run waits', ['views', 'orders'], [['views', 0], ['orders', 4]], []],
+    ['it has no due row', ['views'], [['views', 0], ['orders', 0]], []],
+    ['it was not counted', ['views'], [['views', 0]], undefined],
+  ])('of purges: which collections no run has planned, when %s', (_, runs, due, unplanned) => {
+    const [found] = input({ readings: { generation: 1, rules, counts: counted(...due)! }, policies: [general], runs: runs.map((name) => over(name, 1, 'Waiting')) }).purges ?? [];
+    expect(found?.unplanned).toEqual(unplanned);
   });
 
   const counted = (...due: [string, number, boolean?][]): Readings['counts'] => ({ at: Date.parse('2026-03-04T01:30:00Z'), rules: 'r', counts: due.map(([name, rows, exact = true]) => ({ collection: `platform-db/web/${name}`, due: rows, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0, exact })) });

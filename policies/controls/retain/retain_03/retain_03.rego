@@ -22,6 +22,7 @@
 #     NOTHING_DECLARED: {outcome: Unknown, message: "no data map declares personal data here, and it is not proven that there is none"}
 #     RULE_UNKNOWN: {outcome: Unknown, message: "it is not known of {collection}: {missing}"}
 #     POLICY_UNKNOWN: {outcome: Unknown, message: "nothing is known about the purges of policy {policy}, which limits {collection}"}
+#     COLLECTION_UNPROVEN: {outcome: Unknown, message: "policy {policy} makes rows of {collection} due, and no run of it has planned them yet; if the next does not either, its status tells what refuses them"}
 #     NOT_YET_RUN: {outcome: Unknown, message: "no verified purge of policy {policy} is known yet, or too little of it to tell whether it was on time"}
 #   refs:
 #     gdpr: ["5(1)(e)", "5(1)(f)", "25(1)"]
@@ -60,8 +61,9 @@ found contains outcome.unknown(outcome.collection(collection.name), "RULE_UNKNOW
 found contains outcome.unknown(outcome.collection(collection.name), "POLICY_UNKNOWN", args) if {
 	input.purges
 	some collection in limited
-	not reported[collection.maximumFrom]
-	args := {"collection": collection.name, "policy": collection.maximumFrom}
+	some policy in collection.maximaFrom
+	not reported[policy]
+	args := {"collection": collection.name, "policy": policy}
 }
 
 found contains outcome.fail(outcome.store, "NOT_ENFORCED", {"policy": purge.policy, "mode": purge.mode}) if {
@@ -89,30 +91,38 @@ found contains outcome.unknown(outcome.store, "NOT_YET_RUN", {"policy": purge.po
 	not conclusive(purge)
 }
 
+found contains outcome.unknown(outcome.collection(collection), "COLLECTION_UNPROVEN", {"policy": purge.policy, "collection": collection}) if {
+	some purge in applying
+	some collection in purge.unplanned
+}
+
 found contains outcome.pass(outcome.store, "PURGE_ALIVE", {"policies": count(deciding)}) if {
 	count(deciding) > 0
 	every collection in declared.personal {
 		count(unknown_of(collection)) == 0
 	}
 	every collection in limited {
-		reported[collection.maximumFrom]
+		every policy in collection.maximaFrom {
+			reported[policy]
+		}
 	}
 	every purge in deciding {
 		purge.mode == "Apply"
 		purge.suspended == false
+		purge.unplanned == []
 		on_time(purge)
 	}
 }
 
 limited := [collection | some collection in declared.personal; collection.hasMaximum == true]
 
-unknown_of(collection) := fact.absent(collection, ["hasMaximum", "maximumFrom"]) if not collection.hasMaximum == false
+unknown_of(collection) := fact.absent(collection, ["hasMaximum", "maximaFrom"]) if not collection.hasMaximum == false
 
 unknown_of(collection) := [] if collection.hasMaximum == false
 
 reported := {purge.policy: true | some purge in input.purges}
 
-winners := {collection.maximumFrom: true | some collection in limited}
+winners := {policy: true | some collection in limited; some policy in collection.maximaFrom}
 
 deciding := [purge | some purge in input.purges; winners[purge.policy]]
 
@@ -123,7 +133,10 @@ conclusive(purge) if late(purge)
 
 conclusive(purge) if purge.lastState == "Failed"
 
-conclusive(purge) if on_time(purge)
+conclusive(purge) if {
+	on_time(purge)
+	is_array(purge.unplanned)
+}
 
 on_time(purge) if {
 	in_time(purge, purge.lastVerifiedAt)
