@@ -7,10 +7,12 @@ import type { StoreFacts } from '../connect/facts.ts';
 import { ensureFence } from '../connect/install.ts';
 import type { Readings } from '../connect/readings.ts';
 import type { StoreConnections } from '../connect/stores.ts';
+import type { EffectiveCollection } from '../rules/effective.ts';
+import { undeclaredDatabases } from '../rules/neighbours.ts';
 import { clockProblem } from '../rules/clocks.ts';
 import { ruleset } from '../rules/ruleset.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
-import { normalRule } from '../rules/weakening.ts';
+import { normalRule, type NormalRule } from '../rules/weakening.ts';
 import type { StoreIdentity } from '../stores/facts.ts';
 import type { StoreReader } from '../stores/port.ts';
 import { judgeTarget, type TargetVerdict } from '../rules/target.ts';
@@ -37,6 +39,8 @@ export interface ObserveContext {
   connections: StoreConnections;
   facts: StoreFacts;
   declarations: Declarations;
+  /** Every DataStore of the cluster. */
+  stores: readonly DataStore[];
   /** Names this installation in the stores it owns. */
   owner: string;
   now: () => number;
@@ -165,8 +169,10 @@ async function install(store: DataStore, observation: Observation, tables: WorkT
 async function readTables(store: DataStore, observation: Observation, reader: StoreReader, context: ObserveContext): Promise<void> {
   const due = dueReadings(store, lastOf(observation), { now: context.now(), rules: observation.counts?.rules ?? '' });
   if (due.inventory || !observation.inventory) {
-    observation.inventory = { at: context.now(), inventory: await reader.inventory() };
-    context.facts.remember(store, observation.inventory.inventory);
+    const found = await reader.inventory();
+    const inventory = { ...found, otherDatabases: undeclaredDatabases(store, found.otherDatabases, context.stores) };
+    observation.inventory = { at: context.now(), inventory };
+    context.facts.remember(store, inventory);
   }
   observation.rules = storeRules(store, context.declarations, observation.inventory.inventory, new Date(context.now()).toISOString());
 }
@@ -175,7 +181,7 @@ async function readCounts(store: DataStore, observation: Observation, reader: St
   const rules = observation.rules;
   if (!rules) return;
   const fence = await reader.fence();
-  const digest = canonicalDigest([rules.effective.map((each) => normalRule(each, each.maxima[0]?.policy.uid ?? '')), fence?.holdsRevision ?? 0]);
+  const digest = canonicalDigest([rules.effective.map(rulesOf), fence?.holdsRevision ?? 0]);
   const due = dueReadings(store, lastOf(observation), { now: context.now(), rules: digest, ...(context.lastPurgeEnd === undefined ? {} : { lastPurgeEnd: context.lastPurgeEnd }) });
   if (!due.counts) return;
   // Under other rules or holds the figures of before prove nothing, also where no new ones can be had.
@@ -185,6 +191,12 @@ async function readCounts(store: DataStore, observation: Observation, reader: St
   const budgetMs = store.spec.observation.counts.budgetSeconds * 1000;
   const counts = await countAt(store, reader, (counter) => counter.count({ rules: ruleset(rules.effective, { now }), now, budgetMs }), context);
   observation.counts = { at, rules: digest, counts };
+}
+
+/** What of a collection's rules decides which rows are due: those of every policy whose maximum counts there. */
+function rulesOf(each: EffectiveCollection): NormalRule[] {
+  const policies = new Set(each.maxima.map((rule) => rule.policy.uid));
+  return [...(policies.size > 0 ? policies : [''])].toSorted().map((uid) => normalRule(each, uid));
 }
 
 function lastOf(readings: Readings): { transport?: number; inventory?: number; counts?: number; countedRules?: string } {

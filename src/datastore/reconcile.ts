@@ -25,6 +25,8 @@ export interface DataStoreContext {
   facts: StoreFacts;
   readings: ReadingsRegister;
   declarations: DeclarationSource;
+  /** Every DataStore of the cluster. */
+  stores: () => readonly DataStore[];
   /** Runs in a store's namespace, for the time of the last purge. */
   runs: (namespace: string) => readonly PurgeRun[];
   owner: string;
@@ -48,6 +50,7 @@ export function createDataStoreReconcile(context: DataStoreContext): Reconcile {
       connections: context.connections,
       facts: context.facts,
       declarations: await context.declarations.read(),
+      stores: context.stores(),
       owner: context.owner,
       now: () => context.clock.now(),
       ...(lastPurgeEnd === undefined ? {} : { lastPurgeEnd }),

@@ -104,7 +104,7 @@ export function createControllers(parts: ControllerParts): Controller[] {
   const judgeAgain = (): void => caches.profiles.list().forEach(({ metadata: { namespace = '', name } }) => judging.enqueue({ namespace, name }));
 
   return [
-    controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, readings, runs, owner: parts.owner, barrier }), { deadlineMs: OBSERVE_DEADLINE_MS, concurrency: OBSERVE_CONCURRENCY }),
+    controller('datastore', sources.dataStores, caches.stores, (barrier) => createDataStoreReconcile({ ...base, declarations: cached, stores: () => caches.stores.list(), readings, runs, owner: parts.owner, barrier }), { deadlineMs: OBSERVE_DEADLINE_MS, concurrency: OBSERVE_CONCURRENCY }),
     controller('datamap', sources.dataMaps, caches.maps, (barrier) => createDataMapReconcile({ ...base, declarations: cached, barrier })),
     controller('legalhold', sources.legalHolds, caches.holds, (barrier) => createLegalHoldReconcile({ ...base, owner: parts.owner, declarations: live, barrier })),
     controller('retentionpolicy', sources.retentionPolicies, caches.policies, (barrier) => createRetentionPolicyReconcile({ ...base, declarations: live, barrier }), { deadlineMs: OBSERVE_DEADLINE_MS }),

@@ -49,7 +49,7 @@ describe('a look at a store', () => {
       client,
       secret,
       async look(): Promise<{ said: string; message: string; ready: string }> {
-        const observation = await observe(store, undefined, { connections, facts: createStoreFacts({ connections, now }), declarations, owner: 'us', now, signal: AbortSignal.timeout(60_000) });
+        const observation = await observe(store, undefined, { connections, facts: createStoreFacts({ connections, now }), declarations, stores: [store], owner: 'us', now, signal: AbortSignal.timeout(60_000) });
         const { conditions } = dataStoreStatus(store, observation, now());
         const may = getCondition(conditions, 'Authorized');
         return { said: `${may?.status} ${may?.reason}`, message: may?.message ?? '', ready: getCondition(conditions, 'Ready')?.status ?? '' };

@@ -14,7 +14,7 @@ import { scriptedStore } from '../../support/scripted-store.ts';
 
 const NOW = Date.parse('2026-03-02T12:00:00Z');
 const TARGET = aReplica().identity.fingerprint;
-const times = [{ event: 'Created', field: 'created_at', type: 'TimestampTZ' as const }];
+const times = [{ event: 'Created', field: 'created_at', type: 'TimestampTZ' as const }, { event: 'Closed', field: 'closed_at', type: 'TimestampTZ' as const }];
 const yearly = aPolicy('general', { maximum: aMaximum('P1Y') });
 const monthly = aPolicy('general', { maximum: aMaximum('P1M') });
 
@@ -24,7 +24,7 @@ function store(runOn: 'Primary' | 'Replica'): DataStore {
 }
 
 /** Looks once; the primary has 7 due rows, the replica 3, so that a figure says where it is from. */
-async function look(declared: DataStore, options: { policy?: RetentionPolicy; before?: Readings; replica?: ReplicaScript; now?: number; storeClock?: number; probe?: StoreConnections['probe'] } = {}): Promise<Observation & { opened: number }> {
+async function look(declared: DataStore, options: { policy?: RetentionPolicy; others?: RetentionPolicy[]; stores?: DataStore[]; before?: Readings; replica?: ReplicaScript; now?: number; storeClock?: number; probe?: StoreConnections['probe'] } = {}): Promise<Observation & { opened: number }> {
   let opened = 0;
   const now = (): number => options.now ?? NOW;
   const reader = (due: number, script: ReplicaScript): StoreReader => {
@@ -33,7 +33,7 @@ async function look(declared: DataStore, options: { policy?: RetentionPolicy; be
       identity: async () => script.identity,
       clock: async () => new Date(options.storeClock ?? now()).toISOString(),
       sessions: async () => ({ total: 1, plaintext: 0, complete: true, own: { tls: true, serverAddressMatches: true } }),
-      inventory: async () => anInventory([aTable('views', ['id', 'created_at'])]),
+      inventory: async () => anInventory([aTable('views', ['id', 'created_at', 'closed_at'])], { otherDatabases: ['archive', 'orders'] }),
       fence: async () => undefined,
       missingRights: async () => [],
       position: async () => 'P7',
@@ -49,8 +49,8 @@ async function look(declared: DataStore, options: { policy?: RetentionPolicy; be
     reader: async () => reader(7, aReplica({ identity: { ...aReplica().identity, replica: false } })),
     replicaReader: async () => reader(3, replica),
   } as unknown as StoreConnections;
-  const declarations = { maps: [aMap([{ times }])], policies: [options.policy ?? yearly], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
-  const observation = await observe(declared, options.before, { connections, facts: createStoreFacts({ connections, now }), declarations, owner: 'us', now, signal: new AbortController().signal });
+  const declarations = { maps: [aMap([{ times }])], policies: [options.policy ?? yearly, ...(options.others ?? [])], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' };
+  const observation = await observe(declared, options.before, { connections, facts: createStoreFacts({ connections, now }), declarations, stores: options.stores ?? [declared], owner: 'us', now, signal: new AbortController().signal });
   return { ...observation, opened };
 }
 
@@ -64,6 +64,14 @@ describe('rows are counted', () => {
   ])('%s, and every login is ended', async (_, runOn, rows) => {
     const seen = await look(store(runOn));
     expect([seen.failure, seen.identity?.fingerprint, due(seen), seen.opened]).toEqual([undefined, TARGET, rows, 0]);
+  });
+
+  test('again where any of several policies that limit a collection changed', async () => {
+    const closed = (period: string): RetentionPolicy => aPolicy('later', { maximum: { ...aMaximum(period), from: 'Closed' } as never });
+    const first = await look(store('Primary'), { others: [closed('P3Y')] });
+    const same = await look(store('Primary'), { before: first, others: [closed('P3Y')], now: NOW + 60_000 });
+    const shorter = await look(store('Primary'), { before: same, others: [closed('P2Y')], now: NOW + 120_000 });
+    expect([first, same, shorter].map(({ counts }) => counts?.at)).toEqual([NOW, NOW, NOW + 120_000]);
   });
 
   test('not again while rules and day are the same', async () => {
@@ -138,7 +146,7 @@ describe('where the tables cannot be read', () => {
       },
     } as StoreConnections;
     const now = (): number => NOW;
-    const seen = await observe(declared, undefined, { connections, facts: createStoreFacts({ connections, now }), declarations: { maps: [], policies: [], holds: [], namespaces: new Map(), rootNamespace: 'dataward-system' }, owner: 'us', now, signal: new AbortController().signal });
+    const seen = await observe(declared, undefined, { connections, facts: createStoreFacts({ connections, now }), declarations: { maps: [], policies: [], holds: [], namespaces: new Map(), rootNamespace: 'dataward-system' }, stores: [declared], owner: 'us', now, signal: new AbortController().signal });
     return { seen, calls: opened, open: store.open() };
   }
 
@@ -151,4 +159,15 @@ describe('where the tables cannot be read', () => {
     const { seen, calls, open } = await looked('Unreachable');
     expect([seen.failure?.reason, seen.logins, calls, open]).toEqual(['Unreachable', { observe: { reason: 'Unreachable', message: 'not read' } }, ['observe'], 0]);
   });
+});
+
+test.each<[string, Partial<DataStore['spec']['endpoint']>, string[]]>([
+  ['on the same server', { database: 'orders' }, ['archive']],
+  ['on another port', { database: 'orders', port: 5433 }, ['archive', 'orders']],
+  ['on another host', { database: 'orders', host: 'elsewhere.example' }, ['archive', 'orders']],
+])('a database that another DataStore declares %s', async (_, endpoint, left) => {
+  const one = store('Primary');
+  const other: DataStore = { ...one, metadata: { ...one.metadata, name: 'orders' }, spec: { ...one.spec, endpoint: { ...one.spec.endpoint, ...endpoint } } };
+  expect((await look(one, { stores: [one, other] })).inventory?.inventory.otherDatabases).toEqual(left);
+  expect((await look(one, { stores: [one, { ...other, metadata: { ...other.metadata, deletionTimestamp: '2026-03-02T11:00:00Z' } }] })).inventory?.inventory.otherDatabases).toEqual(['archive', 'orders']);
 });

@@ -52,6 +52,7 @@ function watched() {
     connections,
     facts: createStoreFacts({ connections, now: () => clock.now() }),
     readings: createRegister<Readings>(),
+    stores: () => [],
     declarations: { read: async () => ({ maps: [aMap([{ times }])], policies: [aPolicy('general', { maximum: aMaximum('P1Y') })], holds: [], namespaces: new Map([['platform-db', {}]]), rootNamespace: 'dataward-system' }) },
     runs: () => [],
     owner: 'us',
