@@ -91,7 +91,7 @@ test('old rows that are written while the run works, and that somebody keeps loc
   expect(ended.status).toMatchObject({
     state: 'Failed',
     why,
-    verification: { level: 'VerifiedLive', by: 'verify', residual: LATE, heldUnchanged: true },
+    verification: { by: 'verify', residual: LATE, heldUnchanged: true },
     progress: { deleted: sum(before) - sum(await stage.store.counts()) + LATE },
     conditions: expect.arrayContaining([expect.objectContaining({ type: 'Failed', status: 'True', reason: 'ResidualRows' })]),
   });

@@ -335,7 +335,7 @@ export interface Failing {
  */
 export interface Verification {
   /**
-   * level of the proof: Claimed by the driver, VerifiedLive by another identity on the primary, VerifiedReplicas on each declared replica too.
+   * level of the proof, absent where nothing is proven: Claimed by the driver, VerifiedLive by another identity on the primary, VerifiedReplicas on each declared replica too.
    */
   level?: 'Claimed' | 'VerifiedLive' | 'VerifiedReplicas';
   /**

@@ -61,7 +61,8 @@ async function verifyPrimary(run: PurgeRun, store: DataStore, executed: Executed
       counts: left.counts,
       verification: {
         ...(before ? { heldBefore: before } : {}),
-        level: proven ? 'VerifiedLive' : 'Claimed',
+        // Whatever was looked at, rows that are left are not proven to be gone.
+        ...(problem ? {} : { level: proven ? ('VerifiedLive' as const) : ('Claimed' as const) }),
         residual: left.residual,
         ...(held?.unchanged === undefined ? {} : { heldUnchanged: held.unchanged }),
         by: independent ? 'verify' : 'observe',
@@ -103,8 +104,9 @@ async function verifyReplicas(run: PurgeRun, store: DataStore, executed: Execute
   }
   const verification = withReplicas(primary.verification, look.seen, now());
   if (!left) return { counts: primary.counts, verification };
+  const { level: _level, ...unproven } = verification;
   const message = `${left.residual} due rows are in ${placeOf(left)}, which shows all that the primary had written, and none in the primary; compare the two and build the replica anew, then plan again`;
-  return { counts: primary.counts, verification, problem: { reason: 'ResidualRows', message } };
+  return { counts: primary.counts, verification: unproven, problem: { reason: 'ResidualRows', message } };
 }
 
 function problemOf({ counts, residual, exact, unseen, unfinished, removed }: Recount, held: { missing?: string } | undefined): Verdict['problem'] {
