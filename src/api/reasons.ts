@@ -102,7 +102,7 @@ export const REASONS = {
   PartRemoved: 'A partition or inheritance child was taken out of its table after the plan was made, and due rows are in it or nobody could count them.',
   WiderThanApproved: 'Planned again, the run would delete more than was approved.',
   TableReplaced: 'A table the plan was made on, or a column it asks for, was renamed or dropped, and another has its name; nothing is deleted from or by that one, or certified of it.',
-  Superseded: 'A newer plan took the place of this run.',
+  Superseded: 'The policy or the DataStore of this run is gone, or what it was planned for is not due any more.',
   Expired: 'Nobody approved the run in time.',
   Failed: 'The run ended early; the message tells why.',
   CertificateIssued: 'The signed record of the run exists.',

@@ -125,10 +125,7 @@ async function verify(run: PurgeRun, observation: RunObservation, context: Apply
 }
 
 async function look(run: PurgeRun, { store, policy, executed }: RunObservation, context: ApplyContext): Promise<RunStep> {
-  if (!store || !policy || !executed) {
-    const why = 'the policy or the store went away before the result was verified';
-    return { note: { action: 'purge.failed', why }, report: { state: 'Failed', reason: 'Failed', why: `${why}; what was deleted is in the audit log` }, next: 'over' };
-  }
+  if (!store || !policy || !executed) return { next: requeueAfter(RETRY_AFTER_MS) };
   const report: RunReport = { ...(await conclude({ run, store, policy, executed }, { ...context, nameClient: context.certifier.nameClient })), failing: null };
   if (report.state === 'Verifying') return { report, next: requeueAfter(lookAgainAfter(report.verification ?? {}, context.now())) };
   return { report, next: report.state === 'Running' ? requeueAfter(0) : 'over' };

@@ -63,8 +63,10 @@ export function decide(input: RunInput): Decision {
   const state = run.status?.state;
   if (state && FINAL_STATES.includes(state)) return { next: 'nothing' };
   if (state === 'Verifying') {
+    // As for a run at work. Nothing says any more what was to be gone, so that it is cannot be proven.
+    if (!policy) return { next: 'end', state: 'Superseded', reason: 'Superseded', why: 'the policy or the DataStore of this run went before the result was verified, so nothing is proven and no certificate is issued; what was deleted is in the audit log' };
     // Another store has none of the rows either, and its empty tables would prove nothing.
-    if (policy && input.target !== run.spec.plan.target) return { next: 'wait', state, reason: 'TargetChanged', why: `the rows were deleted in ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
+    if (input.target !== run.spec.plan.target) return { next: 'wait', state, reason: 'TargetChanged', why: `the rows were deleted in ${run.spec.plan.target}, but ${input.target} answers`, recheckMs: SOON };
     // The rows that were due may all live on under another name, and the table that has theirs by now was never purged.
     if (input.replaced) return { next: 'end', state: 'Failed', reason: 'TableReplaced', why: `${input.replaced}; what was deleted before is in the audit log, and no certificate is issued` };
     // Rows counted by another rule say nothing of those that were approved, and what is certified is remembered as approved.

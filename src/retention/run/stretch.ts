@@ -101,6 +101,8 @@ export async function purgeStretch(work: StretchWork, context: StretchContext): 
     }
     return { end: 'Finished', deleted: await ledger.takeOver() };
   } catch (error) {
+    // Said by the fence in mid-work; the next look sees it at the gates.
+    if (error instanceof StoreError && (error.reason === 'Frozen' || error.reason === 'ForeignOwner')) return { end: 'Stopped', stop: { reason: error.reason, why: error.message }, deleted: (await ledger?.takeOver()) ?? work.run.status?.progress?.deleted ?? 0 };
     if (error instanceof StoreError && error.reason === 'RunLimitReached') return { end: 'LimitReached', deleted: (await ledger?.takeOver()) ?? 0 };
     if (error instanceof StoreError && error.reason === 'Replaced') return { end: 'Replaced', why: error.message, deleted: (await ledger?.takeOver()) ?? work.run.status?.progress?.deleted ?? 0 };
     throw error;

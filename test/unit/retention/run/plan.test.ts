@@ -118,10 +118,11 @@ describe('a run', () => {
     expect(decide(given(closed))).toMatchObject({ why: expect.stringContaining(why) });
   });
 
-  test('that has deleted all is verified whatever closed since: looking deletes nothing', () => {
+  test('that has deleted all is verified whatever closed since: looking deletes nothing; but not without a policy that says what was to go', () => {
     const verifying = given({ run: aRun({}, { state: 'Verifying' }), frozen: 'x', now: Date.parse('2026-03-20T12:00:00Z') });
     expect(words(verifying)).toBe('verify');
-    expect(words(without(verifying))).toBe('verify');
+    expect(words(without(verifying))).toBe('end Superseded Superseded');
+    expect(decide(without(verifying))).toMatchObject({ why: expect.stringMatching(/went before the result was verified, so nothing is proven and no certificate is issued; what was deleted is in the audit log$/) });
   });
 
   test('is not verified by a rule that reaches more than was approved: its counts prove nothing, and it would be remembered as approved', () => {

@@ -332,13 +332,14 @@ describe('a run', () => {
     expect(JSON.stringify(one.run())).not.toContain('reader7');
   });
 
-  test('whose policy is gone is superseded; one that had deleted already and cannot be verified has failed', async () => {
-    for (const [state, end, action] of [['Waiting', 'Superseded', 'purge.superseded'], ['Verifying', 'Failed', 'purge.failed']] as const) {
+  test('whose policy is gone is superseded, and says that nothing is proven where it had deleted already', async () => {
+    for (const [state, why] of [['Waiting', /what it has not deleted stays/], ['Verifying', /nothing is proven and no certificate/]] as const) {
       const one = await stage();
       one.change({ status: { state } });
       one.client.take(RETENTION_POLICY, { namespace: 'platform-db', name: 'general' });
       await one.look();
-      expect([...ended(one), ...one.actions()]).toEqual([end, true, [], action]);
+      expect([...ended(one), ...one.actions()]).toEqual(['Superseded', true, [], 'purge.superseded']);
+      expect(one.run().status?.why).toMatch(why);
       expect(one.store.calls.filter((call) => call.startsWith('enforce') && !call.startsWith('enforce:journalledRuns'))).toEqual([]);
     }
   });

@@ -197,7 +197,13 @@ describe('a stretch of work', () => {
     expect(one.store.open()).toBe(0);
   });
 
-  test.each(['Fenced', 'Frozen', 'Unreachable'] as const)('fails with the store when it says %s, and closes the connection', async (reason) => {
+  test.each(['Frozen', 'ForeignOwner'] as const)('is stopped by the store that says %s, with what was deleted by then', async (reason) => {
+    const one = stage({ batches: [40, new StoreError(reason, 'no more')] });
+    expect(await one.run()).toEqual({ end: 'Stopped', stop: { reason, why: 'no more' }, deleted: 40 });
+    expect(one.store.open()).toBe(0);
+  });
+
+  test.each(['Fenced', 'Unreachable'] as const)('fails with the store when it says %s, and closes the connection', async (reason) => {
     const one = stage({ batches: [40, new StoreError(reason, 'no more')] });
     await expect(one.run()).rejects.toMatchObject({ reason });
     expect(one.store.open()).toBe(0);
