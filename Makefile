@@ -21,7 +21,6 @@ demo: build ## tell the whole story on this machine in under a minute; KEEP=1 le
 	@$(NODE_BIN)/tsx scripts/demo.ts
 
 test: verify ## everything: types, lint, drift, unit, policies, contract, controlplane, e2e
-	@$(NODE_BIN)/tsx scripts/policies.ts --test
 	@$(NODE_BIN)/tsx scripts/controlplane.ts
 	@npm test --silent -- --maxWorkers=3
 
