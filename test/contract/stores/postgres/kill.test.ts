@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { bundled } from '../../../support/bundled.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import type { PurgePlan } from '../../../../src/stores/purging.ts';
@@ -10,11 +9,10 @@ import type { TestStore } from './purge-support.ts';
 import { grown, spawnedPurges } from './spawned-purge.ts';
 
 let server: TestPostgres;
-let program: string;
 const { startPurge, killAll } = spawnedPurges(() => server);
 const open: TestStore[] = [];
 beforeAll(async () => {
-  [server, program] = await Promise.all([startPostgres(), bundled(new URL('purge-process.ts', import.meta.url))]);
+  server = await startPostgres();
 });
 afterEach(() => {
   killAll();

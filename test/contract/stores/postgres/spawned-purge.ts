@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { bundled } from '../../../support/bundled.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
 import type { Claim } from '../../../../src/stores/fence.ts';
 import type { PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts';
@@ -24,6 +24,7 @@ export function spawnedPurges(server: () => TestPostgres): {
   killAll(): void;
 } {
   const children = new Set<ChildProcess>();
+  let program: Promise<string> | undefined;
   return {
     killAll: () => {
       for (const child of children) child.kill('SIGKILL');
@@ -37,7 +38,8 @@ export function spawnedPurges(server: () => TestPostgres): {
         request: asked,
         pace: { ...pace, maxBatchMillis: 1, ...changes },
       };
-      const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('purge-process.ts', import.meta.url)), JSON.stringify(argument)], { stdio: ['ignore', 'pipe', 'inherit'] });
+      program ??= bundled(new URL('purge-process.ts', import.meta.url));
+      const child = spawn(process.execPath, [await program, JSON.stringify(argument)], { stdio: ['ignore', 'pipe', 'inherit'] });
       children.add(child);
       let output = '';
       child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text));

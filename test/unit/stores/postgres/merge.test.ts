@@ -70,6 +70,7 @@ describe('merged generators', () => {
     const slow = async function* (): AsyncGenerator<string> {
       await new Promise<void>((resolve) => { goOn = resolve; });
       events.push('slow goes on');
+      yield* [];
     };
     const fast = async function* (): AsyncGenerator<string> {
       yield 'first';
