@@ -1,4 +1,3 @@
-import type { DataStore } from '../api/generated/dataStore.ts';
 import type { LegalHold } from '../api/generated/legalHold.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
