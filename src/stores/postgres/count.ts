@@ -2,6 +2,8 @@ import type { CollectionCount, CollectionRule, CountRequest } from '../counting.
 import type { StoreHold } from '../fence.ts';
 import { tableKey } from '../predicate.ts';
 import type { Guard, Predicate, TableAddress } from '../predicate.ts';
+import { requirePinned } from '../pinned.ts';
+import type { PinnedTable } from '../purging.ts';
 import { disturbedTables, putBack, readApart } from './apart.ts';
 import type { Apart } from './apart.ts';
 import { blockedSql } from './blocked.ts';
@@ -59,14 +61,18 @@ export interface CountSurroundings {
   installed: boolean;
   /** As `performance.now()` tells it. */
   deadline: number;
+  /** What a plan was made on: the rows of no other table are counted. */
+  pinned?: readonly PinnedTable[];
 }
 
-/** The same in a store whose tables and holds are known. */
-export async function countIn(connection: Connection, { rules, collections, now }: Omit<CountRequest, 'budgetMs'>, { topology, holds, apart, installed, deadline }: CountSurroundings): Promise<Counted[]> {
+/** The same in a store whose tables and holds are known. @throws StoreError `Replaced` */
+export async function countIn(connection: Connection, { rules, collections, now }: Omit<CountRequest, 'budgetMs'>, { topology, holds, apart, installed, deadline, pinned }: CountSurroundings): Promise<Counted[]> {
   const wanted = rules.filter((rule) => collections?.includes(rule.collection) ?? true);
   // What is not counted only matters for the rows that refer, and a table that is not there has none.
   const present = rules.filter((rule) => wanted.includes(rule) || topology.table(rule.table) !== undefined);
   const targets = await resolveTargets(connection, topology, present, holds);
+  // By the number each name was resolved to, which a count holds to: that it belonged to the right table before, or does again, is not enough.
+  requirePinned(pinned, [...targets.byCollection.values()].flatMap(({ table, reads }) => [table, ...reads]).map(({ schema, name, oid }) => ({ schema, name, oid })));
   const dependants = dependantsOf(targets, topology);
   const counts = new Map<string, Counted>();
   // Small tables first: what they leave of the time is for the large ones, which need it.

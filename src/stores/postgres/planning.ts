@@ -28,7 +28,7 @@ export async function planPurge(connection: Connection, request: PurgeRequest): 
   // Rows that are hidden cannot be counted; the refusal says so, and the other steps keep their forecast.
   const hidden = new Set(draft.refusals.filter(({ reason }) => reason === 'RowSecurity').map(({ collection }) => collection));
   const collections = draft.steps.map(({ collection }) => collection).filter((collection) => !hidden.has(collection));
-  const surroundings = { holds: fence?.holds ?? [], apart, installed: fence !== undefined, deadline };
+  const surroundings = { holds: fence?.holds ?? [], apart, installed: fence !== undefined, deadline, ...(request.pinned === undefined ? {} : { pinned: request.pinned }) };
   const counts = new Map((await countIn(connection, { ...request, collections }, { ...surroundings, topology })).map((count) => [count.collection, count]));
   const shares = new Map(draft.steps.flatMap((step) => {
     const rows = topology.table(step.table)?.estimatedRows;

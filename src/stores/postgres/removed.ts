@@ -16,6 +16,8 @@ import { readInventory } from './inventory.ts';
  * @param known catalogue identities of its parts as they were once
  */
 export async function countRemoved(connection: Connection, request: PurgeRequest, rule: CollectionRule, count: Counted, known: readonly string[], { declared, ...surroundings }: Omit<CountSurroundings, 'topology'> & { declared: readonly DeclaredLink[] }): Promise<RemovedPart[]> {
+  // Nothing was read before the time was over: then nothing is known to be missing.
+  if (count.read.length === 0) return [];
   const missing = new Set(known.filter((oid) => !count.read.includes(oid)));
   // What a drop of ours took away is counted with the table, or else its count is not exact.
   for (const { leaf, state } of surroundings.apart.drops) if (state !== 'moved') missing.delete(leaf);

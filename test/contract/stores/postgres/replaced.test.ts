@@ -134,6 +134,24 @@ describe('a count', () => {
     await reader.close();
   });
 
+  test('is of the table of the plan, though another had its name while names were resolved, and only then', async () => {
+    const store = await storeWith();
+    const plan = await store.writer.planPurge(asked);
+    const connection = await login(server, { database: store.database });
+    const reader = createReader({
+      ...connection,
+      query: async (text, ...rest) => {
+        const resolving = text.includes('AS wanted(schema, name)') && text.includes('AS hash');
+        if (resolving) await store.sql(SWAP);
+        const result = await connection.query(text, ...rest);
+        if (resolving) await store.sql('DROP TABLE views; ALTER TABLE views_before RENAME TO views');
+        return result as never;
+      },
+    });
+    await expect(reader.planPurge(pinnedBy(plan))).rejects.toMatchObject({ reason: 'Replaced' });
+    await connection.close();
+  });
+
   test('sees every row although the table was being rewritten when it began', async () => {
     const store = await storeWith();
     let rewritten: Promise<unknown> = Promise.resolve();
