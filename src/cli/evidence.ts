@@ -31,7 +31,9 @@ export async function verifyCertificateFile(context: CliContext, file: string, f
   const verdict = verifyCertificate({ text, publicKeys: keys, ...(checkpoints ? { checkpoints } : {}) });
   const { certificate, ...checks } = verdict;
   const chain = flags.audit === undefined || !certificate ? undefined : await inChain(flags.audit, certificate);
-  printResult(context, flags.output, { ...checks, ...(chain ? { chain } : {}) }, () =>
+  // Without checkpoints from elsewhere the anchoring is not judged; what was judged decides.
+  const ok = verdict.shape.ok && verdict.signature.state === 'Valid' && (checkpoints === undefined || verdict.audit.state === 'Anchored') && (flags.audit === undefined || chain?.state === 'Supported');
+  printResult(context, flags.output, { ...checks, ...(chain ? { chain } : {}), ok }, () =>
     table(
       ['check', 'verdict', 'detail'],
       [
@@ -43,9 +45,7 @@ export async function verifyCertificateFile(context: CliContext, file: string, f
     ),
   );
   if (certificate && verdict.signature.state === 'Valid') note(context, `${certificate.kind} in ${certificate.store.namespace}/${certificate.store.name}, issued ${certificate.issuedAt}: ${certificate.collections.reduce((sum, each) => sum + each.deleted, 0)} rows deleted; not covered: ${certificate.notCovered.length} statements`);
-  // Without checkpoints from elsewhere the anchoring is not judged; what was judged decides.
-  const fine = verdict.shape.ok && verdict.signature.state === 'Valid' && (checkpoints === undefined || verdict.audit.state === 'Anchored') && (flags.audit === undefined || chain?.state === 'Supported');
-  return fine ? EXIT.fine : EXIT.findings;
+  return ok ? EXIT.fine : EXIT.findings;
 }
 
 const SIGNATURES: Partial<Record<CertificateVerdict['signature']['state'], string>> = {
@@ -76,7 +76,7 @@ export async function verifyAuditDir(context: CliContext, dir: string, flags: Ev
       ['check', 'verdict', 'detail'],
       [
         ['integrity', verdict.integrity.state, bad ? `${bad.file} line ${bad.line}: record ${bad.seq}: ${bad.problem}` : `${verdict.integrity.records} records in order`],
-        ['completeness', verdict.completeness.state, `checkpoints: ${checkpoints.length}, rejected: ${verdict.rejected.length}`],
+        ['completeness', verdict.completeness.state, `checkpoints: ${checkpoints.length}, rejected: ${verdict.rejected.length}${uncovered(verdict.completeness.state, verdict.head.seq, checkpoints)}`],
       ],
     ),
   );
@@ -85,6 +85,13 @@ export async function verifyAuditDir(context: CliContext, dir: string, flags: Ev
   }
   if (flags.checkpoints === undefined) note(context, 'the checkpoints beside the log were used; who can write the log could have written them. Give --checkpoints from another place.');
   return verdict.ok ? EXIT.fine : EXIT.findings;
+}
+
+/** A log that was cut off behind its last checkpoint is as complete as that says; people have to know where that is. */
+function uncovered(state: string, last: number, checkpoints: readonly Checkpoint[]): string {
+  const through = Math.max(0, ...checkpoints.map(({ seq }) => seq));
+  if (state !== 'Complete') return '';
+  return last > through ? `; up to record ${through}, the ${last - through} after it are under none yet` : `; up to record ${through}`;
 }
 
 async function readCheckpoints(dir: string): Promise<Checkpoint[]> {

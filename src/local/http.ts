@@ -8,6 +8,8 @@ const MAX_BODY_BYTES = 3 * 1024 * 1024;
 export interface Answer {
   code: number;
   body: object | string;
+  /** Of a body that is text; plain text when left out. */
+  contentType?: string;
   /** Shown to the user by kubectl, next to the result. */
   warnings?: readonly string[];
 }
@@ -62,12 +64,12 @@ function header(text: string): string {
   return `299 - "${text.replaceAll(/[\\"]/g, '\\$&').replaceAll(/[^\x20-\x7e]/g, '?')}"`;
 }
 
-export function send(response: ServerResponse, { code, body, warnings }: Answer): void {
+export function send(response: ServerResponse, { code, body, contentType, warnings }: Answer): void {
   if (response.headersSent || response.destroyed) return;
   const isText = typeof body === 'string';
   const content = Buffer.from(isText ? body : JSON.stringify(body));
   response.writeHead(code, {
-    'Content-Type': isText ? 'text/plain; charset=utf-8' : 'application/json',
+    'Content-Type': isText ? (contentType ?? 'text/plain; charset=utf-8') : 'application/json',
     'Content-Length': content.length,
     'Cache-Control': 'no-cache, private',
     ...(warnings !== undefined && warnings.length > 0 && { Warning: warnings.map(header) }),

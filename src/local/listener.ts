@@ -16,9 +16,14 @@ const ORIGIN = 'https://localhost';
 /** Paths that tell nothing and are answered to everyone, so that a supervisor can probe them. */
 const OPEN_PATHS = new Set(['/healthz', '/readyz', '/livez', '/version']);
 
+/** The only form kubectl takes; a document of no bytes is one that describes nothing. */
+const OPENAPI_V2 = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
 /** Answers what is not a resource: health, version, discovery and schemas. */
 function answerFixed(kinds: KindRegistry, documents: ReadonlyMap<string, object>, index: object, path: string): Answer | undefined {
   if (OPEN_PATHS.has(path)) return { code: 200, body: path === '/version' ? KUBERNETES_VERSION : 'ok' };
+  // kubectl asks for it where it meets a kind it does not know; without an answer it complains of that, not of the kind.
+  if (path === '/openapi/v2') return { code: 200, body: '', contentType: OPENAPI_V2 };
   if (path === '/openapi/v3') return { code: 200, body: index };
   const body = path.startsWith('/openapi/v3/') ? documents.get(path.slice('/openapi/v3/'.length)) : discovery(kinds, path);
   return body === undefined ? undefined : { code: 200, body };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { execFile } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -201,6 +201,24 @@ describe('evidence', () => {
     await rm(segment());
     expect(await verify('--audit', log)).toMatchObject({ code: 1, stdout: expect.stringMatching(/^chain +Missing +chain \S+ is not here$/m) });
     expect(await verify('--audit', path.join(copy, 'nowhere'))).toMatchObject({ code: 2, stderr: expect.stringMatching(/--audit .*nowhere: there is no such folder; name the folder of the log/) });
+  });
+
+  test('what a script reads as ok is what the exit code says', async () => {
+    const log = path.join(copy, 'audit');
+    const ok = async (...args: string[]): Promise<[boolean, number]> => {
+      const { code, stdout } = await runCli(['certificate', 'verify', certificate, '-o', 'json', ...args]);
+      return [(JSON.parse(stdout) as { ok: boolean }).ok, code];
+    };
+    expect([await ok(), await ok('--checkpoints', path.join(copy, 'checkpoints'), '--audit', log)]).toEqual([[true, 0], [true, 0]]);
+    await edit(segment(), (text) => text.replaceAll(/"deleted":(\d+)/g, '"deleted":1$1'));
+    expect(await ok('--checkpoints', path.join(copy, 'checkpoints'), '--audit', log)).toEqual([false, 1]);
+  });
+
+  test('a log that ends behind its last checkpoint says up to where it is known to be whole', async () => {
+    const records = (await readFile(segment(), 'utf8')).trimEnd().split('\n').length;
+    const whole = Math.max(...(await readdir(path.join(copy, 'checkpoints'))).map((name) => Number(/-(\d+)\.json$/.exec(name)?.[1])));
+    const detail = records > whole ? `; up to record ${whole}, the ${records - whole} after it are under none yet` : `; up to record ${whole}`;
+    expect((await audit()).stdout).toContain(detail);
   });
 
   test('a certificate with another number in it, or checked with a key of somebody else, is not', async () => {

@@ -38,6 +38,10 @@ describe('kubectl with nothing but the kubeconfig', () => {
     expect(await run('api-resources --api-group=test.dataward.io')).toMatch(/widgets +wid +test\.dataward\.io\/v1alpha1 +true +Widget/);
   });
 
+  test('apply of a kind that is not served says that, and not that something else cannot be read', async () => {
+    await expect(run('apply -f -', WIDGET.replace('kind: Widget', 'kind: Widgett'))).rejects.toThrow(/no matches for kind "Widgett" in version "test\.dataward\.io\/v1alpha1"/);
+  });
+
   test('explain shows the schema, also of a built-in kind', async () => {
     expect(await run('explain widget.spec.size')).toContain('How large it is.');
     expect(await run('explain secret.metadata.finalizers')).toContain('Who must finish work before the object may go.');
