@@ -17,7 +17,7 @@ export interface ColumnPin {
   number: number;
   /** Its base type when it was pinned, for which the predicate's values were written. */
   type: string;
-  /** What it was called when it was last looked at. */
+  /** What it was called when it was last looked at. Empty: it was gone. */
   called: string;
 }
 
@@ -64,13 +64,15 @@ export function widenedBecause({ predicate }: PinnedItem, oid: string | undefine
   const { pins } = pinned;
   if (elsewhere(pinned, catalogue)) {
     const other = pins.find(({ column, called }) => column !== called);
-    return other && `${other.column} of ${tableName(other.table)} is another column than when the hold was put: that one was called ${other.called} before the table was made anew`;
+    return other && `${other.column} of ${tableName(other.table)} is another column than when the hold was put: that one was ${other.called === '' ? 'dropped' : `called ${other.called}`} before the table was made anew`;
   }
   const uses = usesOf(predicate);
-  for (const { table } of uses) {
-    const now = table && catalogue.oids.get(tableKey(table));
-    const then = table && pins.filter((pin) => tableKey(pin.table) === tableKey(table)).map((pin) => pin.oid);
-    if (table && then && now !== undefined && then.length > 0 && !then.includes(now)) return `${tableName(table)} is another table than when the hold was put (oid ${now}, then ${then[0]})`;
+  // Each once: a hold may be many blocks about a table of a thousand partitions.
+  const others = new Map(uses.flatMap(({ table }) => (table === undefined ? [] : [[tableKey(table), table] as const])));
+  for (const [key, table] of others) {
+    const now = catalogue.oids.get(key);
+    const then = new Set(pins.filter((pin) => tableKey(pin.table) === key).map((pin) => pin.oid));
+    if (now !== undefined && then.size > 0 && !then.has(now)) return `${tableName(table)} is another table than when the hold was put (oid ${now}, then ${[...then][0]})`;
   }
   for (const pin of pins) {
     const own = pin.oid === oid;
@@ -84,7 +86,7 @@ export function widenedBecause({ predicate }: PinnedItem, oid: string | undefine
 
 /** A name that no column has is for whoever compiles the predicate to find; it keeps every row as well. */
 function changed({ table, column, number, type, called }: ColumnPin, now: NumberedColumn, uses: readonly ColumnUse[]): string | undefined {
-  if (now.number !== number) return `${column} of ${tableName(table)} is another column than when the hold was put (number ${now.number}, then ${number}${called === column ? '' : `, called ${called} since`})`;
+  if (now.number !== number) return `${column} of ${tableName(table)} is another column than when the hold was put (number ${now.number}, then ${number}${called === column ? '' : called === '' ? ', dropped since' : `, called ${called} since`})`;
   if (uses.every(({ compared }) => compared === undefined || findsTheSame(compared, type, now.type))) return undefined;
   return `${column} of ${tableName(table)} is of type ${now.type} by now and was of type ${type} when the hold was put, and values of the hold may be written in another way there`;
 }
@@ -99,7 +101,7 @@ function changed({ table, column, number, type, called }: ColumnPin, now: Number
  */
 export function pinned(item: PinnedItem, own: readonly string[], before: ColumnPins | undefined, catalogue: PinCatalogue, families: ReadonlyMap<string, readonly string[]>): ColumnPins {
   const moved = before !== undefined && elsewhere(before, catalogue);
-  const kept = before === undefined || moved ? [] : before.pins.filter(({ part }) => catalogue.columns.has(part)).map((pin): ColumnPin => ({ ...pin, called: catalogue.columns.get(pin.part)?.find(({ number }) => number === pin.number)?.name ?? pin.called }));
+  const kept = before === undefined || moved ? [] : before.pins.filter(({ part }) => catalogue.columns.has(part)).map((pin): ColumnPin => ({ ...pin, called: catalogue.columns.get(pin.part)?.find(({ number }) => number === pin.number)?.name ?? '' }));
   const known = new Set(kept.map(({ oid, part, column }) => JSON.stringify([oid, part, column])));
   const added: ColumnPin[] = [];
   for (const [key, { table, names }] of namesRead(usesOf(item.predicate), item.table)) {
@@ -112,7 +114,8 @@ export function pinned(item: PinnedItem, own: readonly string[], before: ColumnP
       for (const part of families.get(oid) ?? []) {
         for (const column of names) {
           if (known.has(JSON.stringify([oid, part, column]))) continue;
-          const last = moved ? before.pins.find((pin) => tableKey(pin.table) === key && pin.column === column) : undefined;
+          const earlier = moved ? before.pins.filter((pin) => tableKey(pin.table) === key && pin.column === column) : [];
+          const last = earlier.find(({ called }) => called !== column) ?? earlier[0];
           const there = columnOf(catalogue, part, column);
           const recorded = last === undefined ? there : columnOf(catalogue, part, last.called);
           if (there === undefined && recorded === undefined) continue;
