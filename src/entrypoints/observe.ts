@@ -74,6 +74,9 @@ async function addressesOf(places: readonly Place[], lookup: EntryPointContext['
   return found.flat();
 }
 
+/** Where clouds tell their machines who they are, and give out credentials, beside link-local addresses. */
+const OF_CLOUDS = ['fd00:ec2::254', 'fd20:ce::254', '100.100.100.200', '168.63.129.16', '192.0.0.192'];
+
 /** Requests go where entry points are, never to what a cloud keeps for its machines, or to this process's own neighbours. */
 function mayAsk(address: string, loopback: boolean): boolean {
   const family = isIP(address);
@@ -81,7 +84,7 @@ function mayAsk(address: string, loopback: boolean): boolean {
   const closed = new BlockList();
   closed.addSubnet('169.254.0.0', 16, 'ipv4');
   closed.addSubnet('fe80::', 10, 'ipv6');
-  closed.addAddress('fd00:ec2::254', 'ipv6');
+  for (const machine of OF_CLOUDS) closed.addAddress(machine, isIP(machine) === 4 ? 'ipv4' : 'ipv6');
   closed.addSubnet('0.0.0.0', 8, 'ipv4');
   closed.addAddress('::', 'ipv6');
   closed.addSubnet('224.0.0.0', 3, 'ipv4');

@@ -104,6 +104,8 @@ describe('an object that changes', () => {
 test.each<[string, string, boolean, string[]]>([
   ['the machine\'s own services of a cloud', '169.254.169.254', true, []],
   ['the same in IPv6', 'fd00:ec2::254', true, []],
+  ['that of another cloud, which is not link-local', '100.100.100.200', true, []],
+  ['that of a third', '168.63.129.16', true, []],
   ['the same, written as IPv6', '::ffff:169.254.169.254', true, []],
   ['the pod itself', '127.0.0.1', false, []],
   ['the pod itself, in IPv6', '::1', false, []],
