@@ -224,8 +224,19 @@ describe('an election', () => {
     expect([first.told, lease()?.renewTime === before]).toEqual([['start', 'stop'], true]);
   });
 
-  test('durations under which two could lead at once are refused', () => {
-    expect(() => candidate('a', { renewDeadlineMs: 2_000 })).toThrow(RangeError);
+  test.each<[string, Partial<ElectionOptions>]>([
+    ['a deadline that is not before the end of the lease', { renewDeadlineMs: 2_000 }],
+    ['a deadline that a late try misses', { renewDeadlineMs: 1_000, retryPeriodMs: 850 }],
+    ['a deadline that is over by the next try', { renewDeadlineMs: 1_000, retryPeriodMs: 1_000 }],
+    ['no time between two tries', { retryPeriodMs: 0 }],
+    ['less than none', { retryPeriodMs: -1 }],
+  ])('durations under which two could lead at once, or nobody, are refused: %s', (_, durations) => {
+    expect(() => candidate('a', durations)).toThrow(RangeError);
+  });
+
+  test('durations that are just enough are taken, and so are those nobody gave', () => {
+    expect(() => candidate('a', { renewDeadlineMs: 1_000, retryPeriodMs: 800 })).not.toThrow();
+    expect(() => createElection({ client, ref: { namespace: 'system', name: 'lead' }, identity: 'a', clock: systemClock, random: () => 0.5, logger: silentLogger, onStartedLeading: () => {}, onStoppedLeading: () => {} })).not.toThrow();
   });
 });
 
