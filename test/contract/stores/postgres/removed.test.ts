@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { StepForecast } from '../../../../src/stores/purging.ts';
 import { createReader } from '../../../../src/stores/postgres/reader.ts';
@@ -128,6 +129,28 @@ describe('a part that is taken out while rows are counted', () => {
     expect(forecast).toMatchObject(seen);
     if (!('removed' in seen)) expect(forecast).not.toHaveProperty('removed');
   });
+});
+
+test('no part is known to be missing where the time was over before anything was read', async () => {
+  await fresh(views);
+  const parts = await partsOf();
+  const connection = await login(server, { database: store.database });
+  let locked: Promise<unknown> | undefined;
+  const reader = createReader({
+    ...connection,
+    query: async (text, ...rest) => {
+      if (text.startsWith('LOCK TABLE') && locked === undefined) {
+        locked = store.sql('BEGIN; LOCK TABLE views IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(1); COMMIT');
+        await delay(200);
+      }
+      return connection.query(text, ...rest);
+    },
+  });
+  const [forecast] = (await reader.planPurge({ ...asked, parts, budgetMs: 300 })).forecast;
+  expect(forecast).toMatchObject({ due: 0, exact: false });
+  expect(forecast).not.toHaveProperty('removed');
+  await locked;
+  await connection.close();
 });
 
 describe('a part that is taken out, or put in, while a purge is at work', () => {
