@@ -92,7 +92,7 @@ export async function purgeStretch(work: StretchWork, context: StretchContext): 
         }
         const stop = await context.stop();
         if (stop) ended = { end: 'Stopped', stop };
-        // A look keeps no place: it would begin anew in each stretch, and never end in a table that takes longer than one.
+        // A count, or a sweep's look, keeps no place: it would begin anew in each stretch, and never end where it takes longer.
         else if (context.now() >= until && !isQuestion(batch)) ended = { end: 'OutOfTime' };
         if (ended) break;
       }

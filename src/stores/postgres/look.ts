@@ -36,8 +36,10 @@ export async function* firstPage(connection: Connection, compiled: Compiled, lea
  * The next page of a run with a row that could go now, its end when there is none. A look costs no fence and no
  * commit, so a stretch without due rows is crossed by looks; each is twice as long as the one before, so that
  * little is read beyond the end of the stretch. Asks between looks whether to go on.
+ *
+ * @param passed told after each look that found nothing: up to which page there is none
  */
-export async function* nextPage(connection: Connection, compiled: Compiled, leaf: ResolvedTable, { from, to }: BlockRange, first: number, { context, consent }: LookWork): AsyncGenerator<BatchResult, number> {
+export async function* nextPage(connection: Connection, compiled: Compiled, leaf: ResolvedTable, { from, to }: BlockRange, first: number, { context, consent }: LookWork, passed: (page: number) => void): AsyncGenerator<BatchResult, number> {
   let next = from;
   for (let length = first; next < to; length = Math.min(2 * length, LOOK_PAGES)) {
     context.signal.throwIfAborted();
@@ -46,6 +48,7 @@ export async function* nextPage(connection: Connection, compiled: Compiled, leaf
     const page = await look(connection, compiled, leaf, { from: next, to: end });
     if (page !== undefined) return page;
     next = end;
+    passed(next);
   }
   return to;
 }

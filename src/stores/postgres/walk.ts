@@ -5,6 +5,7 @@ import { deleteBatch, OVER_LIMIT, ROWS_CHANGED } from './batch.ts';
 import type { Batch, BatchOutcome, DeletedRow } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { nextPage } from './look.ts';
+import { recordPlace } from './place.ts';
 import { adaptSize, firstSize, halveSize, PAGES, retryDelay, ROWS } from './size.ts';
 import type { BatchSize } from './size.ts';
 import type { ResolvedTable } from './sql.ts';
@@ -80,7 +81,28 @@ export class Walker {
       next = range.to;
       this.pages = adaptSize(this.pages, millis, this.work.context.pace.maxBatchMillis, PAGES);
       if (outcome.kind === 'committed') yield this.result(outcome, millis);
-      else next = yield* nextPage(this.connection, this.compiled, unit.leaf, { from: next, to: unit.range.to }, this.pages.size, this.work);
+      else next = yield* this.cross(unit, next);
+    }
+  }
+
+  /**
+   * Crosses pages of a run without due rows. Stopped in their midst it leaves word how far it came: in a table that takes longer
+   * to look through than it is let alone, it would begin anew each time.
+   */
+  private async *cross(unit: Unit, from: number): AsyncGenerator<BatchResult, number> {
+    let passed = from;
+    let stopped = true;
+    try {
+      const next = yield* nextPage(this.connection, this.compiled, unit.leaf, { from, to: unit.range.to }, this.pages.size, this.work, (page) => { passed = page; });
+      stopped = false;
+      return next;
+    } catch (error) {
+      stopped = false;
+      throw error;
+    } finally {
+      const position = { leaf: unit.leaf.oid, pass: unit.pass, from: unit.range.from, next: passed };
+      // Frozen, or in the hands of another, it is looked through again.
+      if (stopped && passed > from) await recordPlace(this.connection, this.work, this.asCompiled(unit.leaf), position).catch(() => undefined);
     }
   }
 

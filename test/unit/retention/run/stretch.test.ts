@@ -106,7 +106,7 @@ describe('a stretch of work', () => {
   });
 
   test.each<[string, BatchResult, string]>([
-    ['goes on in a look that takes longer than it, whose place nobody keeps', { seq: 0, collection: VIEWS, deleted: 0, clients: {}, millis: 0 }, 'Finished'],
+    ['goes on in a count that takes longer than it, whose place nobody keeps', { seq: 0, collection: VIEWS, deleted: 0, clients: {}, millis: 0 }, 'Finished'],
     ['ends in a wait', { seq: 0, collection: VIEWS, deleted: 0, clients: {}, millis: 0, throttledBy: 'ReplicaLag' }, 'OutOfTime'],
     ['ends after a batch', { seq: 1, collection: VIEWS, deleted: 1, clients: {}, millis: 1 }, 'OutOfTime'],
   ])('%s', async (_, result, end) => {
