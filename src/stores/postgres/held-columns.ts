@@ -76,9 +76,10 @@ export function widenedBecause({ predicate }: PinnedItem, oid: string | undefine
   }
   for (const pin of pins) {
     const own = pin.oid === oid;
-    if (!own && catalogue.oids.get(tableKey(pin.table)) !== pin.oid) continue;
     const now = columnOf(catalogue, pin.part, pin.column);
-    const problem = now && changed(pin, now, uses.filter((use) => use.column === pin.column && (use.table === undefined ? own : tableKey(use.table) === tableKey(pin.table))));
+    if (now === undefined || (now.number === pin.number && now.type === pin.type)) continue;
+    if (!own && catalogue.oids.get(tableKey(pin.table)) !== pin.oid) continue;
+    const problem = changed(pin, now, uses.filter((use) => use.column === pin.column && (use.table === undefined ? own : tableKey(use.table) === tableKey(pin.table))));
     if (problem !== undefined) return problem;
   }
   return undefined;

@@ -4,6 +4,7 @@ import type { HoldItem, StoreHold } from '../fence.ts';
 import type { TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
 import { widenedBecause } from './held-columns.ts';
+import type { ColumnPins } from './held-columns.ts';
 import { readPinCatalogue } from './pin-catalogue.ts';
 import { unpackPins } from './pin-text.ts';
 import type { StoredPins } from './pin-text.ts';
@@ -61,9 +62,17 @@ type ItemRow = NonNullable<HoldRow['items']>[number];
 
 /** Compares what is pinned of items with the catalogue of now. */
 async function reasons(connection: Connection, items: readonly ItemRow[]): Promise<(item: ItemRow) => string | undefined> {
-  const pins = new Map(items.flatMap((item) => (item.pins === null ? [] : [[item, unpackPins(item.pins)] as const])));
+  // Holds of one table that ask for the same columns have the same pins.
+  const distinct = new Map<string, ColumnPins>();
+  const unpacked = (stored: StoredPins): ColumnPins => {
+    const key = JSON.stringify(stored);
+    const pins = distinct.get(key) ?? unpackPins(stored);
+    distinct.set(key, pins);
+    return pins;
+  };
+  const pins = new Map(items.flatMap((item) => (item.pins === null ? [] : [[item, unpacked(item.pins)] as const])));
   if (pins.size === 0) return () => undefined;
-  const all = [...pins.values()].flatMap((each) => each.pins);
+  const all = [...distinct.values()].flatMap((each) => each.pins);
   const tables = [...pins.keys()].flatMap(({ predicate, recorded }) => [...namesRead(usesOf(predicate), recorded).values()].map(({ table }) => table));
   const catalogue = await readPinCatalogue(connection, { tables, parts: all.map(({ part }) => part), names: all.map(({ column }) => column), numbers: [] });
   return (item) => {
