@@ -35,6 +35,9 @@ export interface StopContext {
 
 /** A cache whose watch is broken goes on showing the holds of before: so often at least they are read themselves. */
 const READ_HOLDS_EVERY_MS = 5_000;
+/** Of one answer, put together from several reads: what the first of them saw may have changed by the last. */
+const LONGEST_ANSWER_MS = 1_000;
+const ATTEMPTS = 3;
 
 /**
  * Makes the question that is asked before each batch. Run, policy, store and freeze are read at the API server itself,
@@ -77,9 +80,17 @@ export function watchForStop(run: PurgeRun, store: DataStore, policy: RetentionP
     if (!isDeepStrictEqual(placeOf(there, declarations), placed)) return { reason: 'Progressing', why: 'labels of the DataStore or of a namespace were changed, by which policies, holds and stores select; the run is decided anew' };
     return undefined;
   };
+  const askInTime = async (): Promise<Stop | undefined> => {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+      const began = context.now();
+      const stop = await ask();
+      if (stop || context.now() - began <= LONGEST_ANSWER_MS) return stop;
+    }
+    return { reason: 'ReadFailed', why: `the API server took longer than ${LONGEST_ANSWER_MS / 1000} s, ${ATTEMPTS} times, to say whether the run may go on, and nothing is deleted on an answer as old; look at the API server, it is asked again` };
+  };
   // What cannot be read may be a reason to stop; told as one, what was deleted until now is put on record as after any other.
   return () =>
-    ask().catch((error: unknown) => {
+    askInTime().catch((error: unknown) => {
       if (!(error instanceof ApiError)) throw error;
       const { reason, message } = failureOf(error);
       return { reason, why: message };

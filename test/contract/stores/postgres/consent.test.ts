@@ -50,7 +50,7 @@ const DESTRUCTIVE = /DELETE FROM ONLY|DROP TABLE|count\(\*\)::text AS rows/;
 /**
  * Purges until the consumer says stop, which he means from the moment on at which a statement has taken a minute.
  *
- * @returns `begun`: how many transactions deleted or dropped that began after it
+ * @returns `begun`: how many transactions deleted or dropped that began after it, and partitions were looked at or detached
  */
 async function stoppedIn(store: TestStore, asked: PurgeRequest, method: PurgeMethod, { long, workers = 1, sweep = false, maxBatchMillis = pace.maxBatchMillis }: Moment): Promise<{ begun: number; stopped: boolean }> {
   let skew = 0;
@@ -69,7 +69,7 @@ async function stoppedIn(store: TestStore, asked: PurgeRequest, method: PurgeMet
     return {
       ...connection,
       query: (text, ...rest) => {
-        if (late && DESTRUCTIVE.test(text)) seen.begun += 1;
+        if ((late && DESTRUCTIVE.test(text)) || (frozen && [PRELIMINARY_LOOK, DETACH].some((each) => each.test(text)))) seen.begun += 1;
         return slowed(text, connection.query(text, ...rest));
       },
       transaction: (work, begin) => {

@@ -107,6 +107,34 @@ describe('before the next batch', () => {
     expect(after).toEqual([1, 1, 1, 2, 2]);
   });
 
+  test.each<[string, number[], string | undefined, number]>([
+    ['in a second is taken', [1_000], undefined, 1],
+    ['after more than that is asked for again', [1_001, 20], undefined, 2],
+    ['after more than that time and again is a reason to stop', [1_001, 1_001, 1_001], 'ReadFailed', 3],
+  ])('an answer that is complete %s', async (_, millis, reason, asked) => {
+    let questions = 0;
+    const stop = await askAfter(({ client, clock }) => {
+      client.refuse = (verb, kind) => {
+        if (verb === 'get' && kind === PURGE_RUN) clock.now += millis[questions++] ?? 0;
+      };
+    });
+    expect([stop?.reason, questions]).toEqual([reason, asked]);
+  });
+
+  test('a freeze that comes while an answer is slow is seen by the next one', async () => {
+    let reads = 0;
+    const stop = await askAfter(({ client, clock }) => {
+      client.refuse = (verb, kind) => {
+        if (verb !== 'get' || kind !== CONFIG_MAP) return;
+        reads += 1;
+        if (reads !== 2) return;
+        clock.now += 2_000;
+        queueMicrotask(() => client.put(CONFIG_MAP, freeze('platform-db')));
+      };
+    });
+    expect([stop?.reason, reads]).toEqual(['Frozen', 4]);
+  });
+
   test('an API server that does not answer is a reason to stop', async () => {
     expect(await askAfter(({ client }) => void (client.refuse = () => { throw apiError(503, 'ServiceUnavailable'); }))).toEqual({ reason: 'ReadFailed', why: expect.stringMatching(/ServiceUnavailable; look at the API server/) });
   });
