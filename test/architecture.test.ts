@@ -37,7 +37,7 @@ const within = (file: string, ...places: string[]): boolean => places.some((plac
 const told = (found: readonly Import[]): string[] => found.map((each) => `${each.from} imports ${each.to}`);
 
 const CAPABILITIES = ['datastore', 'datamap', 'retention', 'holds', 'compliance', 'entrypoints'];
-const PORT = ['stores/port.ts', 'stores/facts.ts', 'stores/counting.ts', 'stores/purging.ts', 'stores/journal.ts', 'stores/fence.ts', 'stores/predicate.ts', 'stores/errors.ts', 'stores/canonical.ts', 'stores/condition.ts', 'stores/pinned.ts'];
+const PORT = ['stores/port.ts', 'stores/facts.ts', 'stores/counting.ts', 'stores/purging.ts', 'stores/journal.ts', 'stores/fence.ts', 'stores/predicate.ts', 'stores/errors.ts', 'stores/canonical.ts', 'stores/condition.ts', 'stores/pinned.ts', 'stores/time-types.ts'];
 const BELOW_CAPABILITIES = ['rules', 'connect', 'api', ...PORT, 'policy', 'evidence', 'runtime', 'telemetry'];
 
 /** What a folder may import besides itself. `main.ts` may import everything. */

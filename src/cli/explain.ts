@@ -14,7 +14,7 @@ export interface Ending {
 }
 
 /** Failures mended in the declarations; all others mean that the store could not be reached or did not let us read. */
-const MENDED_IN_DECLARATIONS: readonly Reason[] = ['SecretNotFound', 'SecretNotBound', 'SecretInvalid', 'CaNotFound', 'NoEnforceCredentials', 'VerifyNotIndependent', 'InvalidSpec', 'MissingTable', 'MissingColumn', 'ProgressingWithRetry'];
+const MENDED_IN_DECLARATIONS: readonly Reason[] = ['SecretNotFound', 'SecretNotBound', 'SecretInvalid', 'CaNotFound', 'NoEnforceCredentials', 'VerifyNotIndependent', 'InvalidSpec', 'MissingTable', 'MissingColumn', 'TypeMismatch', 'ProgressingWithRetry'];
 
 export function exitOfFailure(reason: Reason): ExitCode {
   return MENDED_IN_DECLARATIONS.includes(reason) ? EXIT.input : EXIT.unreachable;

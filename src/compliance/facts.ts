@@ -104,7 +104,8 @@ function retentionFact({ at, counts }: NonNullable<Readings['counts']>, effectiv
   return {
     observedAt: seconds(at),
     validUntil: seconds(at + COUNTS_VALID_MS),
-    collections: counts.map((count) => {
+    // One that could not be counted is not there, which is Unknown: its zeros are no figures.
+    collections: counts.filter(({ uncounted }) => uncounted === undefined).map((count) => {
       const oldestDueAt = instant(oldestDueSince(byId.get(count.collection), count.oldestDue));
       return {
         name: count.collection,

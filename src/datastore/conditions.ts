@@ -3,9 +3,10 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { Condition } from '../api/object.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { Believed } from '../connect/believed.ts';
-import { RETRY_AFTER_MS, type Failure } from '../connect/failures.ts';
+import { failureOf, RETRY_AFTER_MS, type Failure } from '../connect/failures.ts';
 import { coverage } from '../rules/coverage.ts';
 import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../runtime/result.ts';
+import { StoreError } from '../stores/errors.ts';
 import { authorized } from './authorized.ts';
 import type { Observation } from './observe.ts';
 
@@ -17,7 +18,7 @@ export function storeConditions(store: DataStore, observation: Observation, know
   const problem = failure ?? probeFailure;
   const may = authorized(store, observation.logins, refused ? { reason: refused.is, message: refused.message } : problem);
   const unfit = may.status === 'True' ? undefined : { reason: may.reason, message: may.message };
-  let list = conditionsFor(outcomeOf(refused, problem ?? unfit), { generation, now, ...(store.status?.conditions ? { conditions: store.status.conditions } : {}) });
+  let list = conditionsFor(outcomeOf(refused, problem ?? unfit ?? uncounted(observation)), { generation, now, ...(store.status?.conditions ? { conditions: store.status.conditions } : {}) });
   const set = (type: string, status: Condition['status'], reason: string, message: string): void => {
     list = setCondition(list, { type, status, reason, message, observedGeneration: generation }, now);
   };
@@ -43,6 +44,15 @@ export function storeConditions(store: DataStore, observation: Observation, know
     set('Restored', 'True', 'Restored', 'A person confirmed that the store was put back. Rows deleted since are due again, and a person approves the next run of each collection, because approvals of before are void.');
   }
   return list;
+}
+
+/** What a collection could not be counted for, while all else went well. */
+function uncounted({ counts }: Observation): Failure | undefined {
+  const found = (counts?.counts ?? []).flatMap(({ collection, uncounted: because }) => (because ? [{ collection, because }] : []));
+  const [first] = found;
+  if (!first) return undefined;
+  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : '';
+  return { ...failureOf(new StoreError(first.because.reason, `${first.collection} is not counted: ${first.because.message}${more}`)) };
 }
 
 /** What keeps the operator from asking the store at all. */

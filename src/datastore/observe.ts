@@ -183,14 +183,17 @@ async function readCounts(store: DataStore, observation: Observation, reader: St
   const fence = await reader.fence();
   const digest = canonicalDigest([rules.effective.map(rulesOf), fence?.holdsRevision ?? 0]);
   const due = dueReadings(store, lastOf(observation), { now: context.now(), rules: digest, ...(context.lastPurgeEnd === undefined ? {} : { lastPurgeEnd: context.lastPurgeEnd }) });
-  if (!due.counts) return;
+  const before = due.counts ? undefined : observation.counts;
+  // A right that was granted since is to be seen at the next look, and not a day later.
+  const again = before?.counts.flatMap(({ collection, uncounted }) => (uncounted ? [collection] : []));
+  if (again?.length === 0) return;
   // Under other rules or holds the figures of before prove nothing, also where no new ones can be had.
   if (observation.counts?.rules !== digest) delete observation.counts;
   const at = context.now();
   const now = new Date(at).toISOString();
   const budgetMs = store.spec.observation.counts.budgetSeconds * 1000;
-  const counts = await countAt(store, reader, (counter) => counter.count({ rules: ruleset(rules.effective, { now }), now, budgetMs }), context);
-  observation.counts = { at, rules: digest, counts };
+  const counts = await countAt(store, reader, (counter) => counter.count({ rules: ruleset(rules.effective, { now }), now, budgetMs, ...(again ? { collections: again } : {}) }), context);
+  observation.counts = before ? { ...before, counts: before.counts.map((old) => counts.find(({ collection }) => collection === old.collection) ?? old) } : { at, rules: digest, counts };
 }
 
 /** What of a collection's rules decides which rows are due: those of every policy whose maximum counts there. */

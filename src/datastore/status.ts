@@ -43,11 +43,13 @@ export function transportStatus(facts: TransportFacts, sessions: SessionFacts | 
 
 /**
  * Totals over all collections, and the worst of them by rows overdue. No totals where a collection is declared whose rule
- * nobody can apply, because a table, a column or a start event is not there: what is left would look like nothing to do.
+ * nobody can apply, because a table, a column or a start event is not there, or whose rows cannot be counted: what is left
+ * would look like nothing to do.
  */
-export function retentionStatus(counts: readonly CollectionCount[], { effective, resolved }: Pick<StoreRules, 'effective' | 'resolved'>): StoreRetention {
+export function retentionStatus(all: readonly CollectionCount[], { effective, resolved }: Pick<StoreRules, 'effective' | 'resolved'>): StoreRetention {
   const byId = new Map(effective.map((each) => [each.collection.id, each]));
-  const lost = lostCollections(effective, resolved.problems);
+  const counts = all.filter(({ uncounted }) => uncounted === undefined);
+  const lost = [...lostCollections(effective, resolved.problems), ...uncountedCollections(all)];
   const rows = [...counts.map((count) => collectionStatus(count, byId.get(count.collection))), ...lost];
   const notable = rows.filter((row) => (row.due ?? 0) + (row.held ?? 0) + (row.blockedByMinimum ?? 0) + (row.blockedByReference ?? 0) + (row.indeterminate ?? 0) > 0 || row.why !== undefined);
   notable.sort((a, b) => (b.due ?? 0) - (a.due ?? 0) || compareText(a.collection, b.collection));
@@ -76,6 +78,10 @@ function lostCollections(effective: readonly EffectiveCollection[], problems: re
   return [...lost].map(([collection, why]) => ({ collection, why }));
 }
 
+function uncountedCollections(counts: readonly CollectionCount[]): CollectionRetention[] {
+  return counts.flatMap(({ collection, uncounted }) => (uncounted ? [{ collection, why: `not counted: ${uncounted.message}`.slice(0, 1_024) }] : []));
+}
+
 /** A policy speaks of its rows, and by nothing that is there. */
 function lacksStartEvent({ withoutStartEvent, withoutColumn }: EffectiveCollection): boolean {
   return withoutStartEvent.length + withoutColumn.length > 0;
@@ -84,7 +90,7 @@ function lacksStartEvent({ withoutStartEvent, withoutColumn }: EffectiveCollecti
 function collectionStatus(count: CollectionCount, effective: EffectiveCollection | undefined): CollectionRetention {
   const policy = effective?.maxima[0]?.policy;
   const since = oldestDueSince(effective, count.oldestDue);
-  const why = [effective && inertBecause(effective), effective?.conflict, unreadableBecause(count), count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare, or whose column is not there' : undefined, effective?.withoutColumn.length ? 'a policy speaks of a column it does not have' : undefined, blockedBecause(count)].find((text) => text !== undefined);
+  const why = [effective && inertBecause(effective), effective?.conflict, unreadableBecause(count), count.exact ? undefined : 'counted within a budget: at least these rows', effective?.withoutStartEvent.length ? 'a policy selects it whose start event it does not declare, or whose column is not there or of another type' : undefined, effective?.withoutColumn.length ? 'a policy speaks of a column it does not have' : undefined, blockedBecause(count)].find((text) => text !== undefined);
   return {
     collection: count.collection,
     ...(policy ? { policy: policyKey(policy) } : {}),

@@ -18,7 +18,7 @@ const ORDER: readonly Reason[] = ['NoStartEvent', 'MissingRowField', 'NoClientKe
 export function deviation(uid: string | undefined, each: EffectiveCollection): Deviation | undefined {
   const loser = each.losers.find(({ policy }) => policy.uid === uid);
   if (loser) return { reason: 'ReplacedByStricter', because: loser.because };
-  if (each.withoutStartEvent.some((ref) => ref.uid === uid)) return { reason: 'NoStartEvent', because: 'the collection does not declare the start event, so a maximum does nothing there and a minimum keeps every row' };
+  if (each.withoutStartEvent.some((ref) => ref.uid === uid)) return { reason: 'NoStartEvent', because: 'the collection does not declare the start event, or its column is not there or of another type, so a maximum does nothing there and a minimum keeps every row' };
   if (each.withoutColumn.some((ref) => ref.uid === uid)) return { reason: 'MissingRowField', because: 'the collection lacks a column that spec.rows names, so a maximum does nothing there and a minimum keeps every row' };
   const inert = each.maxima.some(({ policy }) => policy.uid === uid) ? inertBecause(each) : undefined;
   if (inert === undefined) return undefined;

@@ -34,7 +34,7 @@ export type SubjectKey = { identity: string } & ({ path: FieldPath; keys?: strin
 export type ClientKey = { path: FieldPath } | { value: string };
 
 export interface MapProblem {
-  /** `MissingTable | MissingColumn | UnresolvedReference | MapOverlap` */
+  /** `MissingTable | MissingColumn | TypeMismatch | UnresolvedReference | MapOverlap` */
   reason: string;
   collection: string;
   message: string;

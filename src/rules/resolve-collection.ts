@@ -1,7 +1,8 @@
 import type { Collection, DataMap, TimeEvent } from '../api/generated/dataMap.ts';
 import type { Inventory, TableFact } from '../stores/facts.ts';
 import { tableName } from '../stores/predicate.ts';
-import type { FieldPath, TableAddress, TimeField } from '../stores/predicate.ts';
+import type { FieldPath, TableAddress, TimeField, TimeType } from '../stores/predicate.ts';
+import { TIME_COLUMN_TYPES, timeTypesOf } from '../stores/time-types.ts';
 import { addressOf, collectionTables, mapId, type ClientKey, type MappedCollection, type MapProblem, type SubjectKey } from './collections.ts';
 import { resolveReferences } from './references.ts';
 import { matchesPattern } from './select.ts';
@@ -86,9 +87,11 @@ class CollectionResolver {
       return field && { ...field, path: { via: [target.hop, ...field.path.via], field: field.path.field } };
     }
     if (time.field === undefined || !this.#hasColumn(time.field, `times[${time.event}]`, table)) return undefined;
+    const type = time.type ?? 'TimestampTZ';
+    if (!this.#holdsTime(time.field, type, time.event, table)) return undefined;
     return {
       path: { via: [], field: time.field },
-      type: time.type ?? 'TimestampTZ',
+      type,
       ...(time.timeZone !== undefined ? { timeZone: time.timeZone } : {}),
       ...(time.plausibleFrom !== undefined ? { plausibleFrom: time.plausibleFrom } : {}),
     };
@@ -144,6 +147,17 @@ class CollectionResolver {
   #hasColumn(name: string, where: string, table: TableFact = this.#table): boolean {
     if (columnOf(table, name)) return true;
     this.#problem('MissingColumn', `${where} names column ${name}, which table ${table.schema}.${table.name} does not have; correct the map or bring the column back`);
+    return false;
+  }
+
+  /** A column of another type fails every statement that reads it, of whatever collection: its event is as good as not there. */
+  #holdsTime(name: string, declared: TimeType, event: string, table: TableFact): boolean {
+    const column = table.columns.find((each) => each.name === name);
+    const type = column?.base ?? column?.type;
+    if (type === undefined || TIME_COLUMN_TYPES[declared].includes(type)) return true;
+    const fitting = timeTypesOf(type).map((each) => (each === 'Timestamp' ? 'Timestamp with the timeZone it was written in' : each));
+    const next = fitting.length === 0 ? 'name a column that holds a time' : `write type: ${fitting.join(' or ')}, or name another column`;
+    this.#problem('TypeMismatch', `times[${event}] declares column ${name} of table ${tableName(table)} as ${declared}, but it is of type ${type}; ${next}`);
     return false;
   }
 

@@ -58,6 +58,7 @@ function missing(wanted: TableAddress, inventory: Inventory): string {
   const name = tableName(wanted);
   const [whole] = inventory.tables.find((table) => isPartition(table) && tableKey(table) === tableKey(wanted))?.parents ?? [];
   if (whole) return `${name} is a partition of ${tableName(whole)}, and a rule is about the whole table; describe that one, or the table it is a partition of itself`;
+  if (inventory.views?.some((view) => tableKey(view) === tableKey(wanted))) return `${name} is a view, which has no rows of its own; name the table its rows come from in spec.collections[].table`;
   return `the store has no table ${name}; correct spec.collections[].table or grant the observing account access to it`;
 }
 

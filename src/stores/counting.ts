@@ -1,3 +1,4 @@
+import type { StoreErrorReason } from './errors.ts';
 import type { Guard, Predicate, TableAddress, TimeField } from './predicate.ts';
 
 /**
@@ -55,8 +56,16 @@ export interface CollectionCount {
   /** When the oldest due row started, not when it became due: the driver knows no periods. RFC 3339. */
   oldestDue?: string;
   exact: boolean;
+  /** Why nothing is known of the collection; its figures are then 0 and not exact, and mean nothing. */
+  uncounted?: Uncounted;
   /** Values of the rule and its guards that their column's type cannot hold; absent when there is none. They match nothing, and a guard with one keeps every row. */
   unreadable?: number;
+}
+
+/** What kept one collection from being counted, in words for the owner of the store. */
+export interface Uncounted {
+  reason: StoreErrorReason;
+  message: string;
 }
 
 export interface Histogram {

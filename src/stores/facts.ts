@@ -58,6 +58,8 @@ export interface CertificateFacts {
 export interface Inventory {
   observedAt: string;
   tables: TableFact[];
+  /** Views: they have no rows of their own, and whoever names one means the tables beneath. Absent: not asked. */
+  views?: TableAddress[];
   /** Databases of the same server that nobody declared here. */
   otherDatabases: string[];
   /** Extensions and jobs in the store that delete on their own, e.g. pg_partman, pg_cron. */
@@ -71,8 +73,8 @@ export interface TableFact {
   oid: string;
   /** A materialized view keeps its rows after they were deleted elsewhere, until somebody refreshes it. */
   kind: 'Table' | 'PartitionedTable' | 'Partition' | 'ForeignTable' | 'MaterializedView';
-  /** `number` stays when a column gets another name. */
-  columns: { name: string; type: string; number: number; notNull: boolean }[];
+  /** `number` stays when a column gets another name. `base`: what the type is in the end, where that is a domain. */
+  columns: { name: string; type: string; base?: string; number: number; notNull: boolean }[];
   primaryKey: string[];
   /** Address of the partitioned or inherited parents. */
   parents: TableAddress[];

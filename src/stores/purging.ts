@@ -1,4 +1,5 @@
 import type { CollectionRule } from './counting.ts';
+import type { StoreErrorReason } from './errors.ts';
 import type { Claim } from './fence.ts';
 import type { TableAddress } from './predicate.ts';
 
@@ -88,6 +89,8 @@ export interface Refusal {
   collection: string;
   /** Names the constraint, trigger, table; says what to do. */
   message: string;
+  /** Of `NotCounted`: what the store answered. */
+  cause?: StoreErrorReason;
 }
 
 export interface PurgeContext {

@@ -97,13 +97,14 @@ export function aHold(scope: Partial<HoldBlock>[], spec: Partial<LegalHoldSpec> 
 
 export const aBlock = (changes: Partial<HoldBlock> = {}): HoldBlock => ({ stores: { all: {} }, collections: { all: {} }, clients: { all: {} }, ...changes });
 
+/** Names of columns are enough for most tests: those that end in `at` hold a time, others text; `name type` says more. */
 export function aTable(name: string, columns: readonly string[], changes: Partial<TableFact> = {}): TableFact {
   return {
     schema: 'public',
     name,
     oid: name,
     kind: 'Table',
-    columns: columns.map((column, index) => ({ name: column, type: 'text', number: index + 1, notNull: false })),
+    columns: columns.map((column, index) => ({ ...typed(column), number: index + 1, notNull: false })),
     primaryKey: ['id'],
     parents: [],
     bytes: 0,
@@ -114,6 +115,11 @@ export function aTable(name: string, columns: readonly string[], changes: Partia
     deletesUnpublishable: false,
     ...changes,
   };
+}
+
+function typed(column: string): { name: string; type: string } {
+  const [name = '', ...type] = column.split(' ');
+  return { name, type: type.join(' ') || (/(^|_)at$/.test(name) ? 'timestamp with time zone' : 'text') };
 }
 
 export const anInventory = (tables: TableFact[], changes: Partial<Inventory> = {}): Inventory => ({ observedAt: '2026-01-01T00:00:00Z', tables, otherDatabases: [], otherDeleters: [], ...changes });

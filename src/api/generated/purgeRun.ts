@@ -25,7 +25,7 @@ export interface PurgeRunSpec {
   planDigest: string;
   forecast: Forecast;
   /**
-   * approvals lists who agreed. Each person adds an entry under the own user name; it needs the verb approve on purgeruns.
+   * approvals lists who agreed. Each person adds an entry under the own user name; it needs the verb approve on purgeruns. Whoever gave one without maxRows may add that to it, once.
    */
   approvals?: Approval[];
 }
@@ -218,7 +218,7 @@ export interface Approval {
    */
   planDigest: string;
   /**
-   * maxRows agrees to no more than this many rows; without it, to the limits of the plan.
+   * maxRows agrees to no more than this many rows; without it, to the limits of the plan. Where more rows are due than a limit allows, only an approval that names it counts.
    */
   maxRows?: number;
 }
@@ -277,6 +277,10 @@ export interface ApprovalStatus {
    * grade is Verified when the cluster was seen to refuse a forged approval.
    */
   grade?: 'Verified' | 'Unverified';
+  /**
+   * maxRowsNeeded is true while the run waits for approvals that name maxRows; others do not count.
+   */
+  maxRowsNeeded?: boolean;
   /**
    * since is when enough people were first seen to have agreed.
    */

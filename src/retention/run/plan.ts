@@ -13,8 +13,11 @@ export const FINAL_STATES: readonly RunState[] = ['Succeeded', 'Failed', 'Supers
 export type Decision =
   | { next: 'nothing' }
   | { next: 'end'; state: 'Superseded' | 'Expired' | 'Failed'; reason: Reason; why: string }
-  /** `approved`: whether enough people had agreed; absent where another gate was closed before that was asked. */
-  | { next: 'wait'; state: 'AwaitingApproval' | 'Waiting' | 'Paused' | 'Verifying'; reason: Reason; why: string; recheckMs: number; approved?: boolean }
+  /**
+   * `approved`: whether enough people had agreed; absent where another gate was closed before that was asked.
+   * `maxRowsNeeded`: only approvals that name `maxRows` count.
+   */
+  | { next: 'wait'; state: 'AwaitingApproval' | 'Waiting' | 'Paused' | 'Verifying'; reason: Reason; why: string; recheckMs: number; approved?: boolean; maxRowsNeeded?: true }
   | { next: 'purge'; maxRows: number; endsAt: number; pace: Pace }
   | { next: 'verify' };
 
@@ -93,7 +96,7 @@ export function decide(input: RunInput): Decision {
   if (policy.spec.purge?.mode !== 'Apply') return { next: 'wait', state: hold, reason: 'PlanOnly', why: `spec.purge.mode of the policy is ${policy.spec.purge?.mode ?? 'absent'}; only Apply deletes`, recheckMs: SOON };
 
   const approval = judgeApprovals(run, policy, input.reasons);
-  if (!approval.enough) return { next: 'wait', state: begun ? 'Paused' : 'AwaitingApproval', reason: 'AwaitingApproval', why: input.unauthorized === undefined ? approval.why : `${approval.why}. Besides, ${input.unauthorized}`, recheckMs: SOON, approved: false };
+  if (!approval.enough) return { next: 'wait', state: begun ? 'Paused' : 'AwaitingApproval', reason: 'AwaitingApproval', why: input.unauthorized === undefined ? approval.why : `${approval.why}. Besides, ${input.unauthorized}`, recheckMs: SOON, approved: false, ...(approval.maxRowsNeeded ? { maxRowsNeeded: true } : {}) };
   if (input.pendingHolds.length > 0) return { next: 'wait', state: hold, reason: 'HoldPending', why: `LegalHold ${input.pendingHolds.join(', ')} does not stand in the store yet`, recheckMs: 2_000, approved: true };
   if (input.auditProblem) return { next: 'wait', state: hold, reason: 'AuditUnavailable', why: input.auditProblem, recheckMs: SOON, approved: true };
   if (input.busy) return waitForOther(run, input.busy);
@@ -115,20 +118,29 @@ export function validApprovals(run: PurgeRun): Approval[] {
   return (run.spec.approvals ?? []).filter((approval) => approval.planDigest === run.spec.planDigest);
 }
 
-/** Only valid approvals count; one person counts once. */
-export function judgeApprovals(run: PurgeRun, policy: RetentionPolicy, reasons: readonly ApprovalReason[]): { enough: boolean; why: string; maxRows: number } {
+/**
+ * Only valid approvals count; one person counts once. Where more rows are due than a limit of the plan allows, or nobody
+ * knows how many, those count that name `maxRows`.
+ */
+export function judgeApprovals(run: PurgeRun, policy: RetentionPolicy, reasons: readonly ApprovalReason[]): { enough: boolean; why: string; maxRows: number; maxRowsNeeded: boolean } {
   const limit = run.spec.plan.limits.maxRows;
   const valid = validApprovals(run);
-  const needsMore = reasons.some((reason) => reason.reason === 'TooManyRows');
-  const counting = needsMore ? valid.filter((approval) => approval.maxRows !== undefined) : valid;
+  const maxRowsNeeded = reasons.some(({ reason }) => reason === 'TooManyRows');
+  const counting = maxRowsNeeded ? valid.filter((approval) => approval.maxRows !== undefined) : valid;
   const people = new Set(counting.map((approval) => approval.by));
   const wanted = reasons.length === 0 ? 0 : (policy.spec.purge?.approval.count ?? 1);
   // Each approver vouches for at most their own figure, so the lowest of them is what all agreed to.
   const named = counting.flatMap((approval) => (approval.maxRows === undefined ? [] : [approval.maxRows]));
   const maxRows = named.length > 0 ? Math.min(...named) : limit;
-  if (people.size >= wanted) return { enough: true, why: '', maxRows };
+  if (people.size >= wanted) return { enough: true, why: '', maxRows, maxRowsNeeded };
   const causes = reasons.map((reason) => reason.message).slice(0, 3).join('; ');
-  return { enough: false, why: `${people.size} of ${wanted} approvals; needed because ${causes}`, maxRows };
+  return { enough: false, why: `${people.size} of ${wanted} approvals${maxRowsNeeded ? ' that name maxRows' : ''}; needed because ${causes}${leftOut(valid, counting)}`, maxRows, maxRowsNeeded };
+}
+
+/** What those can do whose approval does not count as it stands: the reason for a figure may have come after it. */
+function leftOut(valid: readonly Approval[], counting: readonly Approval[]): string {
+  const people = new Set(valid.filter((approval) => !counting.includes(approval)).map(({ by }) => by));
+  return people.size === 0 ? '' : `. Without maxRows the approval of ${[...people].slice(0, 3).join(', ')}${people.size > 3 ? ` and ${people.size - 3} more` : ''} does not count: add it with \`dataward approve --max-rows\``;
 }
 
 /**

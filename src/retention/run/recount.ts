@@ -1,4 +1,5 @@
 import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import { StoreError } from '../../stores/errors.ts';
 import type { StoreReader } from '../../stores/port.ts';
 import type { TableAddress } from '../../stores/predicate.ts';
 import type { PurgeRequest, RemovedPart, StepForecast } from '../../stores/purging.ts';
@@ -21,11 +22,14 @@ export interface Recount {
   removed: RemovedPart[];
 }
 
-/** Counts the collections of a run again, by the very conditions that a plan is made with. Changes nothing. */
+/** Counts the collections of a run again, by the very conditions that a plan is made with. Changes nothing. @throws StoreError where one cannot be counted */
 export async function recount(run: PurgeRun, request: PurgeRequest, reader: StoreReader): Promise<Recount> {
   const parts = run.spec.forecast.steps.flatMap((step) => (step.parts === undefined ? [] : [{ collection: step.collection, oids: step.parts.split(' ') }]));
-  const { forecast } = await reader.planPurge({ ...request, parts, budgetMs: COUNT_BUDGET_MS });
+  const { forecast, refusals } = await reader.planPurge({ ...request, parts, budgetMs: COUNT_BUDGET_MS });
   const planned = new Set(run.spec.plan.steps.map((step) => step.collection));
+  const uncounted = refusals.find(({ cause, collection }) => cause !== undefined && planned.has(collection));
+  // Whoever lacks a right may be given it: that is tried again, where rows that are left are a result.
+  if (uncounted) throw new StoreError(uncounted.cause ?? 'Failed', `${uncounted.collection}: ${uncounted.message}`);
   const counts = forecast.filter((count) => planned.has(count.collection));
   const unseen = [...planned].find((collection) => !counts.some((count) => count.collection === collection));
   const removed = counts.flatMap((count) => count.removed ?? []).filter((part) => part.due > 0 || !part.exact);

@@ -14,6 +14,8 @@ export interface RunReport {
   grade?: 'Verified' | 'Unverified';
   /** Whether enough people have agreed; absent where nobody asked in this look. */
   approved?: boolean;
+  /** Only approvals that name `maxRows` count. */
+  maxRowsNeeded?: true;
   progress?: Progress;
   /** `null`: the work did not fail, so nothing of before stands. */
   failing?: Failing | null;
@@ -36,7 +38,7 @@ export function runStatus(run: PurgeRun, report: RunReport, now: number): PurgeR
     observedGeneration: generation,
     state: report.state,
     ...(report.why ? { why: report.why.slice(0, 1024) } : {}),
-    ...(report.grade ? { approval: { grade: report.grade, ...sinceOf(run, report, at) } } : {}),
+    ...(report.grade ? { approval: { grade: report.grade, ...(report.maxRowsNeeded ? { maxRowsNeeded: true } : {}), ...sinceOf(run, report, at) } } : {}),
     ...(report.progress || previous.progress ? { progress: progressOf(run, report, startedAt, now) } : {}),
     ...(failing && report.state !== 'Succeeded' ? { failing } : {}),
     ...(report.verification ? { verification: report.verification } : {}),
@@ -92,5 +94,6 @@ function outcomeOf(report: RunReport): Outcome {
 /** The report of a decision that does no work. */
 export function reportOf(decision: Extract<Decision, { next: 'end' | 'wait' }>): RunReport {
   const approved = 'approved' in decision ? decision.approved : undefined;
-  return { state: decision.state, reason: decision.reason, why: decision.why, ...(approved === undefined ? {} : { approved }) };
+  const maxRowsNeeded = 'maxRowsNeeded' in decision ? decision.maxRowsNeeded : undefined;
+  return { state: decision.state, reason: decision.reason, why: decision.why, ...(approved === undefined ? {} : { approved }), ...(maxRowsNeeded ? { maxRowsNeeded } : {}) };
 }

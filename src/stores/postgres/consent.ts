@@ -1,7 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { BatchResult } from '../purging.ts';
 
 /** Milliseconds. Longer, and whoever stopped the purge meanwhile would see rows go that his stop was to keep. */
 const GOOD_FOR_MS = 250;
+/** Milliseconds a transaction waits for an answer. The server ends the login of one that is idle for 10 s, and with it what could undo a drop. */
+const WAITS_FOR_MS = 5_000;
+
+/** Thrown inside a transaction, so that it rolls back: the consumer wants no more, or has not answered in time. */
+export class Unanswered extends Error {}
 
 /**
  * Whether the consumer of a purge wants it to go on. He says so by asking for the next result; so where he was not told
@@ -13,10 +19,12 @@ export class Consent {
   private readonly monotonicMs: () => number;
   private givenAt: number;
   private over = false;
+  private readonly waitsForMs: number;
 
-  constructor(collection: string, monotonicMs: () => number) {
+  constructor(collection: string, monotonicMs: () => number, waitsForMs = WAITS_FOR_MS) {
     this.collection = collection;
     this.monotonicMs = monotonicMs;
+    this.waitsForMs = waitsForMs;
     this.givenAt = monotonicMs();
   }
 
@@ -45,14 +53,19 @@ export class Consent {
   }
 
   /**
-   * The same for work that has to ask in its midst, while it has a transaction open. Its `ask` throws once it is over.
+   * The same for work that has to ask in its midst, while it has a transaction open.
+   *
+   * @param work its `ask` throws `Unanswered` where it may not go on
    */
   async *during<T>(work: (ask: () => Promise<void>) => Promise<T>): AsyncGenerator<BatchResult, T> {
     let raise: (answer: Answer) => void = () => undefined;
     const nextQuestion = (): Promise<Answer> => new Promise((resolve) => { raise = resolve; });
     let question = nextQuestion();
     const result = work(async () => {
-      if (this.old() && !(await new Promise<boolean>((answer) => raise(answer)))) throw new Error('The purge was stopped.');
+      if (!this.old()) return;
+      const given = new AbortController();
+      const answer = new Promise<boolean>((resolve) => raise(resolve)).finally(() => given.abort());
+      if (!(await Promise.race([answer, delay(this.waitsForMs, false, { signal: given.signal, ref: false }).catch(() => answer)]))) throw new Unanswered('There was no leave to go on.');
     });
     for (;;) {
       const answer = await Promise.race([question, result.then(() => undefined)]);

@@ -1,6 +1,7 @@
 import type { CollectionCount, CollectionRule, CountRequest } from '../counting.ts';
 import type { StoreHold } from '../fence.ts';
-import { tableKey } from '../predicate.ts';
+import { StoreError } from '../errors.ts';
+import { tableKey, tableName } from '../predicate.ts';
 import type { Guard, Predicate, TableAddress } from '../predicate.ts';
 import { requirePinned } from '../pinned.ts';
 import type { PinnedTable } from '../purging.ts';
@@ -25,6 +26,7 @@ import { unreadableGuard } from './statements.ts';
 import { scanInStripes } from './stripes.ts';
 import { resolveTargets, targetOf } from './target.ts';
 import type { Target, Targets } from './target.ts';
+import { uncountedBecause } from './uncounted.ts';
 
 const alias = 't';
 /** Wall time each collection gets, however little is left for all. */
@@ -34,8 +36,8 @@ const LEAST_MS = 100;
  * Counts collections' rows by what becomes of them, each row in at most one class, the first of: held and due, floored
  * (kept by a minimum or a client) and due, blocked (referred to by a row that stays) and due, due, indeterminate.
  *
- * @returns in the order of the rules
- * @throws StoreError `RowsHidden` where row security would hide rows, `PermissionDenied`, `NotFound`
+ * @returns in the order of the rules; one that cannot be counted says why (`uncounted`), and the others are counted
+ * @throws StoreError of the store as a whole, such as `Unreachable`
  */
 export async function countRows(connection: Connection, request: CountRequest): Promise<CollectionCount[]> {
   const deadline = performance.now() + request.budgetMs;
@@ -68,8 +70,8 @@ export interface CountSurroundings {
 /** The same in a store whose tables and holds are known. @throws StoreError `Replaced` */
 export async function countIn(connection: Connection, { rules, collections, now }: Omit<CountRequest, 'budgetMs'>, { topology, holds, apart, installed, deadline, pinned }: CountSurroundings): Promise<Counted[]> {
   const wanted = rules.filter((rule) => collections?.includes(rule.collection) ?? true);
-  // What is not counted only matters for the rows that refer, and a table that is not there has none.
-  const present = rules.filter((rule) => wanted.includes(rule) || topology.table(rule.table) !== undefined);
+  // A table that is not there has no rows that refer.
+  const present = rules.filter((rule) => topology.table(rule.table) !== undefined);
   const targets = await resolveTargets(connection, topology, present, holds);
   // By the number each name was resolved to, which a count holds to: that it belonged to the right table before, or does again, is not enough.
   requirePinned(pinned, [...targets.byCollection.values()].flatMap(({ table, reads }) => [table, ...reads]).map(({ schema, name, oid }) => ({ schema, name, oid })));
@@ -77,9 +79,10 @@ export async function countIn(connection: Connection, { rules, collections, now 
   const counts = new Map<string, Counted>();
   // Small tables first: what they leave of the time is for the large ones, which need it.
   const bySize = wanted.toSorted((a, b) => bytesOf(topology, a) - bytesOf(topology, b));
-  for (const [index, { collection }] of bySize.entries()) {
+  for (const [index, rule] of bySize.entries()) {
+    const { collection } = rule;
     const budgetMs = Math.max(LEAST_MS, (deadline - performance.now()) / (bySize.length - index));
-    counts.set(collection, await countCollection(connection, targetOf(targets, collection), { targets, topology, dependants, now, budgetMs }));
+    counts.set(collection, await attempt(collection, () => countCollection(connection, targetFor(targets, rule, connection), { targets, topology, dependants, now, budgetMs })));
   }
   const disturbed = disturbedTables(apart, await readApart(connection, installed));
   const steady = ({ table }: CollectionRule): boolean => disturbed !== 'any' && (disturbed.size === 0 || !judgedBy(table, topology).some((key) => disturbed.has(key)));
@@ -87,6 +90,20 @@ export async function countIn(connection: Connection, { rules, collections, now 
     const count = counts.get(rule.collection);
     return count === undefined ? [] : [{ ...count, exact: count.exact && steady(rule) }];
   });
+}
+
+/** One table that cannot be read must not leave the others uncounted. */
+async function attempt(collection: string, count: () => Promise<Counted>): Promise<Counted> {
+  try {
+    return await count();
+  } catch (error) {
+    return { collection, due: 0, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0, exact: false, read: [], uncounted: uncountedBecause(error) };
+  }
+}
+
+function targetFor(targets: Targets, { collection, table }: CollectionRule, { target }: Connection): Target {
+  if (targets.byCollection.has(collection)) return targetOf(targets, collection);
+  throw new StoreError('NotFound', `DataStore ${target.name} has no table ${tableName(table)} in database ${target.database}; correct the data map, or remove the entry if the table was dropped.`);
 }
 
 /** Keys of a table, of what it is a part of, and of all that refers to it, directly or through others. */

@@ -36,7 +36,7 @@ export type Finished =
  * 7. the columns of the other tables that were read are those the conditions were compiled for;
  * 8. the run may still delete as many rows.
  *
- * @param ask called when the rows are counted, which may have taken long: throws when none may be dropped any more
+ * @param ask called when the rows are counted, which may have taken long: throws `Unanswered` when none may be dropped any more
  * @throws StoreError `Frozen`, `Fenced`, `ForeignOwner`; with a state of the server where the server does not let it be dropped
  */
 export async function dropUnderLock(connection: Connection, { context, step, allowance }: StepWork, compiled: Compiled, intent: DropPosition, ask: () => Promise<void>): Promise<Finished> {

@@ -3,6 +3,7 @@ import type { BatchResult } from '../purging.ts';
 import type { OpenDrop } from './apart.ts';
 import { retryReason } from './batch.ts';
 import type { Connection } from './connection.ts';
+import { Unanswered } from './consent.ts';
 import { detachConcurrently, giveDetachRight, takeDetachRight } from './detach.ts';
 import { afterFailure } from './drop-failure.ts';
 import { reattach, recordStage, requireAdmission } from './drop-stages.ts';
@@ -140,6 +141,8 @@ export class PartitionDropper {
         if (finished.kind === 'keeps rows') await this.undo(intent);
         return undefined;
       } catch (error) {
+        // An answer that came too late for the transaction is one for the next.
+        if (error instanceof Unanswered) continue;
         const retry = retryReason(error);
         const taken = isTaken(error);
         const next = afterFailure({ lost: this.connection.lost(), sqlState: sqlState(error), retry, taken, ours, attempt });

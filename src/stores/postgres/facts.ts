@@ -12,6 +12,7 @@ import { edgeKey } from './plan.ts';
 import type { PlanFacts } from './plan.ts';
 import { readDeclared } from './references.ts';
 import { quoteIdentifier, quoteTable } from './sql.ts';
+import { uncountedBecause } from './uncounted.ts';
 
 /** Reads what a plan needs beside the inventory, except the selectivity, which needs counts. `inventory`: with what is apart put back. */
 export async function readPlanFacts(connection: Connection, inventory: Pick<Inventory, 'tables'>, request: PurgeRequest, { drops }: Pick<Apart, 'drops'>): Promise<PlanFacts> {
@@ -29,7 +30,7 @@ export async function readPlanFacts(connection: Connection, inventory: Pick<Inve
     const table = oids.get(leaf);
     return table === undefined || state === 'moved' ? [] : [[tableKey(table), { name: table.name, parent }] as const];
   }));
-  return { referring: await readReferring(connection, inventory, request), rowsHidden: keysWhere('hidden'), published: keysWhere('published'), orphans, selectivity: new Map(), declared: await readDeclared(connection, inventory, request.rules) };
+  return { ...(await readReferring(connection, inventory, request)), rowsHidden: keysWhere('hidden'), published: keysWhere('published'), orphans, selectivity: new Map(), declared: await readDeclared(connection, inventory, request.rules) };
 }
 
 /** The mapped tables with all their parts. */
@@ -39,19 +40,24 @@ function relevantOids(inventory: Pick<Inventory, 'tables'>, request: PurgeReques
   return [...new Set(tables.flatMap((table) => (table === undefined ? [] : [table.oid])))];
 }
 
-async function readReferring(connection: Connection, inventory: Pick<Inventory, 'tables'>, request: PurgeRequest): Promise<Set<string>> {
+async function readReferring(connection: Connection, inventory: Pick<Inventory, 'tables'>, request: PurgeRequest): Promise<Required<Pick<PlanFacts, 'referring' | 'unread'>>> {
   const topology = topologyOf(inventory);
   const nonPersonal = new Set(request.nonPersonal.map((address) => tableKey(topology.root(address))));
   const mapped = claimsOf(request.rules, topology);
   const referring = new Set<string>();
+  const unread = new Map<string, string>();
   for (const edge of request.rules.flatMap((rule) => topology.edgesInto(rule.table))) {
     const child = tableKey(edge.childRoot);
-    if (!nonPersonal.has(child) || mapped.has(child) || referring.has(edgeKey(edge))) continue;
+    if (!nonPersonal.has(child) || mapped.has(child) || referring.has(edgeKey(edge)) || unread.has(edgeKey(edge))) continue;
     const set = edge.columns.map((column) => `${quoteIdentifier(column)} IS NOT NULL`).join(' AND ');
-    const { rows } = await connection.query<{ refers: boolean }>(`SELECT EXISTS (SELECT FROM ${quoteTable(edge.child)} WHERE ${set}) AS refers`);
-    if (rows[0]?.refers !== false) referring.add(edgeKey(edge));
+    try {
+      const { rows } = await connection.query<{ refers: boolean }>(`SELECT EXISTS (SELECT FROM ${quoteTable(edge.child)} WHERE ${set}) AS refers`);
+      if (rows[0]?.refers !== false) referring.add(edgeKey(edge));
+    } catch (error) {
+      unread.set(edgeKey(edge), uncountedBecause(error).message);
+    }
   }
-  return referring;
+  return { referring, unread };
 }
 
 /** Whether an index has the time of the collections whose share of due rows (0 to 1) is known. */

@@ -13,6 +13,15 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'm') AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'dataward')`;
 
+/** A domain may be over a domain. */
+const baseSql = `WITH RECURSIVE domains(base, under) AS (SELECT t.oid, t.typbasetype UNION ALL SELECT b.oid, b.typbasetype FROM domains d JOIN pg_type b ON b.oid = d.under)
+    SELECT format_type(base, -1) FROM domains WHERE under = 0`;
+
+/** Views of people, that is none of the server's own. */
+export const viewsSql = `
+SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'v' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dataward') ORDER BY 1, 2`;
+
 export interface TableRow {
   oid: string;
   schema: string;
@@ -50,8 +59,8 @@ WITH sizes AS (
     SELECT i.indrelid, sum(greatest(x.relpages, 0)) AS pages FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid GROUP BY i.indrelid
   ) indexes ON indexes.indrelid = heap.oid
 ), columns AS (
-  SELECT a.attrelid, json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, -1), 'number', a.attnum, 'notNull', a.attnotnull) ORDER BY a.attnum) AS list
-  FROM pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped GROUP BY a.attrelid
+  SELECT a.attrelid, json_agg(json_strip_nulls(json_build_object('name', a.attname, 'type', format_type(a.atttypid, -1), 'base', CASE WHEN t.typtype = 'd' THEN (${baseSql}) END, 'number', a.attnum, 'notNull', a.attnotnull)) ORDER BY a.attnum) AS list
+  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attnum > 0 AND NOT a.attisdropped GROUP BY a.attrelid
 )
 SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, ${tableKindSql} AS kind,
   CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::float8 END AS rows,

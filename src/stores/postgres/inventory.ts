@@ -1,6 +1,7 @@
 import type { ForeignKeyFact, Inventory, TableFact } from '../facts.ts';
+import type { TableAddress } from '../predicate.ts';
 import type { Connection } from './connection.ts';
-import { deleterExtensions, foreignKeysSql, parentsSql, primaryKeysSql, rulesSql, tablesSql, triggersSql } from './inventory-queries.ts';
+import { deleterExtensions, foreignKeysSql, parentsSql, primaryKeysSql, rulesSql, tablesSql, triggersSql, viewsSql } from './inventory-queries.ts';
 import type { ForeignKeyRow, KeyRow, ParentRow, RuleRow, SurroundingsRow, TableRow, TriggerRow } from './inventory-queries.ts';
 import { utcText } from './sql.ts';
 
@@ -25,9 +26,10 @@ export async function readInventory(connection: Connection): Promise<Inventory> 
       triggers: await read<TriggerRow>(triggersSql),
       rules: await read<RuleRow>(rulesSql),
     };
+    const views = await read<TableAddress>(viewsSql);
     const around = (await connection.query<SurroundingsRow>(surroundingsSql, [deleterExtensions])).rows[0];
     if (around === undefined) throw new TypeError('The surroundings query gives one row.');
-    return { observedAt: around.now, tables: assembleTables(rows), otherDatabases: around.databases, otherDeleters: around.deleters };
+    return { observedAt: around.now, tables: assembleTables(rows), views, otherDatabases: around.databases, otherDeleters: around.deleters };
   }, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
 }
 

@@ -16,6 +16,8 @@ import type { ColumnUse } from './uses.ts';
 export interface PlanFacts {
   /** Foreign keys (`edgeKey`) from tables declared free of personal data in which some row refers. */
   referring: ReadonlySet<string>;
+  /** Foreign keys (`edgeKey`) of which that could not be read, with what the store says. */
+  unread?: ReadonlyMap<string, string>;
   /** Tables (`tableKey`) whose policies hide rows from this login. */
   rowsHidden: ReadonlySet<string>;
   /** Tables whose drops a subscriber would not follow: they are published. */
@@ -114,6 +116,7 @@ function tableRefusals(rule: CollectionRule, leaves: readonly TableFact[], table
   for (const part of parts.values()) {
     const name = tableName(part);
     if (part.kind === 'ForeignTable') found.set(`foreign ${name}`, refuse('ForeignTable', `${name} is a foreign table; its rows lie in another server. Declare that server as a DataStore and map it there.`));
+    if (part.kind === 'MaterializedView') found.set(`view ${name}`, refuse('MaterializedView', `${name} is a materialized view, from which nothing can be deleted. Describe the tables its rows come from and let a policy delete there; then REFRESH MATERIALIZED VIEW ${name}, and leave it out of spec.collections of the policy.`));
     if (part.deletesUnpublishable) found.set(`identity ${name}`, refuse('ReplicaIdentity', `${name} is published for DELETE without a replica identity, so every DELETE fails. ALTER TABLE ${name} REPLICA IDENTITY FULL, or give it a primary key.`));
     if (facts.rowsHidden.has(tableKey(part))) found.set(`policy ${name}`, refuse('RowSecurity', `Row security hides rows of ${name} from this login, so neither a purge nor its verification could see all. Give the login BYPASSRLS.`));
     for (const trigger of part.triggers.filter(runsOnDelete)) {
@@ -156,6 +159,8 @@ function edgeRefusals(rule: CollectionRule, edge: Edge, mapped: boolean, nonPers
     return refuse('UnmappedReference', `${child} refers to ${tableName(edge.parent)} by ${edge.constraint} and no data map says what it holds. Map it, so that its rows have a rule of their own.`);
   }
   if (!mapped) {
+    const unread = facts.unread?.get(edgeKey(edge));
+    if (unread !== undefined) return refuse('NotCounted', `Whether rows of ${child}, which is declared free of personal data, refer to ${tableName(edge.parent)} by ${edge.constraint} cannot be told: ${unread}`);
     // An empty table cannot lose or keep anything; the statement still checks it row by row.
     if (!facts.referring.has(edgeKey(edge))) return [];
     return refuse('UnmappedReference', `${child} is declared free of personal data, but rows of it refer to ${tableName(edge.parent)} by ${edge.constraint}. Map it, so that its rows have a rule of their own.`);

@@ -1,6 +1,7 @@
+import { compareText } from '../../api/compare-text.ts';
 import type { CollectionCount } from '../counting.ts';
 import { requirePinned } from '../pinned.ts';
-import type { PurgePlan, PurgeRequest, StepForecast } from '../purging.ts';
+import type { PurgePlan, PurgeRequest, Refusal, StepForecast } from '../purging.ts';
 import { topologyOf } from './closure.ts';
 import { dropsOf, putBack, readApart } from './apart.ts';
 import { readNamed } from './catalogue.ts';
@@ -43,13 +44,18 @@ export async function planPurge(connection: Connection, request: PurgeRequest): 
   for (const step of planned.steps) {
     const count = counts.get(step.collection);
     const rule = request.rules.find(({ collection }) => collection === step.collection);
-    if (count === undefined || rule === undefined) continue;
+    if (count === undefined || count.uncounted !== undefined || rule === undefined) continue;
     const known = request.parts?.find(({ collection }) => collection === step.collection)?.oids ?? [];
     const removed = await countRemoved(connection, request, rule, count, known, { ...surroundings, declared: facts.declared });
     const partOids = topology.leaves(step.table).map(({ oid }) => oid).filter((oid) => oid !== topology.table(step.table)?.oid);
     forecast.push(forecastOf(count, { unfinished: dropsOf(step.table, apart).map(({ name }) => name), partOids, removed }));
   }
-  return { ...planned, forecast, walMegabytes: Math.ceil((forecast.reduce((sum, step) => sum + step.due, 0) * WAL_BYTES_PER_ROW) / 1_048_576) };
+  return { ...planned, refusals: [...planned.refusals, ...uncountedRefusals([...counts.values()])].toSorted((a, b) => compareText(a.collection, b.collection)), forecast, walMegabytes: Math.ceil((forecast.reduce((sum, step) => sum + step.due, 0) * WAL_BYTES_PER_ROW) / 1_048_576) };
+}
+
+/** A plan of rows that nobody could count would be approved blindly. */
+function uncountedRefusals(counts: readonly CollectionCount[]): Refusal[] {
+  return counts.flatMap(({ collection, uncounted }) => (uncounted === undefined ? [] : [{ reason: 'NotCounted', collection, message: `Its rows cannot be counted, so nobody knows what would go: ${uncounted.message}`, cause: uncounted.reason }]));
 }
 
 /** What is for ever under one policy need not be so under all of them, so a plan does not say it. */

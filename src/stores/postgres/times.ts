@@ -1,5 +1,6 @@
 import { StoreError } from '../errors.ts';
-import type { Cutoff, TimeField, TimeType } from '../predicate.ts';
+import type { Cutoff, TimeField } from '../predicate.ts';
+import { TIME_COLUMN_TYPES } from '../time-types.ts';
 
 /** Adds a bound value to the statement and returns its placeholder, cast to a type. */
 type Bind = (value: unknown, cast: string) => string;
@@ -21,14 +22,6 @@ const zoneMarginMs = dayMs;
 const easternmostMs = 14 * 3_600_000;
 
 const integers: readonly string[] = ['smallint', 'integer', 'bigint'];
-
-const columnTypes: Record<TimeType, readonly string[]> = {
-  TimestampTZ: ['timestamp with time zone'],
-  Timestamp: ['timestamp without time zone'],
-  Date: ['date'],
-  EpochSeconds: ['smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision'],
-  EpochMillis: ['bigint', 'numeric', 'double precision'],
-};
 
 /**
  * SQL that is true where the event lies before the cutoff, false where it does not or is infinite, and NULL
@@ -174,7 +167,7 @@ function zoneOf(column: TimeColumn, time: TimeField): string {
 }
 
 function requireType(column: TimeColumn, time: TimeField): void {
-  const wanted = columnTypes[time.type];
+  const wanted = TIME_COLUMN_TYPES[time.type];
   if (wanted.includes(column.type)) return;
   throw new StoreError(
     'Conflict',

@@ -84,6 +84,13 @@ describe('what is known is said', () => {
     expect(transport({ certificate })?.certificate).toEqual({ notBefore: NOW / 1000 - 86_400, notAfter: NOW / 1000, keyType: said, keyBits: 256, trusted: false, nameMatches: false });
   });
 
+  test('of a collection that could not be counted: nothing, since its zeros would pass', () => {
+    const none = { due: 0, held: 0, floored: 0, blocked: 0, blockedForever: 0, indeterminate: 0 };
+    const counts = [{ collection: 'platform-db/web/views', ...none, exact: false, uncounted: { reason: 'PermissionDenied', message: 'x' } }, { collection: 'platform-db/web/orders', ...none, exact: true }];
+    const { retention } = input({ readings: { generation: 1, rules: rulesOf(), counts: { at: NOW, rules: 'r', counts } } as Readings }).facts;
+    expect(retention?.collections.map(({ name }) => name)).toEqual(['platform-db/web/orders']);
+  });
+
   test('of where a store is: the region only where one is declared', () => {
     expect(input().store.residency).toEqual({ country: 'DE' });
     expect(input({ store: aStore({ residency: { country: 'DE', region: 'eu-central-1' } }) }).store.residency).toEqual({ country: 'DE', region: 'eu-central-1' });
@@ -124,7 +131,7 @@ describe('what is known is said', () => {
     expect(collections(rulesOf())).toMatchObject([{ name: 'platform-db/web/views', hasMaximum: true, hasMinimum: false, startEventResolved: true, conflicted: false, maximaFrom: ['platform-db/general'], policies: ['platform-db/general'] }]);
     expect(collections(rulesOf([map], [general, aPolicy('books', { minimum: aMinimum('P8Y') })]))).toMatchObject([{ conflicted: true, hasMinimum: true }]);
     expect(collections(rulesOf([aMap([{}])]))).toMatchObject([{ hasMaximum: false, startEventResolved: false }]);
-    const closed = aMap([{ times: [{ event: 'Created', field: 'viewed_at' }, { event: 'Closed', field: 'id' }] }]);
+    const closed = aMap([{ times: [{ event: 'Created', field: 'viewed_at' }, { event: 'Closed', field: 'viewed_at' }] }]);
     const both = [aPolicy('later', { maximum: { ...aMaximum('P1Y'), from: 'Closed' } as never }), general];
     expect(collections(rulesOf([closed], both))).toMatchObject([{ maximaFrom: ['platform-db/general', 'platform-db/later'] }]);
   });

@@ -24,7 +24,7 @@ function store(runOn: 'Primary' | 'Replica'): DataStore {
 }
 
 /** Looks once; the primary has 7 due rows, the replica 3, so that a figure says where it is from. */
-async function look(declared: DataStore, options: { policy?: RetentionPolicy; others?: RetentionPolicy[]; stores?: DataStore[]; before?: Readings; replica?: ReplicaScript; now?: number; storeClock?: number; probe?: StoreConnections['probe'] } = {}): Promise<Observation & { opened: number }> {
+async function look(declared: DataStore, options: { policy?: RetentionPolicy; uncounted?: CollectionCount['uncounted']; asked?: (readonly string[] | undefined)[]; others?: RetentionPolicy[]; stores?: DataStore[]; before?: Readings; replica?: ReplicaScript; now?: number; storeClock?: number; probe?: StoreConnections['probe'] } = {}): Promise<Observation & { opened: number }> {
   let opened = 0;
   const now = (): number => options.now ?? NOW;
   const reader = (due: number, script: ReplicaScript): StoreReader => {
@@ -38,7 +38,10 @@ async function look(declared: DataStore, options: { policy?: RetentionPolicy; ot
       missingRights: async () => [],
       position: async () => 'P7',
       hasReached: async () => script.reached,
-      count: async () => [{ collection: 'platform-db/web/views', due } as CollectionCount],
+      count: async ({ collections }) => {
+        options.asked?.push(collections);
+        return [{ collection: 'platform-db/web/views', due, ...(options.uncounted ? { uncounted: options.uncounted } : {}) } as CollectionCount];
+      },
       close: async () => void (opened -= 1),
     };
     return known as StoreReader;
@@ -72,6 +75,17 @@ describe('rows are counted', () => {
     const same = await look(store('Primary'), { before: first, others: [closed('P3Y')], now: NOW + 60_000 });
     const shorter = await look(store('Primary'), { before: same, others: [closed('P2Y')], now: NOW + 120_000 });
     expect([first, same, shorter].map(({ counts }) => counts?.at)).toEqual([NOW, NOW, NOW + 120_000]);
+  });
+
+  test('again at the next look where one could not be, that one alone, and the time of the others stays', async () => {
+    const asked: (readonly string[] | undefined)[] = [];
+    const uncounted = { reason: 'PermissionDenied' as const, message: 'observe lacks a privilege' };
+    const first = await look(store('Primary'), { uncounted, asked });
+    const still = await look(store('Primary'), { before: first, uncounted, asked, now: NOW + 60_000 });
+    const granted = await look(store('Primary'), { before: still, asked, now: NOW + 120_000 });
+    await look(store('Primary'), { before: granted, asked, now: NOW + 180_000 });
+    expect(asked).toEqual([undefined, ['platform-db/web/views'], ['platform-db/web/views']]);
+    expect([first, still, granted].map(({ counts, failure }) => [counts?.at, counts?.counts[0]?.uncounted !== undefined, failure])).toEqual([[NOW, true, undefined], [NOW, true, undefined], [NOW, false, undefined]]);
   });
 
   test('not again while rules and day are the same', async () => {

@@ -46,6 +46,13 @@ const rulesOf = (effective: EffectiveCollection[], problems: MapProblem[] = []):
 describe('the counts', () => {
   const effective = effectiveRules([aCollection({ id: 'a' }), aCollection({ id: 'b' })], [aPolicy('general', { maximum: aMaximum('P1Y') })], '2026-03-02T12:00:00Z');
 
+  test('of a collection that could not be counted are none, and there is no total then', () => {
+    const uncounted = { reason: 'PermissionDenied' as const, message: 'observe lacks a privilege; grant it' };
+    const status = retentionStatus([count('a', { exact: false, uncounted }), count('b', { due: 5, oldestDue: '2024-06-01T12:00:00Z' })], rulesOf(effective));
+    expect(status).not.toHaveProperty('due');
+    expect(status.worst).toEqual([expect.objectContaining({ collection: 'b', due: 5 }), { collection: 'a', why: 'not counted: observe lacks a privilege; grant it' }]);
+  });
+
   test('add up, the worst first, each with the policy that decides and since when it is due', () => {
     const status = retentionStatus([count('a', { due: 1, oldestDue: '2024-06-01T12:00:00Z' }), count('b', { due: 5, held: 2, floored: 3, blocked: 7, blockedForever: 1, indeterminate: 4 })], rulesOf(effective));
     expect(status).toMatchObject({ due: 6, held: 2, blockedByMinimum: 3, blockedByReference: 7, blockedForever: 1, indeterminate: 4, oldestDue: '2025-06-02T00:00:00Z', truncated: 0 });

@@ -3,11 +3,13 @@ import type { Collection, DataMap, DataMapSpec } from '../../../src/api/generate
 import type { MappedCollection } from '../../../src/rules/collections.ts';
 import { resolveMaps, type ResolvedMaps } from '../../../src/rules/resolve-maps.ts';
 import type { TableFact } from '../../../src/stores/facts.ts';
+import type { TimeType } from '../../../src/stores/predicate.ts';
+import { TIME_COLUMN_TYPES } from '../../../src/stores/time-types.ts';
 import { aMap, anInventory, aTable, refersTo } from '../../support/declared.ts';
 
 const views = aTable('views', ['id', 'viewed_at', 'session_id', 'visitor_id'], { foreignKeys: [refersTo('sessions', 'session_id')] });
 const sessions = aTable('sessions', ['id', 'client_id', 'ended_at'], { foreignKeys: [refersTo('clients', 'client_id')] });
-const clients = aTable('clients', ['id', 'key', 'contract_end']);
+const clients = aTable('clients', ['id', 'key', 'contract_end timestamp with time zone']);
 
 const viewsOf: Partial<Collection> = { name: 'views', table: { schema: 'public', name: 'views' } };
 const sessionsOf: Partial<Collection> = { name: 'sessions', table: { schema: 'public', name: 'sessions' } };
@@ -37,6 +39,12 @@ describe('a table', () => {
     const resolved = resolve([viewsOf], [sessions]);
     expect(resolved.collections).toEqual([]);
     expect(problems(resolved)).toEqual(['MissingTable collection views: the store has no table public.views; correct spec.collections[].table or grant the observing account access to it']);
+  });
+
+  test('that is a view is told to be one, with what to name instead', () => {
+    const resolved = resolveMaps([aMap([viewsOf])], anInventory([sessions], { views: [at('public', 'views')] }));
+    expect(resolved.collections).toEqual([]);
+    expect(problems(resolved)).toEqual(['MissingTable collection views: public.views is a view, which has no rows of its own; name the table its rows come from in spec.collections[].table']);
   });
 
   test('of a pattern each becomes a collection of its own; partitions are implied', () => {
@@ -86,6 +94,42 @@ describe('a column that does not exist', () => {
   });
 });
 
+describe('a time whose column is of another type', () => {
+  const declared = (type: TimeType | undefined, column: string, base?: string): { problems: string[]; times: object } => {
+    const table = aTable('views', [`made ${column}`]);
+    const resolved = resolve([{ ...viewsOf, times: [{ event: 'Created', field: 'made', ...(type ? { type } : {}), ...(type === 'Timestamp' ? { timeZone: 'UTC' } : {}) }] }], [{ ...table, columns: table.columns.map((each) => ({ ...each, ...(base ? { base } : {}) })) }]);
+    return { problems: problems(resolved), times: first(resolved).times };
+  };
+
+  test.each<[TimeType | undefined, string, string]>([
+    ['TimestampTZ', 'timestamp without time zone', 'write type: Timestamp with the timeZone it was written in, or name another column'],
+    ['Timestamp', 'timestamp with time zone', 'write type: TimestampTZ, or name another column'],
+    [undefined, 'date', 'write type: Date, or name another column'],
+    ['EpochMillis', 'integer', 'write type: EpochSeconds, or name another column'],
+    ['Date', 'bigint', 'write type: EpochSeconds or EpochMillis, or name another column'],
+    ['Date', 'text', 'name a column that holds a time'],
+  ])('is told for %s and %s, with what to write, and is no event of the collection', (type, column, next) => {
+    const found = declared(type, column);
+    expect(found.problems).toEqual([`TypeMismatch collection views: times[Created] declares column made of table public.views as ${type ?? 'TimestampTZ'}, but it is of type ${column}; ${next}`]);
+    expect(found.times).toEqual({});
+  });
+
+  test('but a domain over the right one is right, by what it is in the end', () => {
+    expect(declared('TimestampTZ', 'seen', 'timestamp with time zone')).toMatchObject({ problems: [], times: { Created: { type: 'TimestampTZ' } } });
+    expect(declared('TimestampTZ', 'seen', 'date').problems).toEqual([expect.stringContaining('but it is of type date; write type: Date')]);
+  });
+
+  test.each(Object.entries(TIME_COLUMN_TYPES).flatMap(([type, columns]) => columns.map((column) => [type as TimeType, column] as const)))('is none for %s and %s', (type, column) => {
+    expect(declared(type, column).problems).toEqual([]);
+  });
+
+  test('is a problem of whoever reads it through a reference, too', () => {
+    const resolved = resolve([{ ...viewsOf, times: [{ event: 'Ended', via: 'session_id' }] }, { ...sessionsOf, times: [{ event: 'Ended', field: 'ended_at', type: 'Date' }] }], [views, sessions]);
+    expect(resolved.problems.map(({ reason, collection }) => `${reason} ${collection}`)).toEqual(['TypeMismatch platform-db/web/views', 'TypeMismatch platform-db/web/sessions']);
+    expect(resolved.collections.map(({ times }) => times)).toEqual([{}, {}]);
+  });
+});
+
 describe('a path within a JSON column', () => {
   const keyed = (type: string): MappedCollection['subjectKeys'] => first(resolve([{ ...viewsOf, subjectKeys: [{ field: 'payload', path: '$.user.id', identity: 'visitor' }] }], [{ ...views, columns: [...views.columns, { name: 'payload', type, number: 1, notNull: false }] }])).subjectKeys;
 
@@ -100,12 +144,12 @@ describe('a path within a JSON column', () => {
 
 describe('an event', () => {
   test('read from a column keeps its type, zone and plausible start', () => {
-    const { times } = first(resolve([{ ...viewsOf, times: [{ event: 'Created', field: 'viewed_at', type: 'Timestamp', timeZone: 'Europe/Paris', plausibleFrom: '2005-01-01' }] }], [views]));
+    const { times } = first(resolve([{ ...viewsOf, times: [{ event: 'Created', field: 'viewed_at', type: 'Timestamp', timeZone: 'Europe/Paris', plausibleFrom: '2005-01-01' }] }], [aTable('views', ['viewed_at timestamp without time zone'])]));
     expect(times).toEqual({ Created: { path: { via: [], field: 'viewed_at' }, type: 'Timestamp', timeZone: 'Europe/Paris', plausibleFrom: '2005-01-01' } });
   });
 
   test('read through a foreign key becomes a hop to the table the key names', () => {
-    const resolved = resolve([{ ...viewsOf, times: [{ event: 'Ended', via: 'session_id' }] }, { ...sessionsOf, times: [{ event: 'Ended', field: 'ended_at', type: 'Date' }] }], [views, sessions]);
+    const resolved = resolve([{ ...viewsOf, times: [{ event: 'Ended', via: 'session_id' }] }, { ...sessionsOf, times: [{ event: 'Ended', field: 'ended_at', type: 'Date' }] }], [views, { ...sessions, columns: aTable('sessions', ['id', 'client_id', 'ended_at date']).columns }]);
     expect(first(resolved).times).toEqual({ Ended: { path: { via: [{ field: 'session_id', table: at('public', 'sessions'), toField: 'id' }], field: 'ended_at' }, type: 'Date' } });
   });
 
@@ -139,7 +183,7 @@ describe('an event', () => {
 describe('a reference to a collection that means many tables', () => {
   const tenant = (schema: string, keys: boolean): TableFact[] => [
     aTable('orders', ['id', 'client_id'], { schema, foreignKeys: keys ? [refersTo('clients', 'client_id', schema)] : [] }),
-    aTable('clients', ['id', 'contract_end'], { schema }),
+    aTable('clients', ['id', 'contract_end timestamp with time zone'], { schema }),
   ];
   const orders: Partial<Collection> = { name: 'orders', table: at('tenant_*', 'orders'), times: [{ event: 'Ended', via: 'client_id' }] };
   const many: Partial<Collection> = { name: 'clients', table: at('tenant_*', 'clients'), times: [{ event: 'Ended', field: 'contract_end' }] };

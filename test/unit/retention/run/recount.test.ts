@@ -19,3 +19,10 @@ test('a count after the deletion asks for the parts that each planned collection
   expect(asked).toMatchObject([{ parts: [{ collection: VIEWS, oids: ['16411', '16414'] }], pinned: aPlan().tables }]);
   expect(left).toMatchObject({ residual: 10, exact: true, removed: removed.slice(1) });
 });
+
+test('a planned collection that cannot be counted is no result but an error, with what the store said of it', async () => {
+  const reader: Partial<StoreReader> = {
+    planPurge: async () => ({ steps: [], refusals: [{ reason: 'NotCounted', collection: VIEWS, message: 'verify lacks a privilege', cause: 'PermissionDenied' }], forecast: [], walMegabytes: 0 }),
+  };
+  await expect(recount(aRun(), { rules: [], targets: [VIEWS], nonPersonal: [], now: aPlan().asOf, budgetMs: 0 }, reader as StoreReader)).rejects.toMatchObject({ reason: 'PermissionDenied', message: `${VIEWS}: verify lacks a privilege` });
+});

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Consent } from '../../../../src/stores/postgres/consent.ts';
+import { Consent, Unanswered } from '../../../../src/stores/postgres/consent.ts';
 import type { BatchResult } from '../../../../src/stores/purging.ts';
 
 const QUESTION: BatchResult = { seq: 0, collection: 'views', deleted: 0, clients: {}, millis: 0 };
@@ -122,6 +122,20 @@ describe('consent within a transaction', () => {
     expect(events).toEqual(['counted']);
     await results.return(undefined);
     expect(events).toEqual(['counted', 'closed', 'over']);
+  });
+
+  test('that is given too late ends the transaction, whose login would be lost, and says so', async () => {
+    let now = 0;
+    const consent = new Consent('views', () => now, 20);
+    const events: string[] = [];
+    const results = consent.during(async (ask) => {
+      now = 300;
+      await ask().finally(() => events.push('rolled back'));
+    });
+    await results.next();
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(events).toEqual(['rolled back']);
+    await expect(results.next()).rejects.toThrow(Unanswered);
   });
 
   test('hands on what went wrong, also while the consumer was asked', async () => {

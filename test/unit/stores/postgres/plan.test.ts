@@ -213,6 +213,7 @@ describe('a purge is refused', () => {
     ['when policies hide rows', [tableFact('a')], request([rule('a')], ['a']), { rowsHidden: new Set([tableKey(at('a'))]) }, 'a RowSecurity', /BYPASSRLS/],
     ['when it is published without a replica identity', [tableFact('a', { deletesUnpublishable: true })], request([rule('a')], ['a']), {}, 'a ReplicaIdentity', /REPLICA IDENTITY/],
     ['when a partition lies in another server', [...partitioned, tableFact('p3', { kind: 'ForeignTable', parents: [at('p')] })], request([rule('p')], ['p']), {}, 'p ForeignTable', /public\.p3/],
+    ['when it is a materialized view', [tableFact('a', { kind: 'MaterializedView' })], request([rule('a')], ['a']), {}, 'a MaterializedView', /REFRESH MATERIALIZED VIEW public\.a/],
     ['when the table does not exist', [], request([rule('a')], ['a']), {}, 'a MissingTable', /no table public\.a/],
     ['when nobody declares the collection', [], request([], ['a']), {}, 'a CollectionNotFound', /declares the collection a/],
     ['when two collections claim one table', [tableFact('a')], request([rule('a'), rule('a2', { table: at('a') })], ['a']), {}, 'a MapOverlap', /a2 declares the table public\.a too/],
