@@ -248,11 +248,14 @@ test('none of these failures has told anybody anything personal', async () => {
   await quiet(readables, store);
 }, 60_000);
 
-/** The state folder names the process that has it. */
+/** The state folder names the process that has it, in the one lock that is there. */
 async function pidOf(folder: string): Promise<string> {
-  const [pid] = (await readFile(path.join(folder, 'objects', 'lock'), 'utf8')).split(' ');
-  expect(pid).toMatch(/^\d+$/);
-  return pid ?? '';
+  const objects = path.join(folder, 'objects');
+  const [lock = '', ...others] = (await readdir(objects)).filter((name) => name.endsWith('.lock'));
+  expect(others).toEqual([]);
+  const { pid } = JSON.parse(await readFile(path.join(objects, lock), 'utf8')) as { pid: number };
+  expect(pid).toBeGreaterThan(0);
+  return String(pid);
 }
 
 /** A log larger than any other file the operator writes, so that a limit of file size meets the log alone. */

@@ -159,7 +159,7 @@ describe('a run at work', () => {
       await nudge(world.alice, PURGE_RUN, refOf(run));
       return (await rowsOf(world.store)) < sum(standing);
     }, { everyMs: 300 });
-  }, 60_000);
+  }, 180_000);
 
   test('ends with exactly the rows that were due, after all its stops', async () => {
     await world.store.hurry();
