@@ -152,8 +152,8 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
         script.fence = { owner, marker: 'm', holdsRevision: 0, holds: [] };
         return script.fence;
       },
-      async putHold(hold: StoreHold) {
-        told(`putHold ${hold.uid} ${hold.items.map((item) => `${item.table.name} ${item.predicate.op}`).join()}`);
+      async putHold(hold: StoreHold, former: readonly string[] = []) {
+        told(`putHold ${hold.uid} ${hold.items.map((item) => `${item.table.name} ${item.predicate.op}`).join()}${former.length > 0 ? ` as ${former.join()} before` : ''}`);
         const earlier = script.fence?.holds.find(({ uid }) => uid === hold.uid)?.items ?? [];
         const items = [...earlier, ...hold.items].filter((item, index, all) => index === all.findIndex((other) => isDeepStrictEqual(other, item)));
         if (script.fence) script.fence = { ...script.fence, holds: [...script.fence.holds.filter(({ uid }) => uid !== hold.uid), { ...hold, items }] };

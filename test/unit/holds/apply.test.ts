@@ -152,6 +152,16 @@ describe('the end of a hold in a store', () => {
     expect([store.script.fence?.holds.some(({ uid }) => uid === 'uid-matter-1'), store.open()]).toEqual([!over, 0]);
   });
 
+  test.each<[string, string | undefined, string | undefined, boolean]>([
+    ['keeps all of the table too, whatever is said of why', 'a is another column', 'a is another column, called b since', true],
+    ['keeps all of the table, since the column it means is another one', undefined, 'a is another column', true],
+    ['means another column, and keeps less', 'a is another column', undefined, false],
+  ])('is handed over to a copy as its words: one that %s', async (_, old, carried, over) => {
+    const stands = (uid: string, widened: string | undefined) => ({ uid, name: `platform-db/${uid}`, revision: 1, items: [{ ...item('views'), ...(widened === undefined ? {} : { widened }) }] });
+    const store = scriptedStore({ fence: { owner: 'us', marker: 'm', holdsRevision: 1, holds: [stands('uid-matter-1', old), stands('uid-copy', carried)] } });
+    expect(await handOver(aHold([{}]), aHold([{}], {}, { uid: 'uid-copy' }), aStore(), context(store))).toBe(over);
+  });
+
   test('is handed over where nothing of it stands, and where no identity may delete', async () => {
     const store = scriptedStore();
     expect(await handOver(aHold([{}]), aHold([{}], {}, { uid: 'uid-copy' }), aStore(), context(store))).toBe(true);

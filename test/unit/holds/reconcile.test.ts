@@ -256,7 +256,7 @@ describe('a hold whose object is deleted', () => {
     await one.look(successorRef);
     expect(one.hold(successorRef)?.status?.state).toBe('Active');
     expect(await one.look()).toEqual({ kind: 'done' });
-    expect(one.holdCalls()).toEqual(['enforce:putHold uid-matter-1-uid-matt views true,views true', 'enforce:releaseHold uid-matter-1']);
+    expect(one.holdCalls()).toEqual(['enforce:putHold uid-matter-1-uid-matt views true,views true as uid-matter-1 before', 'enforce:releaseHold uid-matter-1']);
     expect(one.hold()?.metadata.finalizers).toEqual([]);
     expect(one.actions()).toEqual(['hold.moved', 'hold.enforced']);
     expect(one.told.filter((event) => event.startsWith('Moved'))).toEqual([`MovedToRootNamespace ${ROOT}/${successorRef.name}`]);
@@ -271,7 +271,7 @@ describe('a hold whose object is deleted', () => {
     await one.look();
     await one.look(successorRef);
     expect(await one.look()).toEqual({ kind: 'done' });
-    expect(one.holdCalls()).toEqual(['enforce:putHold uid-matter-1-uid-matt views true', 'enforce:releaseHold uid-matter-1']);
+    expect(one.holdCalls()).toEqual(['enforce:putHold uid-matter-1-uid-matt views true as uid-matter-1 before', 'enforce:releaseHold uid-matter-1']);
     expect(one.standing()).toEqual([{ uid: successorRef.name.replace('matter', 'uid-matter'), items: [views] }]);
     expect(one.hold(successorRef)?.status).toMatchObject({ stores: [{ name: 'analytics', enforcedSince: expect.any(String) }], conditions: expect.arrayContaining([expect.objectContaining({ type: 'AsWritten', reason: 'HoldWidened', message: expect.stringMatching(/views: what it meant there at another time stands too/) })]) });
     one.client.take(LEGAL_HOLD, ref);

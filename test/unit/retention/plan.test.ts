@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { RetentionPolicy } from '../../../src/api/generated/retentionPolicy.ts';
 import { purgeRunFor } from '../../../src/retention/apply.ts';
 import { agreeOnNow, purgeRequest } from '../../../src/retention/derive.ts';
+import { rememberedRule } from '../../../src/retention/approved-columns.ts';
 import { approvalReasons, draftRun, planDigest, readNormal, widerThanPlanned, type ApprovalInput, type DraftRun } from '../../../src/retention/plan.ts';
 import type { NormalRule } from '../../../src/rules/weakening.ts';
 import { storeRules, type StoreRules } from '../../../src/rules/store-rules.ts';
@@ -70,6 +71,17 @@ describe('a plan', () => {
     expect(planDigest({ ...plan, tables: [orders!] })).not.toBe(planDigest(plan));
   });
 
+  test('names of each table the columns that any of its steps asks for, once each, by name; a change of one changes the digest', () => {
+    const column = (name: string, number: number): { name: string; number: number; type: string } => ({ name, number, type: 'text' });
+    const views = (...columns: ReturnType<typeof column>[]): PurgePlan['steps'][number]['tables'] => [{ schema: 'public', name: 'views', oid: '16401', columns }];
+    const [step] = purge().steps;
+    const policy = general('P1Y');
+    const { request, normals } = purgeRequest(rulesFor([policy]), policy, AS_OF);
+    const draft = (state: number): DraftRun => draftRun({ policy, store: aStore(), purge: { ...purge(), steps: [{ ...step!, tables: views(column('viewed_at', 4), column('state', state)) }, { ...step!, tables: views(column('id', 1), column('state', state)) }] }, rules: request.rules, normals, target: 'sha256:target', asOf: AS_OF });
+    expect(draft(3).plan.tables).toEqual(views(column('id', 1), column('state', 3), column('viewed_at', 4)));
+    expect(draft(2).planDigest).not.toBe(draft(3).planDigest);
+  });
+
   test('has a digest that every part of it changes, and that counts do not', () => {
     const { plan, planDigest: digest } = drafted(general('P1Y'));
     expect(planDigest(plan)).toBe(digest);
@@ -122,6 +134,15 @@ describe('a person is needed', () => {
   ];
   test.each(table)('%s', (_, policy, changes, expected) => {
     expect(asked(policy, changes)).toEqual(expected);
+  });
+
+  test('where a name of the rule is that of another column of the table by now, and is told which', () => {
+    const { input } = drafted(general('P1Y'));
+    const tables = (number: number): PurgePlan['steps'][number]['tables'] => [{ schema: 'public', name: 'views', oid: '16401', columns: [{ name: 'viewed_at', number, type: 'date' }] }];
+    const approved = settled.map((rule) => ({ ...rule, rule: rememberedRule(drafted(general('P1Y')).normals.get(ID)!, input.rules[0], tables(2)) }));
+    const reasons = (number: number): ReturnType<typeof approvalReasons> => approvalReasons({ ...input, plan: { ...input.plan, tables: tables(number) }, approved });
+    expect(reasons(2)).toEqual([]);
+    expect(reasons(3)).toEqual([{ reason: 'RuleChanged', message: expect.stringMatching(/^platform-db\/web\/views: viewed_at of public\.views is another column by now \(number 3\).* when a run under it was last approved; the rule speaks of other data by the same names$/) }]);
   });
 
   test('by nobody for what another collection of the store is about', () => {
