@@ -119,6 +119,47 @@ test('a plan that nobody approves in time expires: an approval that comes late i
   expect(await certificates(operator)).toEqual(documents);
 }, 60_000);
 
+test('of four more groups one is refused by its trigger, one cannot be read, one has another time than was said, and the fourth goes its way', async () => {
+  const { store, alice, bob } = stage;
+  for (const run of await alice.client.list<PurgeRun>(PURGE_RUN)) await alice.client.delete(PURGE_RUN, refOf(run));
+  await store.query(`
+    ${['taps', 'walls', 'stamps'].map((name) => `CREATE TABLE ${name} (LIKE clicks); INSERT INTO ${name} SELECT * FROM clicks;`).join(' ')}
+    ALTER TABLE stamps ALTER clicked_at TYPE timestamp USING clicked_at AT TIME ZONE 'UTC';
+    REVOKE SELECT ON walls FROM dataward_observe; GRANT SELECT (id, clicked_at) ON walls TO dataward_observe;
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 FROM audit_trail; RETURN OLD; END $$;
+    CREATE TRIGGER refuses BEFORE DELETE ON clicks FOR EACH ROW EXECUTE FUNCTION refuse()`);
+  const [described] = CLICKS_MAP.spec.collections ?? [];
+  const copies = ['taps', 'walls', 'stamps'].map((name) => ({ ...described, name, table: { schema: 'public', name } }));
+  await alice.client.mergePatch<DataStore>(DATA_STORE, STORE, { spec: { observation: { inventorySeconds: 660 } } });
+  await alice.client.mergePatch<DataMap>(DATA_MAP, { namespace: 'shop', name: 'sample-clicks' }, { spec: { collections: [{ ...described, acknowledge: [{ trigger: 'refuses', reason: 'writes the audit trail' }] }, ...copies] } });
+  const resolved = await until('the map is told of the time', async () => (await alice.client.get<DataMap>(DATA_MAP, { namespace: 'shop', name: 'sample-clicks' }))?.status?.conditions?.find(({ type, reason }) => type === 'Resolved' && reason === 'TypeMismatch'));
+  expect(resolved).toMatchObject({ status: 'False', message: expect.stringMatching(/^collection stamps: .*column clicked_at of table public\.stamps as TimestampTZ.*write type: Timestamp/) });
+
+  await requestRun(alice);
+  const runs = await until('two runs wait for an approval', async () => {
+    const waiting = (await alice.client.list<PurgeRun>(PURGE_RUN)).filter(({ status }) => status?.state === 'AwaitingApproval');
+    return waiting.length === 2 ? waiting : undefined;
+  });
+  const [failing, healthy] = [CLICKS, 'shop/sample-clicks/taps'].map((collection) => runs.find((run) => Object.keys(dueOf(run)).join() === collection)) as [PurgeRun, PurgeRun];
+  const policy = await until('the policy says what is refused', async () => (await alice.client.get<RetentionPolicy>(RETENTION_POLICY, POLICY))?.status?.conditions?.find(({ type, status }) => type === 'Ready' && status === 'False'));
+  expect(policy.message).toMatch(/shop\/sample-clicks\/walls: Its rows cannot be counted.*dataward_observe lacks a privilege/);
+  const seen = await until('the store has counted the others', async () => {
+    const { retention } = (await alice.client.get<DataStore>(DATA_STORE, STORE))?.status ?? {};
+    return retention?.worst?.some(({ collection }) => collection === 'shop/sample-clicks/taps') ? retention : undefined;
+  });
+  expect(seen).not.toHaveProperty('due');
+  expect(seen.worst).toEqual(expect.arrayContaining([expect.objectContaining({ collection: 'shop/sample-clicks/taps', due: OLD_CLICKS }), { collection: 'shop/sample-clicks/walls', why: expect.stringContaining('not counted: ') }]));
+
+  await approve(bob, failing);
+  const paused = await until('the run whose trigger fails stands back', async () => (await alice.client.get<PurgeRun>(PURGE_RUN, refOf(failing)))?.status?.failing);
+  expect(paused).toMatchObject({ count: 1, deleted: 0 });
+  await approve(bob, healthy);
+  expect((await untilEnded(alice, healthy)).status).toMatchObject({ state: 'Succeeded', progress: { deleted: OLD_CLICKS } });
+  const stood = await alice.client.get<PurgeRun>(PURGE_RUN, refOf(failing));
+  expect([stood?.status?.state, stood?.status?.progress?.deleted]).toEqual(['Paused', 0]);
+  expect(await oldClicks()).toBe(OLD_CLICKS);
+}, 90_000);
+
 const INSERT_OLD_CLICKS = `INSERT INTO clicks (client_id, visitor_id, clicked_at) SELECT 'client-a', 'vis-' || n, current_timestamp - interval '40 months' FROM generate_series(1, ${OLD_CLICKS}) n`;
 
 const CLICKS_MAP = {
