@@ -3,7 +3,7 @@ import type { StoreHold } from '../../../../src/stores/fence.ts';
 import type { FieldPath, Predicate } from '../../../../src/stores/predicate.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
-import { before, countRows, oneOf, openStore, pace, purgeAll, request, rule, table } from './purge-support.ts';
+import { before, countRows, oneOf, openStore, pace, purgeAll, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 
 let server: TestPostgres;
@@ -157,6 +157,26 @@ test('a table it looks into that another takes the name of between two batches l
   expect([deleted, await countRows(store, 'v')]).toEqual([expect.any(Number), 3_000 - deleted]);
   expect(deleted).toBeLessThan(2_700);
   expect((await store.sql(`SELECT count(*)::int AS rows FROM v WHERE owner_id = 1`))[0]).toEqual({ rows: 300 });
+});
+
+test('a column that changes names while the statements are compiled lifts nothing of a hold', async () => {
+  const store = await storeWith(PLAIN);
+  await store.writer.putHold(hold(oneOf('person', 'p1')));
+  const plan = await store.writer.planPurge(request([rule('v')]));
+  let done = false;
+  // Right after the holds were read, and before anything else is.
+  const writer = await store.another(undefined, (connection) => ({
+    ...connection,
+    query: async (text, ...rest) => {
+      if (!done && /^WITH RECURSIVE family/.test(text)) {
+        done = true;
+        await store.sql(swap('person', 'alias'));
+      }
+      return connection.query(text, ...rest);
+    },
+  }));
+  await runPlan(writer, plan, request([rule('v')]));
+  expect([done, await countRows(store, 'v')]).toEqual([true, 100]);
 });
 
 describe('what the columns of a hold are', () => {

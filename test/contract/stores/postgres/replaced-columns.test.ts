@@ -5,7 +5,7 @@ import type { PurgePlan, PurgeRequest } from '../../../../src/stores/purging.ts'
 import { createReader } from '../../../../src/stores/postgres/reader.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 import type { TestPostgres } from '../../../support/postgres.ts';
-import { before, countRows, CUTOFF, oneOf, openStore, pace, request, rule, table } from './purge-support.ts';
+import { before, countRows, CUTOFF, oneOf, openStore, pace, request, rule, runPlan, table } from './purge-support.ts';
 import type { TestStore } from './purge-support.ts';
 import { login } from './support.ts';
 
@@ -112,6 +112,23 @@ describe('a plan ends where another column has the name of one it was made on, a
     await store.sql(swap('state', 'other_state'));
     expect([await purge(store, plan, asked), await countRows(store, 'v')]).toEqual([left, 0]);
   });
+});
+
+test('a column of a table it looks into that changes names while the statements are compiled ends a plan', async () => {
+  const store = await storeWith(PLAIN);
+  const asked = request([rule('v', owned)]);
+  const plan = await store.writer.planPurge(asked);
+  let looks = 0;
+  // After the tables were compared with the plan, and before they are resolved.
+  const writer = await store.another(undefined, (connection) => ({
+    ...connection,
+    query: async (text, ...rest) => {
+      if (/FROM pg_opclass/.test(text) && (looks += 1) === 1) await store.sql(swap('gone_at', 'born_at', 'owners'));
+      return connection.query(text, ...rest);
+    },
+  }));
+  await expect(runPlan(writer, plan, pinnedBy(plan, asked))).rejects.toMatchObject({ reason: 'Replaced', message: expect.stringMatching(/^gone_at of public\.owners is another column/) });
+  expect([looks, await countRows(store, 'v')]).toEqual([1, 1_000]);
 });
 
 test('a plan goes on where only other columns changed, came or went', async () => {
