@@ -134,6 +134,25 @@ export const ADMISSION_CASES: readonly AdmissionCase[] = [
     refused: 'an approval cannot be changed',
   },
   {
+    name: 'an approver adds a limit to the own approval',
+    from: RUN,
+    writes: [
+      { as: 'operator' },
+      { as: 'alice', patch: approval(USERS.alice) },
+      { as: 'alice', patch: { spec: { approvals: [{ by: USERS.alice, planDigest: DIGEST, maxRows: 1_000_000_000 }] } } },
+    ],
+  },
+  {
+    name: 'an approver adds a limit to the approval of another one',
+    from: RUN,
+    writes: [
+      { as: 'operator' },
+      { as: 'alice', patch: approval(USERS.alice) },
+      { as: 'bob', patch: { spec: { approvals: [{ by: USERS.alice, planDigest: DIGEST, maxRows: 1_000_000_000 }] } } },
+    ],
+    refused: 'an approval is given under the own name',
+  },
+  {
     name: 'an approver approves another plan',
     from: RUN,
     writes: [{ as: 'operator' }, { as: 'alice', patch: approval(USERS.alice, `sha256:${'5'.repeat(64)}`) }],

@@ -51,7 +51,32 @@ describe('an approval', () => {
     expect(client.writes).toEqual([]);
   });
 
+  const asking = { state: 'AwaitingApproval', approval: { grade: 'Verified', maxRowsNeeded: true } } as const;
+  const inexact = { at: 'now', steps: [{ collection: 'platform-db/web/views', due: 400, held: 1, floored: 2, indeterminate: 3, blocked: 0, exact: false }] };
+
+  test('that named no figure gets it afterwards, in its place', async () => {
+    const alice = { ...BOB, by: 'alice' };
+    const { result, client } = await approve({ run: aRun({ approvals: [BOB, alice] }, asking), flags: ['--max-rows', '1000'] });
+    expect(result).toMatchObject({ code: 0, stderr: expect.stringContaining('approved by bob') });
+    expect(approvalsAfter(client)).toEqual([{ ...BOB, maxRows: 1_000 }, alice]);
+  });
+
+  test('is not given twice with one figure either', async () => {
+    const { result } = await approve({ run: aRun({ approvals: [{ ...BOB, maxRows: 500 }] }, asking), flags: ['--max-rows', '500'] });
+    expect(result).toEqual({ code: 0, stdout: '', stderr: 'bob has approved this plan already\n' });
+  });
+
+  test('of fewer rows than are forecast says what will come of it', async () => {
+    const { result } = await approve({ run: aRun(), flags: ['--max-rows', '399'] });
+    expect(result).toMatchObject({ code: 0, stderr: expect.stringMatching(/the run ends as Failed once it has deleted 399 rows/) });
+  });
+
   test.each<{ what: string; world: World; code: number; says: RegExp }>([
+    { what: 'a run that waits for a figure', world: { run: aRun({}, asking) }, code: 2, says: /nothing is approved: more rows are due than a limit of the policy allows, .* 400 are forecast: add --max-rows N/ },
+    { what: 'a plan over its limit that nobody has looked at', world: { run: aRun({ plan: aPlan({ limits: { maxRows: 399, maxCutoffAdvance: 'P7D' } }) }) }, code: 2, says: /nothing is approved: .* add --max-rows N/ },
+    { what: 'a plan whose rows could not be counted', world: { run: aRun({ forecast: inexact }) }, code: 2, says: /nothing is approved: .* add --max-rows N/ },
+    { what: 'what does not count as it was given', world: { run: aRun({ approvals: [BOB] }, asking) }, code: 1, says: /the approval of bob names no maxRows, so it does not count: .* add --max-rows N/ },
+    { what: 'another figure than was given', world: { run: aRun({ approvals: [{ ...BOB, maxRows: 500 }] }), flags: ['--max-rows', '900'] }, code: 1, says: /bob has approved this plan for 500 rows, which cannot be changed/ },
     { what: 'a run that is not there', world: {}, code: 2, says: /PurgeRun platform-db\/general-1 does not exist; -n names another namespace/ },
     ...(['Succeeded', 'Failed', 'Expired', 'Superseded'] as const).map((state) => ({ what: `a run that is ${state}`, world: { run: aRun({}, { state }) }, code: 2, says: new RegExp(`is ${state}; there is nothing left to approve`) })),
     { what: 'a plan whose time is over before it began', world: { run: aRun({}, { state: 'AwaitingApproval' }), at: TOO_LATE }, code: 2, says: /spec\.plan\.validUntil 2026-03-08T02:00:00Z is over; annotate its policy with dataward\.io\/requested-at for a new plan/ },

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Approval } from '../../../../src/api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../../../../src/api/generated/retentionPolicy.ts';
 import { decide, judgeApprovals, openWindow, requestedAt, type RunInput, type RunState } from '../../../../src/retention/run/plan.ts';
+import { reportOf, runStatus } from '../../../../src/retention/run/status.ts';
 import type { ApprovalReason } from '../../../../src/rules/weakening.ts';
 import { aMaximum, aPolicy, aPurge } from '../../../support/declared.ts';
 import { aPlan, aRun } from './declared-run.ts';
@@ -175,7 +176,22 @@ describe('approvals', () => {
   });
 
   test('that are missing say how many and why', () => {
-    expect(judgeApprovals(aRun(), policyWith(), [firstRun, tooMany]).why).toBe('0 of 1 approvals; needed because views: first; 2000 rows are due');
+    expect(judgeApprovals(aRun(), policyWith(), [firstRun, tooMany]).why).toBe('0 of 1 approvals that name maxRows; needed because views: first; 2000 rows are due');
+  });
+
+  test('that a later reason left out are named, with what their givers can do', () => {
+    const policy = policyWith({ approval: { required: 'WhenWeakening', count: 2, validFor: 'P7D' } });
+    const run = aRun({ approvals: [by('anna'), by('ben', { maxRows: 2_500 }), by('anna', { planDigest: 'sha256:other' })] });
+    expect(judgeApprovals(run, policy, [tooMany]).why).toBe('1 of 2 approvals that name maxRows; needed because 2000 rows are due. Without maxRows the approval of anna does not count: add it with `dataward approve --max-rows`');
+    expect(judgeApprovals(run, policy, [firstRun])).toMatchObject({ enough: true, maxRowsNeeded: false });
+  });
+
+  test('are asked for with a figure in the status, as long as they are', () => {
+    const waits = decide(given({ reasons: [tooMany], run: aRun({ approvals: [by('anna')] }) }));
+    if (waits.next !== 'wait') throw new Error(waits.next);
+    const asked = runStatus(aRun(), { ...reportOf(waits), grade: 'Verified' }, 0);
+    expect(asked).toMatchObject({ state: 'AwaitingApproval', approval: { maxRowsNeeded: true } });
+    expect(runStatus({ ...aRun(), status: asked }, { state: 'Running', reason: 'Running', why: '', approved: true, grade: 'Verified' }, 0).approval).not.toHaveProperty('maxRowsNeeded');
   });
 
   test('that are missing name three causes of many, so that the sentence can be read', () => {
