@@ -1,6 +1,6 @@
 import type { PurgeRun, PurgeRunStatus } from '../../api/generated/purgeRun.ts';
-import type { Reason } from '../../api/reasons.ts';
 import { failureOf } from '../../connect/failures.ts';
+import { WaitingError } from '../../runtime/result.ts';
 import { StoreError, type StoreErrorReason } from '../../stores/errors.ts';
 
 /**
@@ -19,17 +19,27 @@ const LATEST_MS = 900_000;
 const GIVE_UP_MS = 3_600_000;
 const LEAST_TRIES = 8;
 
-/** Whether an error is of the run's own work, and goes on until somebody mends what it is about. */
-export function isOfTheWork(error: unknown): boolean {
-  if (error instanceof StoreError) return !PASSING.includes(error.reason);
+/**
+ * What an error means for a run that has begun. `Waits`: nothing was tried of it, and other runs would fare no better.
+ * `StandsBack`: what it needs beside the store is in somebody's way, so others go first for as long as that lasts.
+ * `Fails`: the store refuses its work, or nobody foresaw the fault; others go first, and it ends if that goes on.
+ */
+export function meaningOf(error: unknown): 'Waits' | 'StandsBack' | 'Fails' {
+  if (error instanceof StoreError) return PASSING.includes(error.reason) ? 'Waits' : 'Fails';
+  // The place of a certificate is taken, say.
+  if (error instanceof WaitingError && error.reason === 'ProgressingWithRetry') return 'StandsBack';
+  if (failureOf(error).reason !== 'InternalError') return 'Waits';
+  const { name, code } = shapeOf(error);
   // What was cut off by the end of this process, or of the time it had, says nothing of the work.
-  if (['AbortError', 'TimeoutError'].includes(nameOf(error))) return false;
-  return failureOf(error).reason === 'InternalError';
+  if (['AbortError', 'TimeoutError'].includes(name)) return 'Waits';
+  // Of a disk or a socket: rows that are gone must not stay without a certificate because a disk was full for an hour.
+  return /^E[A-Z]+$/.test(code) ? 'StandsBack' : 'Fails';
 }
 
 /** By shape: errors of another realm are no `Error` here. */
-function nameOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'name' in error ? String(error.name) : '';
+function shapeOf(error: unknown): { name: string; code: string } {
+  const { name = '', code = '' } = typeof error === 'object' && error !== null ? (error as { name?: unknown; code?: unknown }) : {};
+  return { name: String(name), code: String(code) };
 }
 
 /** Counts one more failure. A row that was deleted since the last one begins the count anew. */
@@ -53,10 +63,14 @@ export function standsBack({ status }: Pick<PurgeRun, 'status'>): boolean {
   return status?.failing !== undefined;
 }
 
-/** What its status says while it is tried again. */
-export function triedAgain(failing: Failing, { message }: { reason: Reason; message: string }): string {
+/**
+ * What its status says while it is tried again.
+ *
+ * @param ends whether it does some time
+ */
+export function triedAgain(failing: Failing, { message }: { message: string }, ends: boolean): string {
   const times = failing.count === 1 ? 'once' : `${failing.count} times`;
-  return `${message} (failed ${times} since ${failing.since} with no row deleted; tried again in ${retryAfterMs(failing) / 1000} s at the latest, other runs of the store go first, and after ${GIVE_UP_MS / 60_000} minutes of this the run ends as Failed)`;
+  return `${message} (failed ${times} since ${failing.since} with no row deleted; tried again in ${retryAfterMs(failing) / 1000} s at the latest, other runs of the store go first${ends ? `, and after ${GIVE_UP_MS / 60_000} minutes of this the run ends as Failed` : ''})`;
 }
 
 /** What it says when it has ended by that. */

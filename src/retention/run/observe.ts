@@ -18,10 +18,9 @@ import type { PurgeRequest } from '../../stores/purging.ts';
 import { agreeOnNow, purgeRequest } from '../derive.ts';
 import { approvalReasons } from '../plan.ts';
 import { executedOf, type Executed } from './executed.ts';
-import { standsBack } from './failing.ts';
 import { frozenBy } from './freeze.ts';
-import { hasBegun } from './ledger.ts';
 import type { RunInput } from './plan.ts';
+import { goesFirst } from './turns.ts';
 
 /** What a run is decided on, and what carrying it out needs. Everything is read anew; no cache has a word here. */
 export interface RunObservation {
@@ -157,18 +156,3 @@ export async function otherRun(run: PurgeRun, client: Client): Promise<string | 
   const runs = await client.list<PurgeRun>(PURGE_RUN, { namespace: run.metadata.namespace ?? '' });
   return runs.find((other) => other.metadata.uid !== run.metadata.uid && other.spec.store === run.spec.store && goesFirst(other, run))?.metadata.name;
 }
-
-/**
- * Whether a run waits for another of its store. For one that paused, or stands back, it waits only where both delete from
- * the same collection: what stops one group of tables must not stop another. Of two that have begun the later one waits,
- * so that they never wait for each other; one that stands back waits for any of other collections, which do not wait for it.
- */
-function goesFirst(other: PurgeRun, run: PurgeRun): boolean {
-  const state = other.status?.state;
-  const meets = other.spec.plan.steps.some((step) => run.spec.plan.steps.some((own) => own.collection === step.collection));
-  const aside = state === 'Paused' || standsBack(other);
-  const atWork = hasBegun(other) && (!aside || meets);
-  return atWork && (!hasBegun(run) || startOf(other) < startOf(run) || (standsBack(run) && !meets));
-}
-
-const startOf = (run: PurgeRun): string => `${run.status?.startedAt ?? ''} ${run.metadata.name}`;

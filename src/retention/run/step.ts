@@ -1,7 +1,7 @@
 import type { PurgeRunStatus } from '../../api/generated/purgeRun.ts';
 import { failureOf, RETRY_AFTER_MS } from '../../connect/failures.ts';
 import { requeueAfter, type Result } from '../../runtime/result.ts';
-import { failedAgain, givenUp, givesUp, isOfTheWork, retryAfterMs, triedAgain } from './failing.ts';
+import { failedAgain, givenUp, givesUp, meaningOf, retryAfterMs, triedAgain } from './failing.ts';
 import { JournalLostError } from './ledger.ts';
 import { FINAL_STATES, type Decision } from './plan.ts';
 import { reportOf, type RunReport } from './status.ts';
@@ -68,11 +68,12 @@ export function stepOfFailure(error: unknown, stored: PurgeRunStatus | undefined
   if (error instanceof JournalLostError) return { note: { action: 'purge.failed', why: message }, report: { state: 'Failed', reason, why: message }, next: 'over' };
   const begun = before === 'Running' || before === 'Paused' || before === 'Verifying';
   if (!begun) return { report: { state: 'Waiting', reason, why: message }, next: again };
-  if (!isOfTheWork(error)) return { report: { state: before, reason, why: message }, next: again };
+  const meaning = meaningOf(error);
+  if (meaning === 'Waits') return { report: { state: before, reason, why: message }, next: again };
   const failing = failedAgain(stored ?? {}, now);
-  if (givesUp(failing, now)) {
+  if (meaning === 'Fails' && givesUp(failing, now)) {
     const why = givenUp(failing, failure);
     return { note: { action: 'purge.failed', why }, report: { state: 'Failed', reason, why, failing }, owesRecord: true, next: 'over' };
   }
-  return { report: { state: before === 'Verifying' ? before : 'Paused', reason, why: triedAgain(failing, failure), failing }, next: requeueAfter(retryAfterMs(failing)) };
+  return { report: { state: before === 'Verifying' ? before : 'Paused', reason, why: triedAgain(failing, failure, meaning === 'Fails'), failing }, next: requeueAfter(retryAfterMs(failing)) };
 }

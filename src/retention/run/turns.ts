@@ -1,3 +1,7 @@
+import type { PurgeRun } from '../../api/generated/purgeRun.ts';
+import { standsBack } from './failing.ts';
+import { hasBegun } from './ledger.ts';
+
 /**
  * Whose turn it is to work in a store. Runs of one store wait for each other by what the API server says of them, which is
  * a look and then a step: two workers that looked in the same moment both saw nobody at work, and both began. A turn is
@@ -36,3 +40,18 @@ export function createTurns(): Turns {
     },
   };
 }
+
+/**
+ * Whether a run waits for another of its store. For one that paused, or stands back, it waits only where both delete from
+ * the same collection: what stops one group of tables must not stop another. Of two that have begun the later one waits,
+ * so that they never wait for each other; one that stands back waits for any of other collections, which do not wait for it. Pure.
+ */
+export function goesFirst(other: PurgeRun, run: PurgeRun): boolean {
+  const state = other.status?.state;
+  const meets = other.spec.plan.steps.some((step) => run.spec.plan.steps.some((own) => own.collection === step.collection));
+  const aside = state === 'Paused' || standsBack(other);
+  const atWork = hasBegun(other) && (!aside || meets);
+  return atWork && (!hasBegun(run) || startOf(other) < startOf(run) || (standsBack(run) && !meets));
+}
+
+const startOf = (run: PurgeRun): string => `${run.status?.startedAt ?? ''} ${run.metadata.name}`;

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { PurgeRunStatus } from '../../../../src/api/generated/purgeRun.ts';
 import { ConnectionError } from '../../../../src/connect/stores.ts';
 import { AuditUnavailableError } from '../../../../src/evidence/audit/log.ts';
-import { failedAgain, givesUp, isOfTheWork, retryAfterMs, type Failing } from '../../../../src/retention/run/failing.ts';
+import { failedAgain, givesUp, meaningOf, retryAfterMs, type Failing } from '../../../../src/retention/run/failing.ts';
 import { JournalLostError } from '../../../../src/retention/run/ledger.ts';
 import { stepOfFailure } from '../../../../src/retention/run/step.ts';
 import { WaitingError } from '../../../../src/runtime/result.ts';
@@ -17,19 +17,23 @@ const failing = (count: number, minutesAgo: number, deleted = 0): Failing => ({ 
 
 describe('a failure', () => {
   test('of the store that is not about reaching it, or about who works there, is one of the work', () => {
-    const ofTheWork = STORE_ERROR_REASONS.filter((reason) => isOfTheWork(new StoreError(reason, '')));
+    const ofTheWork = STORE_ERROR_REASONS.filter((reason) => meaningOf(new StoreError(reason, '')) === 'Fails');
     expect(ofTheWork).toEqual(['PermissionDenied', 'NotFound', 'RowsHidden', 'LimitReached', 'RunLimitReached', 'Conflict', 'Replaced', 'Failed']);
   });
 
-  test.each<[string, unknown, boolean]>([
-    ['nobody foresaw', new TypeError('x'), true],
-    ['comes of the end of this process', new DOMException('x', 'AbortError'), false],
-    ['comes of the time it was given', new DOMException('x', 'TimeoutError'), false],
-    ['is of a Secret', new ConnectionError('SecretNotFound', 'x'), false],
-    ['is of the audit log', new AuditUnavailableError('x'), false],
-    ['is of a clock', new WaitingError('ClockSkew', 'x', 1), false],
+  test.each<[string, unknown, ReturnType<typeof meaningOf>]>([
+    ['nobody foresaw', new TypeError('x'), 'Fails'],
+    ['is none', undefined, 'Fails'],
+    ['comes of the end of this process', new DOMException('x', 'AbortError'), 'Waits'],
+    ['comes of the time it was given', new DOMException('x', 'TimeoutError'), 'Waits'],
+    ['is of a Secret', new ConnectionError('SecretNotFound', 'x'), 'Waits'],
+    ['is of the audit log', new AuditUnavailableError('x'), 'Waits'],
+    ['is of a clock', new WaitingError('ClockSkew', 'x', 1), 'Waits'],
+    ['is of the place of a certificate', new WaitingError('ProgressingWithRetry', 'x', 1), 'StandsBack'],
+    ['is of a full disk', Object.assign(new Error('x'), { code: 'ENOSPC' }), 'StandsBack'],
+    ['has a code of our own', Object.assign(new Error('x'), { code: 'ERR_X' }), 'Fails'],
   ])('that %s is told apart', (_, error, expected) => {
-    expect(isOfTheWork(error)).toBe(expected);
+    expect(meaningOf(error)).toBe(expected);
   });
 
   test.each<[string, PurgeRunStatus, Failing]>([
@@ -81,6 +85,7 @@ describe('a look that broke off', () => {
     ['for want of an answer leaves it as it was', unreachable, { state: 'Running' }, ['Running', undefined, soon, undefined, undefined]],
     ['for want of an answer never ends it', unreachable, { state: 'Running', failing: failing(40, 900) }, ['Running', undefined, soon, undefined, undefined]],
     ['once too often ends it', refused, { state: 'Paused', failing: failing(7, 60) }, ['Failed', 8, 'over', 'purge.failed', true]],
+    ['of what it needs beside the store lets others go first and never ends it', new WaitingError('ProgressingWithRetry', 'x', 1), { state: 'Verifying', failing: failing(40, 900) }, ['Verifying', 41, { kind: 'requeueAfter', ms: 900_000 }, undefined, undefined]],
     ['of one that has ended says nothing', refused, { state: 'Succeeded' }, [undefined, undefined, soon, undefined, undefined]],
     ['for a journal that was lost ends it at once', new JournalLostError('lost'), { state: 'Running' }, ['Failed', undefined, 'over', 'purge.failed', undefined]],
   ])('%s', (_, error, status, expected) => {
@@ -90,6 +95,7 @@ describe('a look that broke off', () => {
   test('says what was wrong, how often, and what becomes of it', () => {
     const first = stepOfFailure(refused, { state: 'Running' }, NOW).report;
     expect(first).toMatchObject({ reason: 'MissingTable', why: `${refused.message} (failed once since ${at(0)} with no row deleted; tried again in 30 s at the latest, other runs of the store go first, and after 60 minutes of this the run ends as Failed)` });
+    expect(stepOfFailure(new WaitingError('ProgressingWithRetry', 'taken', 1), { state: 'Verifying' }, NOW).report?.why).toMatch(/other runs of the store go first\)$/);
     const last = stepOfFailure(refused, { state: 'Paused', failing: failing(7, 60) }, NOW);
     expect([last.note?.why, last.report?.why]).toEqual(Array(2).fill(expect.stringMatching(/^a table does not exist .*failed 8 times since 2026-03-01T01:00:00.000Z .*audit log\. Mend what is named, then let it be planned again/)));
   });

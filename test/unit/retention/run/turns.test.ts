@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { createTurns } from '../../../../src/retention/run/turns.ts';
+import type { PurgeRun } from '../../../../src/api/generated/purgeRun.ts';
+import { createTurns, goesFirst } from '../../../../src/retention/run/turns.ts';
 import { fc, runs } from '../../../support/properties.ts';
+import { aPlan, aRun } from './declared-run.ts';
 
 const [FIRST, SECOND] = [{ uid: 'uid-1', name: 'first' }, { uid: 'uid-2', name: 'second' }];
 
@@ -44,5 +46,37 @@ describe('turns in a store', () => {
       }),
       { numRuns: runs(100) },
     );
+  });
+});
+
+describe('of two runs of a store', () => {
+  const run = (name: string): fc.Arbitrary<PurgeRun> =>
+    fc.record({ state: fc.constantFrom('Waiting', 'AwaitingApproval', 'Running', 'Paused', 'Verifying', 'Succeeded', 'Failed'), second: fc.nat(2), collection: fc.constantFrom('a', 'b'), failing: fc.boolean() }).map(({ state, second, collection, failing }) => {
+      const plan = aPlan({ steps: [{ ...aPlan().steps[0]!, collection }] });
+      const at = `2026-03-01T02:00:0${second}Z`;
+      return aRun({ plan }, { state, ...(['Waiting', 'AwaitingApproval'].includes(state) ? {} : { startedAt: at, ...(failing ? { failing: { count: 1, since: at, deleted: 0 } } : {}) }) } as PurgeRun['status'], name);
+    });
+  const begun = ({ status }: PurgeRun): boolean => ['Running', 'Paused', 'Verifying'].includes(status?.state ?? '');
+  const collection = ({ spec }: PurgeRun): string | undefined => spec.plan.steps[0]?.collection;
+
+  test('never both wait for the other', () => {
+    fc.assert(fc.property(run('one'), run('other'), (one, other) => {
+      expect(goesFirst(one, other) && goesFirst(other, one)).toBe(false);
+    }), { numRuns: runs(300) });
+  });
+
+  test('that have both begun on one collection, one waits', () => {
+    fc.assert(fc.property(run('one'), run('other'), (one, other) => {
+      fc.pre(begun(one) && begun(other) && collection(one) === collection(other));
+      expect(goesFirst(one, other)).toBe(!goesFirst(other, one));
+    }), { numRuns: runs(300) });
+  });
+
+  test('one whose work fails keeps none waiting that deletes from other collections, and waits for that while it is at work', () => {
+    fc.assert(fc.property(run('one'), run('other'), (one, other) => {
+      fc.pre(begun(one) && one.status?.failing !== undefined && collection(one) !== collection(other));
+      expect(goesFirst(one, other)).toBe(false);
+      expect(goesFirst(other, one)).toBe(['Running', 'Verifying'].includes(other.status?.state ?? '') && other.status?.failing === undefined);
+    }), { numRuns: runs(300) });
   });
 });
