@@ -110,7 +110,7 @@ export function pinned(item: PinnedItem, own: readonly string[], before: ColumnP
     const other = kept.find((pin) => tableKey(pin.table) === key)?.oid;
     const named = catalogue.oids.get(key);
     // A table that is looked into is the one it was; of the table itself any that has its name is meant, too.
-    const meant = isOwn && !moved ? own : named === undefined || (!isOwn && other !== undefined && other !== named) ? [] : [named];
+    const meant = isOwn ? own : named === undefined || (!isOwn && other !== undefined && other !== named) ? [] : [named];
     for (const oid of new Set(meant)) {
       for (const part of families.get(oid) ?? []) {
         for (const column of names) {

@@ -110,9 +110,9 @@ export async function putHold(connection: Connection, hold: StoreHold, former: r
        ON CONFLICT (uid, digest) DO NOTHING`,
       [hold.uid, JSON.stringify(items)],
     );
-    await pinColumns(connection, hold.uid);
+    const moved = await pinColumns(connection, hold.uid);
     // Only a change that protects more makes running purges compile again.
-    if (written.rows[0]?.changed === true || carried.rowCount + added.rowCount > 0) await connection.query('UPDATE dataward.fence SET holds_revision = holds_revision + 1');
+    if (written.rows[0]?.changed === true || moved || carried.rowCount + added.rowCount > 0) await connection.query('UPDATE dataward.fence SET holds_revision = holds_revision + 1');
   }).then(async () => {
     const reread = await connection.query<{ holds_revision: string; since: string; present: string[] }>(
       `SELECT f.holds_revision, ${utcText('h.since')} AS since,

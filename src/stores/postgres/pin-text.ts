@@ -5,6 +5,8 @@ import type { ColumnPin, ColumnPins } from './held-columns.ts';
 /** Pins as they stand in `dataward.hold_item.columns`: a thousand partitions whose columns have the same numbers are one entry. */
 export interface StoredPins {
   database: string;
+  /** What the table of the item was called when it was last looked at; absent: it was not there. */
+  called?: TableAddress;
   tables: StoredTable[];
 }
 

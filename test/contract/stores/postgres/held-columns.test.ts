@@ -253,6 +253,25 @@ describe('what the columns of a hold are', () => {
     expect(await because(restored)).toEqual([]);
   });
 
+  test('and the table of it is what that was called in a store that was restored from a dump, not one that has its number there', async () => {
+    const store = await storeWith(PLAIN);
+    const put = (into: TestStore): Promise<unknown> => into.writer.putHold(hold({ op: 'true' }, 'v', { items: [{ table: table('v'), predicate: { op: 'true' } }, { table: table('v'), predicate: oneOf('person', 'p1') }] }));
+    await put(store);
+    await store.sql('ALTER TABLE v RENAME TO visits; CREATE TABLE v (id int, person text)');
+    await put(store);
+    const restored = await restore(store, `${OTHER_ORDER}; CREATE TABLE visits AS TABLE v; CREATE TABLE stranger (person text)`);
+    await restored.sql(`UPDATE dataward.hold_item SET table_oid = 'stranger'::regclass`);
+    const named = async (): Promise<string[]> => [...new Set((await restored.writer.fence())?.holds.flatMap(({ items }) => items.map((item) => item.table.name)))].toSorted();
+    expect(await named()).toEqual(['stranger', 'v']);
+    const revision = (await restored.writer.fence())?.holdsRevision ?? 0;
+    await put(restored);
+    // Statements that were compiled before know nothing of it.
+    expect([await named(), await because(restored), (await restored.writer.fence())?.holdsRevision]).toEqual([['v', 'visits'], [], revision + 1]);
+    await restored.sql(swap('person', 'alias', 'visits'));
+    await put(restored);
+    expect([await named(), await because(restored)]).toEqual([['v', 'visits'], [expect.stringMatching(/^person of public\.v is another column than when the hold was put \(number 4, then 1/)]]);
+  });
+
   test('is what they are called in a table that was dropped and made anew', async () => {
     const store = await storeWith(PLAIN);
     await store.writer.putHold(hold(oneOf('person', 'p1')));
