@@ -181,7 +181,7 @@ describe('against a plan that was approved, today deletes', () => {
     ['a shorter period', () => today([general('P11M'), least]), 'the maximum went from P1Y to P11M'],
     ['a removed minimum', () => today([general('P1Y')]), 'a minimum of P6M'],
     ['a shorter minimum', () => today([general('P1Y'), aPolicy('least', { minimum: aMinimum('P5M') })]), 'a minimum of P6M'],
-    ['another column behind the event', () => today([general('P1Y'), least], [aMap([{ times: [{ event: 'Created', field: 'id' }] }])]), 'another clock'],
+    ['another column behind the event', () => today([general('P1Y'), least], [aMap([{ times: [{ event: 'Created', field: 'seen_at' }] }])], anInventory([aTable('views', ['id', 'viewed_at', 'seen_at'])])), 'another clock'],
     ['another table behind the collection', () => today([general('P1Y'), least], [aMap([{ table: { schema: 'public', name: 'orders' }, times: [{ event: 'Created', field: 'viewed_at' }] }])], anInventory([aTable('orders', ['id', 'viewed_at'])])), 'now means table public.orders'],
   ];
   test.each(wider)('more: %s', (_, found, words) => {
