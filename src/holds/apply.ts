@@ -16,6 +16,7 @@ import { tableKey, tableName } from '../stores/predicate.ts';
 import type { TableAddress } from '../stores/predicate.ts';
 import type { StoreWriter } from '../stores/port.ts';
 import { formerUids, orphanedUids } from './copies.ts';
+import type { HeldRows } from './count.ts';
 import { blocksFor, type HoldSubjects } from './observe.ts';
 
 export interface HoldContext {
@@ -34,8 +35,11 @@ export interface StoreOutcome {
   items: StoreHold['items'];
   /** Where it had to be wider than its words. */
   widened: string[];
-  /** Blocks that reach it, by their places in `spec.scope`, and whether each keeps something there; true where that is not known. */
-  blocks: { index: number; keeps: boolean }[];
+  /**
+   * Blocks that reach it, by their places in `spec.scope`; whether each matches a collection there, true where that is not
+   * known; and what it means there by itself, absent likewise.
+   */
+  blocks: { index: number; keeps: boolean; items?: StoreHold['items'] }[];
   failed: boolean;
 }
 
@@ -87,7 +91,7 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
         ...misread.map(({ table, because }) => `${name(table)}: ${because}, so all of its rows are held; correct the data map or the table, or put a hold in its place (spec.supersedes)`),
         ...leftStanding(standing, resolved.items).map((table) => `${name(table)}: what it meant there at another time stands too, until it is released or another hold takes its place (spec.supersedes)`),
       ],
-      blocks: blocks.map(({ index }, at) => ({ index, keeps: resolved.matched.includes(at) })),
+      blocks: blocks.map((block, at) => ({ index: block.index, keeps: resolved.matched.includes(at), items: resolveHold([block], rules.resolved.collections).items })),
       failed: false,
     };
   } catch (error) {
@@ -99,10 +103,10 @@ export async function enforce(hold: LegalHold, store: DataStore, declarations: D
 }
 
 /** A count of earlier words says nothing about these. */
-function figuresOf(hold: LegalHold, before: HeldStore | undefined): Pick<HeldStore, 'items' | 'countExact' | 'countedAt'> {
+function figuresOf(hold: LegalHold, before: HeldStore | undefined): HeldRows & Pick<HeldStore, 'countedAt'> {
   if (!before || hold.status?.revision !== hold.metadata.generation) return {};
-  const { items, countExact, countedAt } = before;
-  return { ...(items === undefined ? {} : { items }), ...(countExact === undefined ? {} : { countExact }), ...(countedAt === undefined ? {} : { countedAt }) };
+  const { items, countExact, emptyBlocks, countedAt } = before;
+  return { ...(items === undefined ? {} : { items }), ...(countExact === undefined ? {} : { countExact }), ...(emptyBlocks ? { emptyBlocks } : {}), ...(countedAt === undefined ? {} : { countedAt }) };
 }
 
 /** A table by the collections that stand for it, as their owners know it; by its own name where there is none. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { DataStore } from '../api/generated/dataStore.ts';
 import type { LegalHold, LegalHoldStatus } from '../api/generated/legalHold.ts';
 import { DATA_STORE, FINALIZER, LEGAL_HOLD } from '../api/kinds.ts';
@@ -73,7 +74,8 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     const targets = reached(hold, stores, declarations);
     const outcomes = await Promise.all(targets.map((store) => enforce(hold, store, declarations, subjects, work)));
     const complete = outcomes.every((outcome) => !outcome.failed);
-    if (complete && hold.status?.observedGeneration !== hold.metadata.generation) await note(hold, 'hold.enforced', { generation: hold.metadata.generation ?? 0, stores: outcomes.length });
+    const unsaid = hold.status?.observedGeneration !== hold.metadata.generation || hold.status?.storesTotal === 0;
+    if (complete && outcomes.length > 0 && unsaid) await note(hold, 'hold.enforced', { generation: hold.metadata.generation ?? 0, stores: outcomes.length });
     const now = context.clock.now();
     const succession = [...supersededCondition(hold, ending), ...supersedesCondition(hold, standsIn, declarations)];
     await save(hold, (current) => holdStatus(current, outcomes, subjects, now, succession), 'Hold', signal);
@@ -82,20 +84,21 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
     return requeueAfter(more ? COUNT_NEXT_MS : complete && !isReleased(hold) ? LOOK_AGAIN_MS : RETRY_MS);
   };
 
-  /** Counts in one store a look, after the hold is said to stand, so that other holds get their turn. True when more stores wait for it. */
+  /** Counts in one store a look, after the hold is said to stand, so that other holds get their turn. True when it is to be looked at again at once. */
   async function countOne(hold: LegalHold, targets: readonly DataStore[], outcomes: readonly StoreOutcome[], work: HoldContext): Promise<boolean> {
     const now = context.clock.now();
     const due = targets.flatMap((store, index) => {
       const outcome = outcomes[index];
-      return outcome && countDue(hold, store, outcome.store, now) ? [{ store, held: outcome.store, items: outcome.items }] : [];
+      return outcome && countDue(hold, store, outcome.store, now) ? [{ store, held: outcome.store, outcome }] : [];
     });
     const turn = nextToCount(due, now);
     if (!turn) return false;
-    const { store, held, items } = turn.next;
-    const counted = await countHeld(store, items, work);
+    const { store, held, outcome } = turn.next;
+    const counted = await countHeld(store, outcome, work);
     const { namespace = '', name, uid } = hold.metadata;
     await updateStatus<LegalHold>(context.client, LEGAL_HOLD, { namespace, name }, (current) => withCount(current, held, counted, now), { uid, barrier: context.barrier, signal: work.signal });
-    return turn.more;
+    // What is said of its blocks is said by a look, and not a minute later.
+    return turn.more || (counted.items !== undefined && !isDeepStrictEqual(counted.emptyBlocks, held.emptyBlocks));
   }
 
   async function whereItApplies(): Promise<{ declarations: Declarations; stores: DataStore[] } | Failure> {
@@ -156,7 +159,9 @@ export function createLegalHoldReconcile(context: LegalHoldContext): Reconcile {
 
 /** Whether a hold has left each store for its copy; one that is not in force everywhere is waited for, until it is late. */
 async function handedOver(hold: LegalHold, copy: LegalHold, stores: readonly DataStore[], late: boolean, work: HoldContext): Promise<boolean> {
-  const inForce = copy.status?.state === 'Active' && copy.status.observedGeneration === copy.metadata.generation;
+  const { state, observedGeneration, storesTotal } = copy.status ?? {};
+  // Where it reaches no store none can be waited for; what the hold still stands in is asked below.
+  const inForce = (state === 'Active' || storesTotal === 0) && observedGeneration === copy.metadata.generation;
   if (!inForce && !late) return false;
   const handed = await everywhere(stores, (store) => handOver(hold, copy, store, work));
   return handed.every(Boolean);

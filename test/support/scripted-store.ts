@@ -66,7 +66,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
     fence: { owner: 'us', marker: 'm', holdsRevision: 1, holds: [] },
     plan: { steps: [aStep()], refusals: [], forecast: [aForecast(0)], walMegabytes: 1 },
     fingerprint: { rows: 0, sum: '0' },
-    kept: { rows: 0, exact: true },
+    kept: { rows: 1, exact: true },
     standing: [],
     misread: [],
     claim: { run: 'uid-general-1', epoch: 1, owner: 'us' },

@@ -225,7 +225,7 @@ export interface LegalHoldStatus {
    */
   conditions?: Condition[];
   /**
-   * state is Active when every store has the hold in its own tables.
+   * state is Active when every store it reaches has the hold in its own tables, and it reaches one.
    */
   state?: 'Pending' | 'Active' | 'Released';
   /**
@@ -281,6 +281,12 @@ export interface HeldStore {
    * countExact is false where items is a lower bound, since the time for counting ran out or the last try to count again failed, or where nothing could be counted.
    */
   countExact?: boolean;
+  /**
+   * emptyBlocks are the places in spec.scope, from 0, of blocks that match a collection there and, by an exact count at countedAt, no row.
+   *
+   * Items: A place.
+   */
+  emptyBlocks?: number[];
   /**
    * countedAt is when it was counted; counted at once when more stands there than before, then with the counts of the store.
    */

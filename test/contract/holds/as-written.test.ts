@@ -56,8 +56,18 @@ describe('a hold says what it keeps', () => {
     expect(last.widened).toHaveLength(widened.length);
     widened.forEach((expected, index) => expect(last.widened[index]).toMatch(expected));
     const reader = { reader: async () => store.another() } as unknown as StoreConnections;
-    expect(await countHeld(aStore(), last.items, { connections: reader, signal: new AbortController().signal })).toEqual({ items: left, countExact: true });
+    expect(await countHeld(aStore(), last, { connections: reader, signal: new AbortController().signal })).toEqual({ items: left, countExact: true });
     await purgeAll(store, request([rule('views')]), { run: 'run-1' });
     expect(await store.sql('SELECT count(*)::int AS rows FROM views')).toEqual([{ rows: left }]);
+  });
+
+  test('names the blocks of which the store has no row, and no other', async () => {
+    const store = await fresh();
+    const outcome = await put(store, aHold([{ clients: { keys: ['1'] } }, { clients: { keys: ['404'] } }, { clients: { keys: ['2'] } }]), { client: { field: 'tenant' } });
+    const reader = { reader: async () => store.another() } as unknown as StoreConnections;
+    expect(await countHeld(aStore(), outcome, { connections: reader, signal: new AbortController().signal })).toMatchObject({ countExact: true, emptyBlocks: [1] });
+    const mistyped = await put(await fresh(), aHold([{ clients: { keys: ['404'] } }]), { client: { field: 'tenant' } });
+    const other = { reader: async () => opened.at(-1)!.another() } as unknown as StoreConnections;
+    expect(await countHeld(aStore(), mistyped, { connections: other, signal: new AbortController().signal })).toEqual({ items: 0, countExact: true, emptyBlocks: [0] });
   });
 });

@@ -31,7 +31,8 @@ const unreachable = { writer: () => Promise.reject(new StoreError('Unreachable',
 describe('a hold in a store', () => {
   test('is committed as tables and predicates, and the reading it rests on is kept', async () => {
     const { outcome, store, remembered } = await enforced(aHold([{}]));
-    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z', maps: mapsDigest(declared.maps), otherDeleters: ['pg_cron job 1'] }, items: [{ table: { schema: 'public', name: 'views' }, predicate: { op: 'true' } }], widened: [], blocks: [{ index: 0, keeps: true }], failed: false });
+    const items = [{ table: { schema: 'public', name: 'views' }, predicate: { op: 'true' } }];
+    expect(outcome).toEqual({ store: { namespace: 'platform-db', name: 'analytics', enforcedSince: '2026-03-01T00:00:00Z', maps: mapsDigest(declared.maps), otherDeleters: ['pg_cron job 1'] }, items, widened: [], blocks: [{ index: 0, keeps: true, items }], failed: false });
     expect(store.calls).toEqual(['enforce:putHold uid-matter-1 views true']);
     expect(remembered).toBe(1);
   });

@@ -44,7 +44,7 @@ describe('the status of a hold', () => {
   const [keeping] = outcome('a').blocks;
   const none = aHold([{}, {}], {}, { generation: 4 });
   test.each<[string, StoreOutcome[], string, RegExp]>([
-    ['whose blocks match no collection keeps no row', [outcome('a', { blocks: [idle(0), idle(1)] }), outcome('b', { blocks: [idle(1)] })], 'False NothingHeld', /^The hold keeps no row: spec\.scope\[0\] matches no collection of DataStore platform-db\/a; spec\.scope\[1\] matches no collection of DataStore platform-db\/a, platform-db\/b\. .*add a block with the right names$/],
+    ['whose blocks match no collection keeps no row', [outcome('a', { blocks: [idle(0), idle(1)] }), outcome('b', { blocks: [idle(1)] })], 'False NothingHeld', /^The hold keeps no row: spec\.scope\[0\] matches no collection of DataStore platform-db\/a; spec\.scope\[1\] matches no collection of DataStore platform-db\/a, platform-db\/b\. .*add a block with the right names and keys$/],
     ['that reaches no store keeps no row', [], 'False NothingHeld', /spec\.scope\[0\] reaches no DataStore; spec\.scope\[1\] reaches no DataStore\./],
     ['of which one block matches nothing keeps less than it says', [outcome('a', { blocks: [keeping!, idle(1)] })], 'False BlockHoldsNothing', /covers less than it says: spec\.scope\[1\] matches no collection of DataStore platform-db\/a\./],
     ['of which each block matches somewhere is as written', [outcome('a', { blocks: [keeping!, idle(1)] }), outcome('b', { blocks: [idle(0), { index: 1, keeps: true }] })], 'True Resolved', /./],
@@ -55,6 +55,27 @@ describe('the status of a hold', () => {
     const status = holdStatus(none, outcomes, nobody, NOW);
     expect(of(status, 'AsWritten')).toBe(expected);
     expect(getCondition(status.conditions, 'AsWritten')?.message).toMatch(message);
+  });
+
+  const keyed = aHold([{ clients: { keys: ['acmee'] } }, { between: { event: 'Created', from: '2020-01-01', to: '2021-01-01' } }], {}, { generation: 4 });
+  const counted = (name: string, emptyBlocks?: number[], changes: Partial<StoreOutcome> = {}): StoreOutcome => outcome(name, { store: { ...outcome(name).store, items: 0, countExact: true, ...(emptyBlocks ? { emptyBlocks } : {}) }, blocks: [0, 1].map((index) => ({ index, keeps: true })), ...changes });
+  test.each<[string, StoreOutcome[], string, RegExp]>([
+    ['matches no row by any block', [counted('a', [0, 1])], 'False NothingHeld', /^The hold keeps no row: spec\.scope\[0\] \(clients\.keys\) matched no row of DataStore platform-db\/a when they were counted; rows that come are kept; spec\.scope\[1\] \(between\) matched no row/],
+    ['matches no row by one block', [counted('a', [0])], 'False BlockHoldsNothing', /covers less than it says: spec\.scope\[0\] \(clients\.keys\) matched no row/],
+    ['matches rows of another store', [counted('a', [0]), counted('b', [1])], 'True Resolved', /./],
+    ['was not counted in another store', [counted('a', [0, 1]), counted('b')], 'True Resolved', /./],
+    ['matches no row of a store, and no collection of another', [counted('a', [0, 1]), counted('b', undefined, { blocks: [idle(0), idle(1)] })], 'False NothingHeld', /matched no row of DataStore platform-db\/a when/],
+    ['was counted in a store that cannot be read now', [counted('a', [0, 1], { failed: true })], 'Unknown HoldPending', /./],
+  ])('of which it was counted that it %s', (_, outcomes, expected, message) => {
+    const status = holdStatus(keyed, outcomes, nobody, NOW);
+    expect(of(status, 'AsWritten')).toBe(expected);
+    expect(getCondition(status.conditions, 'AsWritten')?.message).toMatch(message);
+  });
+
+  test('forgets that a block was empty with the next count', () => {
+    const standing = { ...hold, status: holdStatus(hold, [counted('a', [0])], nobody, NOW) };
+    expect(withCount(standing, { namespace: 'platform-db', name: 'a' }, { items: 1, countExact: true }, NOW).stores?.[0]).not.toHaveProperty('emptyBlocks');
+    expect(withCount(standing, { namespace: 'platform-db', name: 'a' }, { countExact: false }, NOW).stores?.[0]).toMatchObject({ items: 0, emptyBlocks: [0] });
   });
 
   test('names three idle blocks, and three stores of each, and counts the rest', () => {

@@ -176,6 +176,31 @@ describe('a hold', () => {
     expect(one.hold()).toMatchObject({ metadata: { generation: 2 }, status: { observedGeneration: 1, revision: 1 } });
   });
 
+  test('that keeps no row, by an exact count, says so with the next look, which is at once, and forgets it when rows come', async () => {
+    const one = stage(aHold([{}]));
+    const written = (): string => `${one.hold()?.status?.conditions?.find(({ type }) => type === 'AsWritten')?.reason}`;
+    one.store.script.kept = { rows: 0, exact: true };
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 1_000 });
+    expect(await one.look()).toEqual({ kind: 'requeueAfter', ms: 60_000 });
+    expect([one.hold()?.status?.state, one.hold()?.status?.stores?.[0]?.emptyBlocks, written()]).toEqual(['Active', [0], 'NothingHeld']);
+    one.store.script.kept = { rows: 1, exact: true };
+    await one.clock.advance(86_400_000);
+    await one.look();
+    await one.look();
+    expect(written()).not.toBe('NothingHeld');
+  });
+
+  test('that reaches no store waits for one, is on record as in force only then, and is in force at once where one appears', async () => {
+    const one = stage(aHold([{}]), { stores: [] });
+    await one.look();
+    expect([one.hold()?.status?.state, one.hold()?.status?.storesTotal, one.actions()]).toEqual(['Pending', 0, []]);
+    expect(one.told).toContain('NothingHeld platform-db/matter-1');
+    one.client.put(DATA_STORE, aStore());
+    await one.look();
+    await one.look();
+    expect([one.hold()?.status?.state, one.hold()?.status?.storesTotal, one.actions()]).toEqual(['Active', 1, ['hold.enforced']]);
+  });
+
   test('that finds no collection is in force, says that it keeps no row, and an event says so', async () => {
     const one = stage(aHold([{ collections: { names: ['veiws'] } }]));
     await one.look();
