@@ -3,7 +3,7 @@ import type { Inventory, SessionFacts, StoreIdentity, TransportFacts } from './f
 import type { ApprovedRule, Claim, FenceState, StoreHold } from './fence.ts';
 import type { JournalledRun, JournalTotals, TrimLimit } from './journal.ts';
 import type { Predicate, TableAddress, TimeField } from './predicate.ts';
-import type { BatchResult, JournalRow, PurgeContext, PurgePlan, PurgeRequest, PurgeStep } from './purging.ts';
+import type { BatchResult, JournalRow, PurgeContext, PurgePlan, PurgeRequest, PurgeStep, UndoneDrop } from './purging.ts';
 
 /**
  * The port between dataward and a real store. Drivers know no Kubernetes; callers know no SQL.
@@ -134,6 +134,13 @@ export interface StoreWriter extends StoreReader {
    * store is frozen. A hold committed meanwhile narrows the following batches.
    */
   purge(step: PurgeStep, context: PurgeContext): AsyncIterable<BatchResult>;
+  /**
+   * Attaches again what was taken out of sight to be dropped by a process that came to no end, for those runs of which
+   * `of` says so. Deletes nothing, so neither a freeze nor a hold is in its way, and no claim of a run is fenced off by it:
+   * what a living login is at work on is left to that. Waits for locks for seconds at most. Without such a drop nothing is changed.
+   * Throws `ForeignOwner` where the store is not `owner`'s.
+   */
+  undoDrops(which: { owner: string; of: (run: string) => boolean }): Promise<UndoneDrop[]>;
   /** Rows of the journal of one run after a sequence number, in order: a page of at most `JOURNAL_PAGE_ROWS`; empty when there are no more. */
   journal(run: string, afterSeq: number): Promise<JournalRow[]>;
   /** What a run deleted by its rows up to `throughSeq`. */

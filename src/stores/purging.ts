@@ -133,6 +133,19 @@ export function isQuestion({ seq, throttledBy }: BatchResult): boolean {
   return seq === 0 && throttledBy === undefined;
 }
 
+/** What became of a part of a table that was taken out of sight to be dropped, and that nobody goes on with. */
+export interface UndoneDrop {
+  partition: TableAddress;
+  /** What it was taken from, as it is called now. */
+  table: TableAddress;
+  /**
+   * `Attached`: its rows are seen again. `Lost`: it is gone, has another name or place, or its table is gone, so that it is
+   * no business of ours any more. `Left`: nothing of it could be done, `because` of that; to be tried again.
+   */
+  end: 'Attached' | 'Lost' | 'Left';
+  because?: string;
+}
+
 export interface JournalRow {
   run: string;
   seq: number;

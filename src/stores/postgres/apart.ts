@@ -9,12 +9,15 @@ import type { DropPosition } from './journal.ts';
 
 /**
  * What has become of a partition since its drop was begun. `moved`: it has another name or another parent than the
- * journal says, or its number belongs to another table since a restore; it is not for the drop to touch any more.
+ * journal says, its number belongs to another table since a restore, or the table it came from is gone; it is not for the drop
+ * to touch any more.
  */
 export type DropState = 'attached' | 'pending' | 'detached' | 'moved' | 'gone';
 
 /** A drop that was begun and neither finished nor undone. */
 export interface OpenDrop extends DropPosition {
+  /** Which run began it. */
+  run: string;
   /** As it is called now; as the journal calls it where it is gone. */
   parent: TableAddress;
   state: DropState;
@@ -49,6 +52,14 @@ export function dropState(drop: Pick<DropPosition, 'name' | 'parent' | 'parentOi
   const same = drop.parentOid === undefined ? tableKey(parent) === tableKey(drop.parent) : parent.oid === drop.parentOid;
   if (others.length > 0 || !same) return 'moved';
   return parent.pending ? 'pending' : 'attached';
+}
+
+/**
+ * The same, of a partition whose parent was looked for. Where that is gone, whoever dropped it decides what becomes of its
+ * part: a drop that nobody can undo would keep its run in the journal for ever.
+ */
+export function stateBeside(parent: TableAddress | undefined, state: DropState): DropState {
+  return state === 'detached' && parent === undefined ? 'moved' : state;
 }
 
 interface StandingRow extends TableAddress {
@@ -94,7 +105,7 @@ export async function readApart(connection: Connection, installed: boolean): Pro
   for (const drop of open) {
     const row = found.get(drop.leaf);
     const line = await readLine(connection, drop);
-    drops.push({ ...drop, parent: line[0] ?? drop.parent, state: dropState(drop, row && toStanding(row)), line });
+    drops.push({ ...drop, parent: line[0] ?? drop.parent, state: stateBeside(line[0], dropState(drop, row && toStanding(row))), line });
   }
   return {
     drops,

@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.ts';
 import type { Claim } from '../fence.ts';
 import { tableName } from '../predicate.ts';
-import { dropState, parentOf, readStanding } from './apart.ts';
+import { dropState, parentOf, readStanding, stateBeside } from './apart.ts';
 import type { DropState, Standing } from './apart.ts';
 import { retryReason } from './batch.ts';
 import type { Connection } from './connection.ts';
@@ -46,14 +46,21 @@ async function admitAnyHolds(connection: Connection, { claim }: Dropping): Promi
  * Puts a detached partition back where it came from, so that its rows are seen, held and purged like all others.
  *
  * @param record false where the run is not ours any more, and its journal neither
- * @throws StoreError `Conflict` when it does not fit there any more, or there is no such table; then a person has to act
+ * A freeze is not in its way, whoever set it: nothing is deleted, and the application gets its rows back.
+ *
+ * @returns how it is left: `pending` is half detached still, and not on record
+ * @throws StoreError `Conflict` when it does not fit there any more; then a person has to act
  */
-export async function reattach(connection: Connection, dropping: Dropping, intent: DropPosition, record = true): Promise<void> {
-  await connection.transaction(async () => {
+export async function reattach(connection: Connection, dropping: Dropping, intent: DropPosition, record = true): Promise<DropState> {
+  return connection.transaction(async () => {
     let { state } = await standingOf(connection, intent);
     if (state === 'detached') ({ state } = await lockStanding(connection, intent));
-    if (state === 'detached') await attach(connection, intent);
+    if (state === 'detached') {
+      await attach(connection, intent);
+      state = 'attached';
+    }
     if (record && state !== 'pending') await appendStage(connection, dropping, 'Reattach', state === 'moved' || state === 'gone' ? { ...intent, lost: state } : intent);
+    return state;
   }, ATTACHING);
 }
 
@@ -79,7 +86,8 @@ export interface DropStanding {
 /** What has become of a partition. */
 async function standingOf(connection: Connection, intent: DropPosition): Promise<DropStanding> {
   const standing = await readStanding(connection, intent.leaf);
-  return { state: dropState(intent, standing), standing };
+  const state = dropState(intent, standing);
+  return { state: state === 'detached' ? stateBeside(await parentOf(connection, intent), state) : state, standing };
 }
 
 /**

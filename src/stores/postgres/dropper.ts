@@ -68,7 +68,7 @@ export class PartitionDropper {
   }
 
   /** Finishes or undoes a drop that was begun and interrupted; leaves a partition alone that is none of ours any more. */
-  async *settle({ state, line: _line, ...intent }: OpenDrop): AsyncGenerator<BatchResult> {
+  async *settle({ state, line: _line, run: _run, ...intent }: OpenDrop): AsyncGenerator<BatchResult> {
     this.begun = true;
     if (state === 'moved' || state === 'gone') return yield* this.leave(intent, state);
     if (state === 'detached') return yield* this.finish(intent, false);
@@ -158,8 +158,8 @@ export class PartitionDropper {
     }
   }
 
-  private undo(intent: DropPosition, record = true): Promise<void> {
-    return reattach(this.connection, this.dropping, intent, record);
+  private async undo(intent: DropPosition, record = true): Promise<void> {
+    await reattach(this.connection, this.dropping, intent, record);
   }
 
   private wait(attempt: number): Promise<void> {

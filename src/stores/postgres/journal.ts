@@ -173,11 +173,11 @@ export async function readProgress(connection: Connection, run: string, collecti
 /** SQL: the newest row of a journal `alias` first, whichever run it is of. A schema that an older release made may lack the number. */
 export const newestFirst = (alias: string): string => `(to_jsonb(${alias})->>'ordinal')::bigint DESC NULLS LAST, ${alias}.at DESC, ${alias}.seq DESC`;
 
-/** Drops that were begun, by any run, and neither finished nor undone. */
-export async function readOpenDrops(connection: Connection): Promise<DropPosition[]> {
-  const { rows } = await connection.query<{ position: DropPosition; kind: JournalKind }>(
-    `SELECT DISTINCT ON (j.position->>'leaf') j.position, j.kind FROM dataward.journal j
+/** Drops that were begun, by any run, and neither finished nor undone; `run`: which one began it last. */
+export async function readOpenDrops(connection: Connection): Promise<(DropPosition & { run: string })[]> {
+  const { rows } = await connection.query<{ position: DropPosition; kind: JournalKind; run: string }>(
+    `SELECT DISTINCT ON (j.position->>'leaf') j.position, j.kind, j.run FROM dataward.journal j
      WHERE j.kind IN ('DropIntent', 'Drop', 'Reattach') ORDER BY j.position->>'leaf', ${newestFirst('j')}`,
   );
-  return rows.filter(({ kind }) => kind === 'DropIntent').map(({ position }) => position);
+  return rows.filter(({ kind }) => kind === 'DropIntent').map(({ position, run }) => ({ ...position, run }));
 }

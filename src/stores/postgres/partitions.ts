@@ -28,7 +28,8 @@ export async function* dropPartitions(connection: Connection, work: StepWork, co
 async function* settleOpenDrops(connection: Connection, dropper: PartitionDropper): AsyncGenerator<BatchResult> {
   const root = tableKey(dropper.current().target.table);
   const { drops } = await readApart(connection, true);
-  for (const open of drops.filter(({ line }) => line.some((each) => tableKey(each) === root))) yield* dropper.settle(open);
+  // One whose table is gone belongs to no run more than to another.
+  for (const open of drops.filter(({ line }) => line.length === 0 || line.some((each) => tableKey(each) === root))) yield* dropper.settle(open);
 }
 
 async function* dropDue(connection: Connection, work: StepWork, dropper: PartitionDropper): AsyncGenerator<BatchResult> {

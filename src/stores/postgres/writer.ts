@@ -8,6 +8,7 @@ import { install } from './install.ts';
 import { readJournalledRuns, trimRun } from './journal-trim.ts';
 import { readClients, readJournal, readTotals } from './journal.ts';
 import { purge } from './purge.ts';
+import { undoDrops } from './undo-drops.ts';
 import type { Surroundings } from './work.ts';
 
 export interface WriterParts {
@@ -34,6 +35,7 @@ export function createWriter({ reader, connection, connect, surroundings = realS
     thaw: (by) => serial(() => thaw(connection, by)),
     claim: (run) => serial(() => claim(connection, run)),
     purge: (step, context) => purge(() => connect(context.signal), surroundings, step, context),
+    undoDrops: (which) => serial(() => undoDrops(connection, surroundings, which)),
     journal: (run, afterSeq) => serial(() => readJournal(connection, run, afterSeq)),
     journalTotals: (run, throughSeq) => serial(() => readTotals(connection, run, throughSeq)),
     journalClients: (run, throughSeq) => serial(() => readClients(connection, run, throughSeq)),

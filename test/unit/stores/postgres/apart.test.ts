@@ -9,7 +9,7 @@ import { aTable, refersTo } from '../../../support/declared.ts';
 const at = (name: string): TableAddress => ({ schema: 'public', name });
 const views = aTable('views', ['id'], { oid: '1', kind: 'PartitionedTable' });
 const october = aTable('october', ['id'], { oid: '2', kind: 'Partition', parents: [at('views')] });
-const drop = (state: DropState, changes: Partial<OpenDrop> = {}): OpenDrop => ({ leaf: '2', name: at('october'), parent: at('views'), bounds: 'FOR VALUES …', state, line: [at('views')], ...changes });
+const drop = (state: DropState, changes: Partial<OpenDrop> = {}): OpenDrop => ({ run: 'r', leaf: '2', name: at('october'), parent: at('views'), bounds: 'FOR VALUES …', state, line: [at('views')], ...changes });
 const clicks = { leaf: '3', parent: at('clicks_2023'), line: [at('clicks_2023'), at('clicks')] };
 const apart = (drops: OpenDrop[], pending: string[] = [], readable = ['2']): Apart => ({ drops, pending: new Set(pending), readable: new Set(readable) });
 
