@@ -14,6 +14,7 @@ export const CONDITION_TYPES = {
   covered: 'Covered',
   rewound: 'Rewound',
   restored: 'Restored',
+  frozen: 'Frozen',
   resolved: 'Resolved',
   accepted: 'Accepted',
   conflicted: 'Conflicted',

@@ -1,13 +1,16 @@
+import type { DataStore } from '../api/generated/dataStore.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
-import { PURGE_RUN } from '../api/kinds.ts';
+import { DATA_STORE, PURGE_RUN, ROOT_NAMESPACE } from '../api/kinds.ts';
 import { forecastTotal } from '../retention/plan.ts';
 import { FINAL_STATES } from '../retention/run/plan.ts';
-import { ApiError, isForbidden, isInvalid } from '../runtime/client.ts';
+import { ApiError, isForbidden, isInvalid, type Client } from '../runtime/client.ts';
 import { CliError, connect, EXIT, parseReference, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
+import { freezesInStores, freezesOf, type Freeze } from './freezes.ts';
 import { count, note, printResult, table } from './output.ts';
 
 export interface ApproveFlags extends ClusterFlags {
   maxRows?: number;
+  rootNamespace?: string;
 }
 
 /**
@@ -44,7 +47,22 @@ export async function approve(context: CliContext, reference: string, flags: App
   printResult(context, flags.output, { purgeRun: `${namespace}/${ref.name}`, ...approval }, () => summary(run));
   note(context, `approved by ${username}: ${count(forecastTotal(run.spec.forecast.steps))} rows of ${namespace}/${run.spec.store}, plan ${run.spec.planDigest.slice(0, 19)}`);
   if (flags.maxRows !== undefined && flags.maxRows < forecastTotal(run.spec.forecast.steps)) note(context, `the run ends as Failed once it has deleted ${count(flags.maxRows)} rows: that is fewer than are forecast`);
+  for (const { freeze, why } of await freezesFor(client, run, flags.rootNamespace ?? ROOT_NAMESPACE)) note(context, `the run waits while it is frozen; ${freeze}: ${why}`);
   return EXIT.fine;
+}
+
+/** What stops the store of a run now; the approval stands all the same. */
+async function freezesFor(client: Client, { metadata, spec }: PurgeRun, rootNamespace: string): Promise<Freeze[]> {
+  const namespace = metadata.namespace ?? '';
+  const made = await freezesOf(client, rootNamespace, [namespace]);
+  try {
+    const store = await client.get<DataStore>(DATA_STORE, { namespace, name: spec.store });
+    return [...made, ...freezesInStores(store ? [store] : [])];
+  } catch (error) {
+    // Whoever approves need not have the right to read stores.
+    if (isForbidden(error)) return made;
+    throw error;
+  }
 }
 
 /** As the operator last saw it, and as the plan alone says where nobody has looked yet. */

@@ -46,6 +46,7 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
   cluster(program.command('approve <purgerun/NAME>'))
     .description('approve exactly the plan of a run, in your own name')
     .option('--max-rows <n>', 'the most rows you agree to', positive)
+    .option('--root-namespace <name>', 'namespace of the operator')
     .action(async (run: string, flags: ApproveFlags) => exit(await (await import('./approve.ts')).approve(context, run, flags)));
 
   cluster(program.command('freeze'), 'only the stores of this namespace; all when left out')
@@ -62,6 +63,7 @@ export function createProgram(context: CliContext, exit: (code: ExitCode) => voi
   cluster(program.command('status'))
     .description('stores, policies, holds and runs on one page')
     .option('-A, --all-namespaces', 'in every namespace')
+    .option('--root-namespace <name>', 'namespace of the operator')
     .action(async (flags: StatusFlags) => exit(await (await import('./status.ts')).status(context, flags)));
 
   const evidence = (command: Command): Command => command.option('--keys <dir>', 'folder of public keys; the one beside the evidence when left out').option('--checkpoints <dir>', 'folder of checkpoints kept apart from the log').addOption(output());

@@ -2,20 +2,23 @@ import type { DataStore } from '../api/generated/dataStore.ts';
 import type { LegalHold } from '../api/generated/legalHold.ts';
 import type { PurgeRun } from '../api/generated/purgeRun.ts';
 import type { RetentionPolicy } from '../api/generated/retentionPolicy.ts';
-import { DATA_STORE, LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY } from '../api/kinds.ts';
+import { DATA_STORE, LEGAL_HOLD, PURGE_RUN, RETENTION_POLICY, ROOT_NAMESPACE } from '../api/kinds.ts';
 import type { Condition } from '../api/object.ts';
 import { connect, EXIT, type CliContext, type ClusterFlags, type ExitCode } from './context.ts';
+import { freezesInStores, freezesOf } from './freezes.ts';
 import { count, note, printResult, table } from './output.ts';
 
 export interface StatusFlags extends ClusterFlags {
   allNamespaces?: boolean;
+  rootNamespace?: string;
 }
 
 /**
  * `status`: stores, policies, holds and runs on one page. Facts past their time are shown as Unknown: kubectl goes on
  * showing what a dead operator last wrote.
  *
- * Exit 1 when a store is not ready or not known to be compliant, a hold does not stand yet, or a run waits for a person.
+ * Exit 1 when a store is not ready or not known to be compliant, a hold does not stand yet or does not cover what it says, or
+ * a run waits for a person.
  */
 export async function status(context: CliContext, flags: StatusFlags): Promise<ExitCode> {
   const { client, namespace } = await connect(context, flags);
@@ -26,25 +29,30 @@ export async function status(context: CliContext, flags: StatusFlags): Promise<E
     client.list<LegalHold>(LEGAL_HOLD, scope),
     client.list<PurgeRun>(PURGE_RUN, scope),
   ]);
+  const elsewhere = [...stores, ...policies, ...holds, ...runs].flatMap(({ metadata }) => metadata.namespace ?? []);
+  const freezes = [...(await freezesOf(client, flags.rootNamespace ?? ROOT_NAMESPACE, flags.allNamespaces ? elsewhere : [namespace])), ...freezesInStores(stores)];
   const now = context.clock.now();
   const rows = stores.map((store) => storeRow(store, now));
-  printResult(context, flags.output, { stores: rows, policies: policies.map(policyRow), holds: holds.map(holdRow), runs: runs.map(runRow) }, () =>
+  printResult(context, flags.output, { freezes, stores: rows, policies: policies.map(policyRow), holds: holds.map(holdRow), runs: runs.map(runRow) }, () =>
     [
+      section(['freeze', 'stops', 'why'], freezes.map((each) => Object.values(each))),
       section(['store', 'ready', 'compliant', 'tls', 'due', 'held', 'blocked', 'undated', 'unclassified', 'valid until', 'why'], rows.map((row) => Object.values(row))),
       section(['policy', 'mode', 'minimum', 'maximum', 'collections', 'next run', 'why'], policies.map((policy) => Object.values(policyRow(policy)))),
-      section(['hold', 'state', 'stores', 'review at'], holds.map((hold) => Object.values(holdRow(hold)))),
+      section(['hold', 'state', 'stores', 'as written', 'review at', 'why'], holds.map((hold) => Object.values(holdRow(hold)))),
       section(['run', 'store', 'state', 'deleted', 'total', 'level', 'why'], runs.map((run) => Object.values(runRow(run)))),
     ]
       .filter((text) => text !== '')
       .join('\n'),
   );
   if (stores.length + policies.length + holds.length + runs.length === 0) note(context, flags.allNamespaces ? 'nothing is declared in any namespace' : `nothing is declared in namespace ${namespace}; -A shows all namespaces`);
-  const stands = rows.every((row) => row.ready === 'True' && row.compliant === 'True') && holds.every(({ status: seen }) => SETTLED_HOLDS.includes(seen?.state ?? '')) && !runs.some((run) => run.status?.state === 'AwaitingApproval');
+  const stands = rows.every((row) => row.ready === 'True' && row.compliant === 'True') && holds.every(isSettled) && !runs.some((run) => run.status?.state === 'AwaitingApproval');
   return stands ? EXIT.fine : EXIT.findings;
 }
 
-/** A hold in any other state protects nothing yet, or less than it says. */
-const SETTLED_HOLDS: readonly string[] = ['Active', 'Released'];
+/** A hold in any other state protects nothing yet; one that is not as written less than it says, or more. */
+function isSettled({ status: seen }: LegalHold): boolean {
+  return seen?.state === 'Released' || (seen?.state === 'Active' && condition(seen.conditions, 'AsWritten') !== 'False');
+}
 
 function section(heads: string[], rows: (string | number | undefined)[][]): string {
   return rows.length === 0 ? '' : table(heads, rows);
@@ -61,6 +69,10 @@ function whyNotReady(conditions: readonly Condition[] | undefined): string {
 function whyNot(type: string, conditions: readonly Condition[] | undefined): string {
   const found = conditions?.find((each) => each.type === type);
   return found && found.status !== 'True' ? `${found.reason}: ${found.message}` : '';
+}
+
+function whyFalse(type: string, conditions: readonly Condition[] | undefined): string {
+  return condition(conditions, type) === 'False' ? whyNot(type, conditions) : '';
 }
 
 function storeRow(store: DataStore, now: number): { store: string; ready: string; compliant: string; tls: string; due: string; held: string; blocked: string; undated: string; unclassified: string; validUntil: string; why: string } {
@@ -92,13 +104,27 @@ function policyRow(policy: RetentionPolicy): { policy: string; mode: string; min
     maximum: period(spec.maximum),
     collections: count(seen?.effective?.collections),
     nextRun: seen?.nextRunAt ?? '',
-    why: whyNotReady(seen?.conditions),
+    why: whyNotReady(seen?.conditions) || selectsNothing(seen?.conditions) || whyFalse('AsWritten', seen?.conditions),
   };
 }
 
-function holdRow(hold: LegalHold): { hold: string; state: string; stores: string; reviewAt: string } {
+/** It is ready all the same: what it is to select may come later. */
+function selectsNothing(conditions: readonly Condition[] | undefined): string {
+  const ready = conditions?.find(({ type, reason }) => type === 'Ready' && reason === 'NothingSelected');
+  return ready ? `${ready.reason}: ${ready.message}` : '';
+}
+
+function holdRow(hold: LegalHold): { hold: string; state: string; stores: string; asWritten: string; reviewAt: string; why: string } {
   const seen = hold.status;
-  return { hold: name(hold), state: seen?.state ?? 'Unknown', stores: `${seen?.storesEnforced ?? 0}/${seen?.storesTotal ?? 0}`, reviewAt: hold.spec.reviewAt };
+  const over = seen?.state === 'Released';
+  return {
+    hold: name(hold),
+    state: seen?.state ?? 'Unknown',
+    stores: `${seen?.storesEnforced ?? 0}/${seen?.storesTotal ?? 0}`,
+    asWritten: over ? '' : condition(seen?.conditions, 'AsWritten'),
+    reviewAt: hold.spec.reviewAt,
+    why: over ? '' : whyNotReady(seen?.conditions) || whyFalse('AsWritten', seen?.conditions),
+  };
 }
 
 function runRow(run: PurgeRun): { run: string; store: string; state: string; deleted: string; total: string; level: string; why: string } {

@@ -43,6 +43,11 @@ export function storeConditions(store: DataStore, observation: Observation, know
     list = removeCondition(list, 'Restored');
     set('Restored', 'True', 'Restored', 'A person confirmed that the store was put back. Rows deleted since are due again, and a person approves the next run of each collection, because approvals of before are void.');
   }
+  // Where the fence could not be read, what was seen of it before stands.
+  if (observation.fence?.frozen) {
+    const { by, reason: why, at } = observation.fence.frozen;
+    set('Frozen', 'True', 'Frozen', `Frozen in the store by ${by} since ${at}: ${why}. Nothing is deleted there until SELECT dataward.thaw() is called in it.`);
+  } else if (observation.fence) list = removeCondition(list, 'Frozen');
   return list;
 }
 

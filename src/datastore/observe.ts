@@ -14,6 +14,7 @@ import { ruleset } from '../rules/ruleset.ts';
 import { storeRules, type Declarations } from '../rules/store-rules.ts';
 import { normalRule, type NormalRule } from '../rules/weakening.ts';
 import type { StoreIdentity } from '../stores/facts.ts';
+import type { FenceState } from '../stores/fence.ts';
 import type { StoreReader } from '../stores/port.ts';
 import { judgeTarget, type TargetVerdict } from '../rules/target.ts';
 import { noteFailure, rightsOf, tryOthers, type Logins } from './logins.ts';
@@ -28,6 +29,8 @@ export interface Observation extends Readings {
   installed: boolean;
   /** The tables could not be read at this look; what stands of them is of an earlier one. */
   unread?: true;
+  /** What stands in the store's own fence, as read at this look. */
+  fence?: Pick<FenceState, 'frozen'>;
   /** What kept the look from being complete. */
   failure?: Failure;
   probeFailure?: Failure;
@@ -181,6 +184,7 @@ async function readCounts(store: DataStore, observation: Observation, reader: St
   const rules = observation.rules;
   if (!rules) return;
   const fence = await reader.fence();
+  observation.fence = fence?.frozen ? { frozen: fence.frozen } : {};
   const digest = canonicalDigest([rules.effective.map(rulesOf), fence?.holdsRevision ?? 0]);
   const due = dueReadings(store, lastOf(observation), { now: context.now(), rules: digest, ...(context.lastPurgeEnd === undefined ? {} : { lastPurgeEnd: context.lastPurgeEnd }) });
   const before = due.counts ? undefined : observation.counts;

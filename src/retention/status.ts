@@ -116,8 +116,14 @@ function outcomeOf(policy: RetentionPolicy, report: PolicyReport): Outcome {
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
   if (first) return { kind: 'error', error: new WaitingError(first.failure.reason, `store ${first.store}: ${first.failure.message}${more}`, 60_000) };
   const total = report.observation.views.flatMap((view) => view.effective).length;
-  if (total === 0) return { kind: 'ready', reason: 'NothingSelected', message: 'The selectors match no store or no collection; nothing is protected or deleted by this policy.' };
+  if (total === 0) return { kind: 'ready', reason: 'NothingSelected', message: `${nothingSelected(report.observation.views)}; nothing is protected or deleted by this policy.` };
   return { kind: 'ready', reason: policy.spec.purge ? modeReason(policy) : 'Evaluated', message: `In force for ${total} collections of ${report.observation.views.length} stores.` };
+}
+
+function nothingSelected(views: readonly StoreView[]): string {
+  if (views.length === 0) return 'No DataStore is selected by spec.stores';
+  const stores = views.map(({ store }) => `${store.metadata.namespace}/${store.metadata.name}`);
+  return `No collection of DataStore ${stores.slice(0, 3).join(', ')}${stores.length > 3 ? ` and ${stores.length - 3} more` : ''} is selected by spec.collections, or no DataMap describes one there`;
 }
 
 function modeReason(policy: RetentionPolicy): string {

@@ -2,9 +2,9 @@ import type { Condition, KubeObject } from '../api/object.ts';
 import type { EventRecorder } from './events.ts';
 
 /** Conditions whose change people want to hear of; the others move with these. */
-const ANNOUNCED = ['Ready', 'Stalled', 'Reachable', 'Authorized', 'Covered', 'Compliant', 'Resolved', 'Accepted', 'Lapsed', 'Conflicted', 'AsWritten', 'Supersedes', 'Superseded', 'Rewound', 'Completed', 'Failed'];
+const ANNOUNCED = ['Ready', 'Stalled', 'Reachable', 'Authorized', 'Covered', 'Compliant', 'Resolved', 'Accepted', 'Lapsed', 'Conflicted', 'AsWritten', 'Supersedes', 'Superseded', 'Rewound', 'Frozen', 'Completed', 'Failed'];
 /** Conditions for which True is the bad news. */
-const ABNORMAL = ['Stalled', 'Lapsed', 'Conflicted', 'Rewound', 'Failed'];
+const ABNORMAL = ['Stalled', 'Lapsed', 'Conflicted', 'Rewound', 'Frozen', 'Failed'];
 
 /**
  * Records an event for each condition whose status or reason changed, with the condition's own words: condition,

@@ -138,6 +138,8 @@ describe('freeze, approve, thaw', () => {
   test('a freeze is made once, and a run that waits shows who froze and why', async () => {
     run = await requestRun(stage.alice);
     expect(await as('alice', 'freeze', '-n', 'platform-db', '--reason', 'incident 7')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^platform-db +true +alice +incident 7$/m), stderr: 'frozen: stores of namespace platform-db; `dataward thaw -n platform-db` ends it\n' });
+    // At once, and not when the operator next looks at the run.
+    expect((await as('bob', 'status', '-n', 'platform-db')).stdout).toMatch(/^ConfigMap platform-db\/dataward-freeze +stores of namespace platform-db +frozen by alice: incident 7$/m);
     const again = await as('bob', 'freeze', '-n', 'platform-db', '--reason', 'another', '-o', 'json');
     expect({ ...again, stdout: JSON.parse(again.stdout) as unknown }).toEqual({ code: 0, stdout: { namespace: 'platform-db', frozen: true, by: 'alice', reason: 'incident 7' }, stderr: 'frozen already by alice; that reason stays\n' });
     await untilShown(/^platform-db\/behaviour-\w+ +sample +Waiting .*frozen by alice in ConfigMap platform-db\/dataward-freeze: incident 7$/m);
@@ -161,7 +163,7 @@ describe('freeze, approve, thaw', () => {
     expect({ ...approved, stdout: JSON.parse(approved.stdout) as unknown }).toEqual({
       code: 0,
       stdout: { purgeRun: `platform-db/${run.metadata.name}`, by: 'bob', planDigest: run.spec.planDigest },
-      stderr: expect.stringMatching(/^approved by bob: \d+ rows of platform-db\/sample, plan sha256:\w{12}\n$/),
+      stderr: expect.stringMatching(/^approved by bob: \d+ rows of platform-db\/sample, plan sha256:\w{12}\nthe run waits while it is frozen; ConfigMap platform-db\/dataward-freeze: frozen by alice: incident 7\n$/),
     });
     expect(await approve()).toEqual({ code: 0, stdout: '', stderr: 'bob has approved this plan already\n' });
     expect((await stage.alice.client.get<PurgeRun>(PURGE_RUN, refOf(run)))?.spec.approvals).toHaveLength(1);

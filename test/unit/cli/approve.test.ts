@@ -1,9 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import type { PurgeRun } from '../../../src/api/generated/purgeRun.ts';
-import { PURGE_RUN } from '../../../src/api/kinds.ts';
+import { CONFIG_MAP, DATA_STORE, PURGE_RUN } from '../../../src/api/kinds.ts';
+import type { KindRef, KubeObject } from '../../../src/api/object.ts';
 import type { Access } from '../../../src/runtime/client.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { runCli, type CommandResult } from '../../support/cli.ts';
+import { aStore } from '../../support/declared.ts';
 import { apiError, memoryClient, type MemoryClient } from '../../support/memory-client.ts';
 import { aPlan, aRun } from '../retention/run/declared-run.ts';
 
@@ -16,12 +18,13 @@ interface World {
   run?: PurgeRun;
   at?: string;
   flags?: string[];
+  beside?: [KindRef, KubeObject][];
   /** What the API server answers to the write. */
   refusal?: Error;
 }
 
-async function approve({ run, at = IN_TIME, flags = [], refusal }: World): Promise<{ result: CommandResult; client: MemoryClient }> {
-  const client = memoryClient(run ? [[PURGE_RUN, run]] : []);
+async function approve({ run, at = IN_TIME, flags = [], beside = [], refusal }: World): Promise<{ result: CommandResult; client: MemoryClient }> {
+  const client = memoryClient([...(run ? [[PURGE_RUN, run] as const] : []), ...beside]);
   client.whoAmI = async () => ({ username: 'bob', groups: [] });
   client.refuse = (verb) => {
     if (verb === 'patch' && refusal) throw refusal;
@@ -43,6 +46,14 @@ describe('an approval', () => {
     const { result, client } = await approve(world);
     expect(result).toMatchObject({ code: 0, stdout: expect.stringMatching(/^platform-db\/web\/views +2025-03-01 +400 +1$/m), stderr: expect.stringMatching(/^approved by bob: 400 rows of platform-db\/analytics, plan sha256:\w{12}\n$/) });
     expect(approvalsAfter(client)).toEqual(approvals);
+  });
+
+  test('is given while the store is frozen too, and it is said that the run waits', async () => {
+    const freeze = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace: 'platform-db', name: 'dataward-freeze' }, data: { by: 'alice', reason: 'incident 7' } };
+    const frozen = { type: 'Frozen', status: 'True', reason: 'Frozen', message: 'frozen in the store by oncall', lastTransitionTime: IN_TIME } as const;
+    const { result, client } = await approve({ run: aRun(), beside: [[CONFIG_MAP, freeze], [DATA_STORE, aStore({}, {}, { conditions: [frozen] })]] });
+    expect(result).toMatchObject({ code: 0, stderr: expect.stringMatching(/approved by bob.*\nthe run waits while it is frozen; ConfigMap platform-db\/dataward-freeze: frozen by alice: incident 7\nthe run waits while it is frozen; DataStore platform-db\/analytics: frozen in the store by oncall\n$/) });
+    expect(approvalsAfter(client)).toEqual([BOB]);
   });
 
   test('is given once: a second time nothing is written', async () => {

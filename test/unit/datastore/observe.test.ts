@@ -7,6 +7,7 @@ import type { StoreConnections } from '../../../src/connect/stores.ts';
 import { observe, type Observation } from '../../../src/datastore/observe.ts';
 import type { CollectionCount } from '../../../src/stores/counting.ts';
 import { StoreError } from '../../../src/stores/errors.ts';
+import type { FenceState } from '../../../src/stores/fence.ts';
 import type { StoreReader } from '../../../src/stores/port.ts';
 import { aMap, aMaximum, anInventory, aPolicy, aStore, aTable } from '../../support/declared.ts';
 import { aReplica, type ReplicaScript } from '../../support/scripted-replicas.ts';
@@ -24,7 +25,7 @@ function store(runOn: 'Primary' | 'Replica'): DataStore {
 }
 
 /** Looks once; the primary has 7 due rows, the replica 3, so that a figure says where it is from. */
-async function look(declared: DataStore, options: { policy?: RetentionPolicy; uncounted?: CollectionCount['uncounted']; asked?: (readonly string[] | undefined)[]; others?: RetentionPolicy[]; stores?: DataStore[]; before?: Readings; replica?: ReplicaScript; now?: number; storeClock?: number; probe?: StoreConnections['probe'] } = {}): Promise<Observation & { opened: number }> {
+async function look(declared: DataStore, options: { policy?: RetentionPolicy; uncounted?: CollectionCount['uncounted']; asked?: (readonly string[] | undefined)[]; others?: RetentionPolicy[]; stores?: DataStore[]; before?: Readings; replica?: ReplicaScript; now?: number; storeClock?: number; fence?: FenceState; probe?: StoreConnections['probe'] } = {}): Promise<Observation & { opened: number }> {
   let opened = 0;
   const now = (): number => options.now ?? NOW;
   const reader = (due: number, script: ReplicaScript): StoreReader => {
@@ -34,7 +35,7 @@ async function look(declared: DataStore, options: { policy?: RetentionPolicy; un
       clock: async () => new Date(options.storeClock ?? now()).toISOString(),
       sessions: async () => ({ total: 1, plaintext: 0, complete: true, own: { tls: true, serverAddressMatches: true } }),
       inventory: async () => anInventory([aTable('views', ['id', 'created_at', 'closed_at'])], { otherDatabases: ['archive', 'orders'] }),
-      fence: async () => undefined,
+      fence: async () => options.fence,
       missingRights: async () => [],
       position: async () => 'P7',
       hasReached: async () => script.reached,
@@ -56,6 +57,14 @@ async function look(declared: DataStore, options: { policy?: RetentionPolicy; un
   const observation = await observe(declared, options.before, { connections, facts: createStoreFacts({ connections, now }), declarations, stores: options.stores ?? [declared], owner: 'us', now, signal: new AbortController().signal });
   return { ...observation, opened };
 }
+
+test.each<[string, FenceState | undefined, Observation['fence']]>([
+  ['nothing is installed', undefined, {}],
+  ['nobody froze it', { owner: 'us', marker: 'm', holdsRevision: 1, holds: [] }, {}],
+  ['somebody did', { owner: 'us', marker: 'm', holdsRevision: 1, holds: [], frozen: { by: 'oncall', reason: 'incident', at: '2026-03-02T11:00:00Z' } }, { frozen: { by: 'oncall', reason: 'incident', at: '2026-03-02T11:00:00Z' } }],
+])('a look sees whether the store was frozen in itself: %s', async (_, fence, seen) => {
+  expect((await look(store('Primary'), fence ? { fence } : {})).fence).toEqual(seen);
+});
 
 const due = ({ counts }: Observation): number | undefined => counts?.counts[0]?.due;
 const stranger = aReplica({ identity: { ...aReplica().identity, fingerprint: 'sha256:other' } });

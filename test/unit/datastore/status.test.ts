@@ -158,6 +158,15 @@ describe('the status of a store', () => {
     expect(getCondition(dataStoreStatus(aStore({}, {}, { conditions: [earlier] }), full(), NOW).conditions, 'Restored')).toEqual(earlier);
   });
 
+  test('that somebody froze in itself says who and why, until it is seen thawed', () => {
+    const frozen = { by: 'database role oncall', reason: 'incident 7', at: '2026-03-02T11:59:00Z' };
+    const status = dataStoreStatus(aStore(), { ...full(), fence: { frozen } }, NOW);
+    expect(getCondition(status.conditions, 'Frozen')).toMatchObject({ status: 'True', reason: 'Frozen', message: 'Frozen in the store by database role oncall since 2026-03-02T11:59:00Z: incident 7. Nothing is deleted there until SELECT dataward.thaw() is called in it.' });
+    const later = aStore({}, {}, status);
+    expect(getCondition(dataStoreStatus(later, { ...empty, failure: unreachable }, NOW).conditions, 'Frozen')?.status).toBe('True');
+    expect(getCondition(dataStoreStatus(later, { ...full(), fence: {} }, NOW).conditions, 'Frozen')).toBeUndefined();
+  });
+
   test('says in each condition why', () => {
     const message = (observation: Observation, type: string): string | undefined => getCondition(dataStoreStatus(aStore(), observation, NOW).conditions, type)?.message;
     expect([message(empty, 'Reachable'), message(empty, 'Covered')]).toEqual(['The store has not been asked yet.', 'The tables have not been read yet.']);

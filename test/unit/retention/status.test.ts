@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { RetentionPolicy, RetentionPolicyStatus } from '../../../src/api/generated/retentionPolicy.ts';
 import { getCondition } from '../../../src/api/conditions.ts';
+import type { StoreView } from '../../../src/retention/observe.ts';
 import { policyStatus, type PolicyReport } from '../../../src/retention/status.ts';
 import { effectiveRules } from '../../../src/rules/effective.ts';
 import type { MappedCollection } from '../../../src/rules/collections.ts';
@@ -116,6 +117,14 @@ describe('the status of a policy', () => {
   ];
   test.each(readiness)('%s', (_, policy, changes, status, reason) => {
     expect(of(policyStatus(policy, report([policy], changes), NOW), 'Ready')).toEqual([status, reason]);
+  });
+
+  test.each<[string, StoreView[], RegExp]>([
+    ['store', [], /^No DataStore is selected by spec\.stores; nothing is protected or deleted/],
+    ['collection', ['a', 'b', 'c', 'd'].map((name) => ({ store: aStore({}, { name }), effective: [] })), /^No collection of DataStore platform-db\/a, platform-db\/b, platform-db\/c and 1 more is selected by spec\.collections, or no DataMap describes one there;/],
+  ])('that selects no %s says so', (_, views, message) => {
+    const status = policyStatus(general, report([general], { observation: { views, runs: [] } }), NOW);
+    expect(status.conditions?.find(({ type }) => type === 'Ready')?.message).toMatch(message);
   });
 
   test('names the newest run, and the end of the last that succeeded', () => {
