@@ -6,7 +6,7 @@ import type { ApprovedRule, Claim, FenceState, StoreHold } from '../../src/store
 import type { JournalledRun } from '../../src/stores/journal.ts';
 import type { TableAddress } from '../../src/stores/predicate.ts';
 import type { StoreWriter } from '../../src/stores/port.ts';
-import type { BatchResult, JournalRow, PurgeContext, PurgePlan, PurgeStep } from '../../src/stores/purging.ts';
+import type { BatchResult, JournalRow, PurgeContext, PurgePlan, PurgeStep, UndoneDrop } from '../../src/stores/purging.ts';
 import { anInventory } from './declared.ts';
 
 /** What a store answers; tests change it while work is under way. */
@@ -32,6 +32,8 @@ export interface StoreScript {
   journalled: JournalledRun[];
   /** What trimming one of them gives; undefined: as many rows as its last number says. */
   trimmed: number | Error | undefined;
+  /** Drops that came to no end, and what becomes of them where they are undone. */
+  undone: UndoneDrop[] | Error;
   /** One entry a batch: rows it deletes, or what happens instead. */
   batches: (number | Error)[];
 }
@@ -74,6 +76,7 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
     journal: [],
     journalled: [],
     trimmed: undefined,
+    undone: [],
     batches: [],
     ...changes,
   };
@@ -141,6 +144,11 @@ export function scriptedStore(changes: Partial<StoreScript> = {}, calls: string[
         told(`trimJournal ${run}`);
         if (script.trimmed instanceof Error) throw script.trimmed;
         return script.trimmed ?? lastSeq;
+      },
+      async undoDrops({ owner, of }) {
+        if (script.undone instanceof Error) throw script.undone;
+        if (script.undone.length > 0) told(`undoDrops for ${owner} ${of(script.claim.run) ? 'of' : 'but not of'} ${script.claim.run}`);
+        return of(script.claim.run) ? script.undone : [];
       },
       async recordApprovedRules(policy, rules) {
         told(`recordApprovedRules ${rules.map((rule) => `${rule.collection} ${rule.cutoff}`).join()}`);

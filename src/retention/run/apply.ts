@@ -10,6 +10,7 @@ import type { DomainMetrics } from '../../telemetry/metrics.ts';
 import type { Certifier } from './certify.ts';
 import { conclude } from './conclude.ts';
 import { standsBack } from './failing.ts';
+import { giveBack, isOurs, sayingAlso } from './give-back.ts';
 import { fingerprintHeld } from './held.ts';
 import { hasBegun, recordRest } from './ledger.ts';
 import { otherRun, type RunObservation } from './observe.ts';
@@ -56,7 +57,7 @@ export async function carryOut(run: PurgeRun, observation: RunObservation, decis
     case 'end':
       return end(run, observation, decision, context);
     case 'wait':
-      return stepOfDecision(decision);
+      return wait(run, observation, decision, context);
     case 'purge':
       return purge(run, observation, decision, context);
     case 'verify':
@@ -65,11 +66,18 @@ export async function carryOut(run: PurgeRun, observation: RunObservation, decis
 }
 
 /** What it deleted is on record before it ends, and waited for while the store cannot be asked; whoever will not wait deletes the run. */
-async function end(run: PurgeRun, { store }: RunObservation, decision: Extract<Decision, { next: 'end' }>, { connections, journal, certifier, actor, metrics, signal }: ApplyContext): Promise<RunStep> {
+async function end(run: PurgeRun, { store }: RunObservation, decision: Extract<Decision, { next: 'end' }>, context: ApplyContext): Promise<RunStep> {
   const step = stepOfDecision(decision);
   if (!store || !hasBegun(run)) return step;
+  const { connections, journal, certifier, actor, metrics, signal } = context;
   const deleted = await recordRest({ run, store }, connections, { journal, actor, nameClient: certifier.nameClient, metrics, signal });
-  return { ...step, report: { ...reportOf(decision), ...(deleted === undefined ? {} : { progress: { deleted } }) } };
+  return sayingAlso({ ...step, report: { ...reportOf(decision), ...(deleted === undefined ? {} : { progress: { deleted } }) } }, await giveBack(run, store, context));
+}
+
+/** Nothing of a run that stands still is kept from the application, however long it does. */
+async function wait(run: PurgeRun, { store }: RunObservation, decision: Extract<Decision, { next: 'wait' }>, context: ApplyContext): Promise<RunStep> {
+  const step = stepOfDecision(decision);
+  return store ? sayingAlso(step, await giveBack(run, store, context)) : step;
 }
 
 /** One stretch of work, if it is this run's turn. */
@@ -99,6 +107,8 @@ async function work(run: PurgeRun, { store, policy, declarations, executed }: Ru
   const heldBefore = run.status?.verification?.heldBefore ?? (await fingerprintHeld(run, store, executed.request, connections, signal));
   await tell({ ...running, verification: { ...run.status?.verification, heldBefore }, progress: { deleted: before } });
   const stop = watchForStop(run, store, policy, { client, decidedOn: declarations, declarations: context.cached, rootNamespace: context.rootNamespace, frozen: context.frozen, leaving: context.leaving, endsAt, now });
+  // What is read of the run is of before it began.
+  const begun = { ...run, status: { ...run.status, state: 'Running' as const } };
   const stretch = await purgeStretch(
     { run, store, executed, maxRows, pace },
     {
@@ -115,8 +125,13 @@ async function work(run: PurgeRun, { store, policy, declarations, executed }: Ru
       stop,
       progress: (seen) => tell({ ...running, ...(seen.throttledBy ? { reason: 'Throttled' } : {}), progress: seen }),
     },
-  );
-  return stepOfStretch(stretch, maxRows);
+  ).catch(async (error: unknown) => {
+    // Said at the next look, if it is so then.
+    if (isOurs(error)) await giveBack(begun, store, context);
+    throw error;
+  });
+  const step = stepOfStretch(stretch, maxRows);
+  return stretch.end === 'Finished' || stretch.end === 'OutOfTime' ? step : sayingAlso(step, await giveBack(begun, store, context));
 }
 
 /** Nobody begins while a result is verified. Others do while that fails, so then it is asked for in turn. */

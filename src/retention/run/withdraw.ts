@@ -3,6 +3,7 @@ import type { PurgeRun } from '../../api/generated/purgeRun.ts';
 import { DATA_STORE } from '../../api/kinds.ts';
 import { failureOf } from '../../connect/failures.ts';
 import type { RunWork } from './apply.ts';
+import { giveBack } from './give-back.ts';
 import { hasBegun, recordRest } from './ledger.ts';
 import { noteRun } from './report.ts';
 
@@ -18,15 +19,20 @@ export async function withdraw(run: PurgeRun, context: RunWork, signal: AbortSig
   await noteRun(run, { action: 'purge.withdrawn', why: `${why}${hasBegun(run) ? ((await lastRecord(run, context, signal)).missing ?? '') : ''}` }, context);
 }
 
-/** Puts on record what a run deleted last: how much it deleted in all, or a half sentence where the record may miss some of it. */
-export async function lastRecord(run: PurgeRun, { client, connections, journal, actor, certifier, metrics }: RunWork, until: AbortSignal): Promise<{ deleted?: number; missing?: string }> {
+/**
+ * Puts on record what a run deleted last, and gives back what it has out of sight: how much it deleted in all, or half a
+ * sentence where the record may miss some of it, or a partition is still detached.
+ */
+export async function lastRecord(run: PurgeRun, context: RunWork, until: AbortSignal): Promise<{ deleted?: number; missing?: string }> {
+  const { client, connections, journal, actor, certifier, metrics } = context;
   const signal = AbortSignal.any([until, AbortSignal.timeout(LAST_LOOK_MS)]);
   const unknown = (reason: string): { missing: string } => ({ missing: `; its last batches may not be on record: ${reason}` });
   try {
     const store = await client.get<DataStore>(DATA_STORE, { namespace: run.metadata.namespace ?? '', name: run.spec.store });
     if (!store) return unknown('StoreNotFound');
     const deleted = await recordRest({ run, store }, connections, { journal, actor, nameClient: certifier.nameClient, metrics, signal });
-    return deleted === undefined ? {} : { deleted };
+    const left = await giveBack(run, store, { ...context, signal });
+    return { ...(deleted === undefined ? {} : { deleted }), ...(left === '' ? {} : { missing: left }) };
   } catch (error) {
     return unknown(failureOf(error).reason);
   }

@@ -6,10 +6,12 @@ import { signCheckpoint } from '../../../../src/evidence/audit/checkpoint.ts';
 import type { Certificate } from '../../../../src/evidence/certificate.ts';
 import { purgeRunFor } from '../../../../src/retention/apply.ts';
 import { derive } from '../../../../src/retention/derive.ts';
+import { planDigest } from '../../../../src/retention/plan.ts';
 import { createPurgeRunReconcile } from '../../../../src/retention/run/reconcile.ts';
 import type { Declarations } from '../../../../src/rules/store-rules.ts';
 import type { Result } from '../../../../src/runtime/result.ts';
 import { StoreError } from '../../../../src/stores/errors.ts';
+import type { UndoneDrop } from '../../../../src/stores/purging.ts';
 import { silentLogger } from '../../../../src/telemetry/logger.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { digest, signer } from '../../../support/certificate.ts';
@@ -36,6 +38,8 @@ interface Stage {
   look(): Promise<Result>;
   /** Declares another maximum of the policy. */
   declare(period: string): void;
+  /** Declares another policy of the same name. */
+  redeclare(changed: typeof policy): void;
   /** Why a person would be asked for a plan of now. */
   asksFor(): Promise<string[]>;
   /** Puts a second run of the store beside the first one, approved as that is. */
@@ -117,6 +121,10 @@ async function stage(): Promise<Stage> {
       expect(store.open()).toBe(0);
     },
     declare: (period) => void (declared.policies[0] = { ...policy, spec: { ...policy.spec, maximum: aMaximum(period) } }),
+    redeclare: (changed) => {
+      declared.policies[0] = changed;
+      client.put(RETENTION_POLICY, changed);
+    },
     asksFor: async () => {
       const again = await store.connections.reader(aStore(), 'observe');
       const [plan] = await derive(aStore(), declared.policies[0]!, declared, again, NOW);
@@ -538,5 +546,88 @@ describe('a run', () => {
     one.audit.broken = new Error('disk full');
     await one.look();
     expect([one.run().status?.state, one.run().status?.why, batches(one)]).toEqual(['Waiting', 'disk full', []]);
+  });
+});
+
+describe('a partition that a crash left detached', () => {
+  const october = { partition: { schema: 'public', name: 'views_10' }, table: { schema: 'public', name: 'views' } };
+  const attached: UndoneDrop = { ...october, end: 'Attached' };
+  const left: UndoneDrop = { ...october, end: 'Left', because: 'a row came that lies outside its bounds' };
+
+  /** A run that drops partitions and has begun. */
+  async function dropping(undone: UndoneDrop[] | Error, method: 'DropPartition' | 'BlockRange' = 'DropPartition', state: 'Running' | 'Waiting' = 'Running'): Promise<Stage> {
+    const one = await stage();
+    const plan = { ...one.run().spec.plan, steps: one.run().spec.plan.steps.map((step) => ({ ...step, method })) };
+    one.change({ spec: { plan, planDigest: planDigest(plan) }, status: { state } });
+    one.approve();
+    one.store.script.claim.run = one.run().metadata.uid ?? '';
+    one.store.script.undone = undone;
+    return one;
+  }
+  const freezes = (one: Stage): void => void (one.store.script.fence = { owner: 'us', marker: 'm', holdsRevision: 1, holds: [], frozen: { by: 'dba', reason: 'audit', at: '2026-03-01T00:00:00Z' } });
+  const changesPolicy = (one: Stage, purge: object, annotations = policy.metadata.annotations ?? {}): void => one.redeclare({ ...policy, metadata: { ...policy.metadata, annotations }, spec: { ...policy.spec, purge: { ...policy.spec.purge!, ...purge } } });
+  const asked = (one: Stage): string[] => one.store.calls.filter((call) => call.includes('undoDrops'));
+  const told = (one: Stage): string => one.audit.entries.map(({ action, refs }) => `${action}: ${String(refs?.['why'])}`).join('\n');
+
+  test.each<[string, (one: Stage) => void, string]>([
+    ['while the store is frozen', freezes, 'Paused Frozen'],
+    ['while the policy is suspended', (one) => changesPolicy(one, { suspend: true }), 'Paused Suspended'],
+    ['while the window is closed', (one) => changesPolicy(one, { schedule: { ...policy.spec.purge!.schedule, cron: '0 14 * * *' } }, {}), 'Paused WaitingForWindow'],
+    ['when its policy is gone', (one) => one.client.take(RETENTION_POLICY, { namespace: 'platform-db', name: 'general' }), 'Superseded Superseded'],
+    ['when a person deletes the run', (one) => one.change({ metadata: { deletionTimestamp: '2026-03-01T02:00:00Z' } }), 'Running undefined'],
+    ['when the store refuses the run', (one) => void (one.store.script.plan = { ...one.store.script.plan, refusals: [{ reason: 'SideEffect', collection: 'views', message: 'a trigger' }] }), 'Waiting SideEffect'],
+    ['when the work breaks off', (one) => void one.store.script.batches.push(new StoreError('Conflict', 'changed')), 'Paused ProgressingWithRetry'],
+  ])('is attached again %s, and that is on record', async (_when, happens, state) => {
+    const one = await dropping([attached]);
+    happens(one);
+    await one.look();
+    const condition = one.run().status?.conditions?.find(({ type }) => type === 'Ready');
+    expect(`${one.run().status?.state} ${condition?.reason}`).toBe(state);
+    expect(asked(one)).toEqual([`enforce:undoDrops for us of ${one.run().metadata.uid}`]);
+    expect(told(one)).toContain('purge.undone: the drop of partition public.views_10 of public.views came to no end; it was attached again');
+    expect(one.run().status?.why ?? '').not.toContain('detached');
+  });
+
+  test.each<[string, (one: Stage) => void]>([
+    ['while the store is frozen', freezes],
+    ['when its policy is gone', (one) => one.client.take(RETENTION_POLICY, { namespace: 'platform-db', name: 'general' })],
+  ])('that cannot be attached is told of in the status %s, with the reason', async (_when, happens) => {
+    const one = await dropping([left]);
+    happens(one);
+    await one.look();
+    expect(one.run().status?.why).toMatch(/; partition public\.views_10 of public\.views is detached and could not be attached again: a row came/);
+    expect(one.run().status?.conditions?.find(({ type }) => type === 'Ready')?.message).toContain('views_10');
+  });
+
+  test('that cannot be attached when a person deletes the run is named in its last record', async () => {
+    const one = await dropping([left]);
+    one.change({ metadata: { deletionTimestamp: '2026-03-01T02:00:00Z' } });
+    await one.look();
+    expect(told(one)).toMatch(/^purge\.withdrawn: the PurgeRun was deleted by a person; partition public\.views_10 .*: a row came/);
+    expect(one.run().metadata.finalizers).toEqual([]);
+  });
+
+  test('is not said to be attached where the store did not answer', async () => {
+    const one = await dropping(new StoreError('Unreachable', 'gone'));
+    freezes(one);
+    await one.look();
+    expect(one.run().status?.why).toMatch(/; whether a partition of it is detached is not known: Unreachable/);
+  });
+
+  test.each<[string, 'DropPartition' | 'BlockRange', 'Running' | 'Waiting']>([
+    ['that drops no partition', 'BlockRange', 'Running'],
+    ['that has not begun', 'DropPartition', 'Waiting'],
+  ])('is not looked for by a run %s', async (_which, method, state) => {
+    const one = await dropping([attached], method, state);
+    freezes(one);
+    await one.look();
+    expect([one.run().status?.conditions?.find(({ type }) => type === 'Ready')?.reason, asked(one)]).toEqual(['Frozen', []]);
+  });
+
+  test('is left alone in a store that is not the one of the plan', async () => {
+    const one = await dropping([attached]);
+    one.store.script.identity = { ...one.store.script.identity, fingerprint: digest('f') };
+    await one.look();
+    expect([one.run().status?.conditions?.find(({ type }) => type === 'Ready')?.reason, asked(one)]).toEqual(['TargetChanged', []]);
   });
 });
