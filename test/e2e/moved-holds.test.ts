@@ -126,6 +126,37 @@ test('then everything due is purged, but for the rows they covered, byte for byt
   expect(await coveredRows()).toEqual(held);
 }, 90_000);
 
+test('a hold whose client key is mistyped stands in the store, and says by which block it keeps no row', async () => {
+  const { alice } = stage;
+  const mistyped = { namespace: 'platform-db', name: 'mistyped' };
+  const declared = holdOf(mistyped, dates) as unknown as LegalHold;
+  const [standard] = declared.spec.scope;
+  await alice.client.create<LegalHold>(LEGAL_HOLD, { ...declared, spec: { ...declared.spec, scope: [{ ...standard, collections: { names: ['views'] }, clients: { keys: ['cliemt-a'] } }] } } as LegalHold);
+  let status: LegalHold['status'];
+  await until('it says so', async () => {
+    status = (await alice.client.get<LegalHold>(LEGAL_HOLD, mistyped))?.status;
+    return getCondition(status?.conditions, 'AsWritten')?.status === 'False';
+  }, { or: () => status });
+  expect(status).toMatchObject({ state: 'Active', stores: [{ ...STORE, items: 0, countExact: true, emptyBlocks: [0] }] });
+  expect(getCondition(status?.conditions, 'AsWritten')).toMatchObject({ reason: 'NothingHeld', message: expect.stringMatching(/spec\.scope\[0\] \(clients\.keys, between\) matched no row of DataStore platform-db\/sample when they were counted/) });
+}, 60_000);
+
+test('a hold of a namespace without a store protects nothing and says so; deleted, it goes at once, and the one created for it waits for a store likewise', async () => {
+  const { alice } = stage;
+  const idle = { namespace: 'shop', name: 'nowhere' };
+  await alice.client.create<LegalHold>(LEGAL_HOLD, holdOf(idle, dates) as unknown as LegalHold);
+  const seen = await until('it was looked at', async () => {
+    const hold = await alice.client.get<LegalHold>(LEGAL_HOLD, idle);
+    return hold?.status?.observedGeneration === undefined ? undefined : hold;
+  });
+  expect(seen.status).toMatchObject({ state: 'Pending', storesTotal: 0 });
+  expect(getCondition(seen.status?.conditions, 'Ready')).toMatchObject({ status: 'False', reason: 'NothingHeld' });
+  await alice.client.delete(LEGAL_HOLD, idle);
+  await until('the object is gone', async () => (await alice.client.get<LegalHold>(LEGAL_HOLD, idle)) === undefined);
+  const copy = (await alice.client.list<LegalHold>(LEGAL_HOLD, { namespace: ROOT_NAMESPACE })).find(({ metadata }) => metadata.annotations?.[MOVED_UIDS_ANNOTATION] === seen.metadata.uid);
+  expect(copy?.status).toMatchObject({ state: 'Pending', storesTotal: 0 });
+}, 60_000);
+
 async function coveredRows(): Promise<typeof held> {
   const rows = await Promise.all(MOVED.map(async ({ what, covers }) => [what, (await stage.store.query<{ rows: number; sum: string }>(`SELECT count(*)::int AS rows, md5(string_agg(t::text, chr(10) ORDER BY id)) AS sum FROM page_views t WHERE ${covers()}`))[0]] as const));
   return Object.fromEntries(rows) as typeof held;
