@@ -107,6 +107,7 @@ export const REASONS = {
   Expired: 'Nobody approved the run in time.',
   Failed: 'The run ended early; the message tells why.',
   CertificateIssued: 'The signed record of the run exists.',
+  PartitionReturned: 'A partition that an interrupted drop had left detached was attached again.',
   AuditUnavailable: 'The audit log cannot be written; nothing is deleted without it.',
 
   // LegalHold

@@ -9,6 +9,7 @@ import { conditionsFor, TerminalError, WaitingError, type Outcome } from '../run
 import { StoreError } from '../stores/errors.ts';
 import { authorized } from './authorized.ts';
 import type { Observation } from './observe.ts';
+import { leftApart } from './undone.ts';
 
 /** The conditions of a store after a look. Those that others own are passed through. Pure. */
 export function storeConditions(store: DataStore, observation: Observation, known: Believed, now: number): Condition[] {
@@ -18,7 +19,7 @@ export function storeConditions(store: DataStore, observation: Observation, know
   const problem = failure ?? probeFailure;
   const may = authorized(store, observation.logins, refused ? { reason: refused.is, message: refused.message } : problem);
   const unfit = may.status === 'True' ? undefined : { reason: may.reason, message: may.message };
-  let list = conditionsFor(outcomeOf(refused, problem ?? unfit ?? uncounted(observation)), { generation, now, ...(store.status?.conditions ? { conditions: store.status.conditions } : {}) });
+  let list = conditionsFor(outcomeOf(refused, problem ?? unfit ?? leftApart(observation.undone) ?? uncounted(observation)), { generation, now, ...(store.status?.conditions ? { conditions: store.status.conditions } : {}) });
   const set = (type: string, status: Condition['status'], reason: string, message: string): void => {
     list = setCondition(list, { type, status, reason, message, observedGeneration: generation }, now);
   };

@@ -16,6 +16,7 @@ import { normalRule, type NormalRule } from '../rules/weakening.ts';
 import type { StoreIdentity } from '../stores/facts.ts';
 import type { FenceState } from '../stores/fence.ts';
 import type { StoreReader } from '../stores/port.ts';
+import type { UndoneDrop } from '../stores/purging.ts';
 import { judgeTarget, type TargetVerdict } from '../rules/target.ts';
 import { noteFailure, rightsOf, tryOthers, type Logins } from './logins.ts';
 import { dueReadings } from './plan.ts';
@@ -31,6 +32,8 @@ export interface Observation extends Readings {
   unread?: true;
   /** What stands in the store's own fence, as read at this look. */
   fence?: Pick<FenceState, 'frozen'>;
+  /** What became of drops that runs left open which are over. */
+  undone?: UndoneDrop[];
   /** What kept the look from being complete. */
   failure?: Failure;
   probeFailure?: Failure;
@@ -48,6 +51,8 @@ export interface ObserveContext {
   owner: string;
   now: () => number;
   lastPurgeEnd?: number;
+  /** Uids of runs that are not over; absent: not known, and nothing that one left detached is touched. */
+  openRuns?: ReadonlySet<string>;
   signal: AbortSignal;
 }
 
@@ -164,6 +169,8 @@ async function install(store: DataStore, observation: Observation, tables: WorkT
     observation.installed = true;
     observation.identity = await writer.identity();
     observation.logins.enforce ??= await rightsOf(writer, tables && { read: tables.judge, remove: tables.enforce });
+    const { owner, openRuns } = context;
+    if (openRuns) observation.undone = await writer.undoDrops({ owner, of: (run) => !openRuns.has(run) });
   } finally {
     await writer.close();
   }

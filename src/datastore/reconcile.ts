@@ -18,6 +18,7 @@ import type { DomainMetrics } from '../telemetry/metrics.ts';
 import { recordStore } from './metrics.ts';
 import { observe, type Observation } from './observe.ts';
 import { dataStoreStatus } from './status.ts';
+import { leftApart, openRuns, undoneEvents } from './undone.ts';
 
 export interface DataStoreContext {
   client: Client;
@@ -54,12 +55,14 @@ export function createDataStoreReconcile(context: DataStoreContext): Reconcile {
       owner: context.owner,
       now: () => context.clock.now(),
       ...(lastPurgeEnd === undefined ? {} : { lastPurgeEnd }),
+      openRuns: openRuns([...new Set([store, ...context.stores()].map(({ metadata }) => metadata.namespace ?? ''))].flatMap((namespace) => context.runs(namespace))),
       signal,
     });
     context.readings.put(uid, observation);
     const now = context.clock.now();
     const stored = await updateStatus<DataStore>(context.client, DATA_STORE, ref, (current) => dataStoreStatus(current, observation, now), { uid, barrier: context.barrier, timeToleranceMs: tolerance(store), signal });
     announce(context.events, store.status?.conditions, stored, 'Observe');
+    for (const event of undoneEvents(observation.undone)) context.events.event(store, event);
     if (stored) recordStore(context.metrics, stored, observation, now);
     return nextLook(store, observation, now);
   };
@@ -76,7 +79,7 @@ function tolerance({ spec: { observation } }: DataStore): number {
 }
 
 function nextLook(store: DataStore, observation: Observation, now: number): ReturnType<typeof requeueAt> {
-  if (observation.failure || observation.probeFailure || Object.values(observation.logins).some((login) => login !== 'Works')) return requeueAfter(RETRY_AFTER_MS);
+  if (observation.failure || observation.probeFailure || leftApart(observation.undone) || Object.values(observation.logins).some((login) => login !== 'Works')) return requeueAfter(RETRY_AFTER_MS);
   const { transportSeconds, inventorySeconds } = store.spec.observation;
   const ends = [(observation.transport?.at ?? now) + transportSeconds * 1000, (observation.inventory?.at ?? now) + inventorySeconds * 1000];
   return requeueAt(Math.min(...ends), now);
