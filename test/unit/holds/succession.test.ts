@@ -42,7 +42,7 @@ describe('a hold that two people released', () => {
     ['ends when its successor stands in more stores than its status lists and reaches this one', [named('new', { supersedes: 'old' }, { ...active, stores: standing('one'), truncated: 7 })], 'ends'],
     ['stays when its successor lists other stores and does not reach this one', [named('new', { supersedes: 'old', scope: aHold([{ stores: { names: ['one'] } }]).spec.scope }, { ...active, stores: standing('one'), truncated: 7 })], 'SuccessorPending'],
     ['stays while the rows of its successor are not counted', [named('new', { supersedes: 'old' }, { ...active, stores: STORES.map((name) => ({ ...where(name), enforcedSince: '2026-01-01T00:00:00Z' })) })], 'SuccessorPending'],
-    ['ends when the rows of its successor cannot be counted', [named('new', { supersedes: 'old' }, { ...active, stores: standing(...STORES).map(({ items: _, ...each }) => ({ ...each, countExact: false })) })], 'ends'],
+    ['ends when the rows of its successor cannot be counted', [named('new', { supersedes: 'old' }, { ...active, stores: standing(...STORES).map(({ items: _items, ...each }) => ({ ...each, countExact: false })) })], 'ends'],
     ['stays while its successor keeps no row, by the count alone', [named('new', { supersedes: 'old' }, { ...active, stores: standing(...STORES).map((each) => ({ ...each, items: 0 })) })], 'SuccessorPending'],
     ['ends when its successor keeps rows of one store and none of another', [named('new', { supersedes: 'old' }, { ...active, stores: standing(...STORES).map((each, place) => ({ ...each, items: place })) })], 'ends'],
     ['stays while one of two successors is Pending', [named('a', { supersedes: 'old' }, active), named('b', { supersedes: 'old' })], 'SuccessorPending'],
