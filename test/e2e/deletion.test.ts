@@ -92,6 +92,23 @@ test('while batches run: deleting hold and profile lifts no protection, and the 
   expect(await auditedRows(stage)).toEqual(await stage.store.journalled());
 }, 60_000);
 
+test('after a run: a partition that it left detached is attached again though run and policy are gone, in a store that a DBA froze', async () => {
+  const { query } = stage.store;
+  await query(`CREATE TABLE apart (at timestamptz NOT NULL) PARTITION BY RANGE (at); CREATE TABLE apart_1 PARTITION OF apart FOR VALUES FROM ('2020-01-01Z') TO ('2021-01-01Z');
+    INSERT INTO apart VALUES ('2020-06-01Z'); ALTER TABLE apart OWNER TO dataward_enforce; ALTER TABLE apart_1 OWNER TO dataward_enforce;
+    GRANT CREATE ON SCHEMA public TO dataward_enforce; GRANT SELECT ON apart, apart_1 TO PUBLIC`);
+  await query(`INSERT INTO dataward.claim (run, epoch, owner, last_seq) SELECT 'gone', 1, owner, 1 FROM dataward.fence`);
+  await query(`INSERT INTO dataward.journal (run, seq, epoch, collection, table_schema, table_name, method, kind, position, deleted, clients)
+    SELECT 'gone', 1, 1, 'apart', 'public', 'apart_1', 'DropPartition', 'DropIntent', jsonb_build_object('leaf', c.oid::text, 'name', jsonb_build_object('schema', 'public', 'name', 'apart_1'),
+      'parent', jsonb_build_object('schema', 'public', 'name', 'apart'), 'parentOid', 'apart'::regclass::oid::text, 'bounds', pg_get_expr(c.relpartbound, c.oid)), 0, '{}' FROM pg_class c WHERE c.relname = 'apart_1'`);
+  await query(`SELECT dataward.freeze('somebody looks')`);
+  await query('ALTER TABLE apart DETACH PARTITION apart_1 CONCURRENTLY');
+  await nudge(stage.alice, DATA_STORE, STORE);
+  await until('its rows are seen again', async () => (await query('SELECT FROM apart')).length === 1, { timeoutMs: 20_000 });
+  expect(await query(`SELECT run, kind FROM dataward.journal WHERE table_name = 'apart_1' ORDER BY ordinal`)).toEqual([{ run: 'gone', kind: 'DropIntent' }, { run: 'undone drops', kind: 'Reattach' }]);
+  await until('an event says so', async () => (await kubectl(stage.alice.kubeconfig, ['get', 'events', '-n', STORE.namespace, '-o', 'yaml'])).stdout.includes('PartitionReturned'));
+}, 60_000);
+
 async function remove(kind: KindRef, ref: ObjectRef): Promise<void> {
   const uid = (await stage.alice.client.get(kind, ref))?.metadata.uid;
   await stage.alice.client.delete(kind, ref);
