@@ -57,10 +57,10 @@ export async function untilHeld(client: Client, ref: ObjectRef): Promise<LegalHo
   });
 }
 
-/** Asks for a run now and waits until it is written down and waits for an approval. */
+/** Asks for a run now and waits until it is written down and waits for an approval. A plan that met a lock is tried again after a minute. */
 export async function requestRun({ client }: Person): Promise<PurgeRun> {
   await client.mergePatch<RetentionPolicy>(RETENTION_POLICY, POLICY, { metadata: { annotations: { 'dataward.io/requested-at': new Date().toISOString() } } });
-  return until('a run waits for an approval', async () => (await client.list<PurgeRun>(PURGE_RUN, { namespace: STORE.namespace })).find((run) => run.status?.state === 'AwaitingApproval'));
+  return until('a run waits for an approval', async () => (await client.list<PurgeRun>(PURGE_RUN, { namespace: STORE.namespace })).find((run) => run.status?.state === 'AwaitingApproval'), { timeoutMs: 100_000 });
 }
 
 /** Approves with the command of that name, in this process: starting another would take longer than many a run. */
