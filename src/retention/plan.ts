@@ -76,7 +76,7 @@ function pinnedTables({ steps }: PurgePlan): PinnedTable[] {
     const columns = [...new Map(same.flatMap((table) => table.columns ?? []).map((column) => [column.name, column])).values()].toSorted((a, b) => compareText(a.name, b.name));
     return [{ schema, name, oid, ...(columns.length > 0 ? { columns } : {}) }];
   });
-  return tables.toSorted((a, b) => (tableKey(a) < tableKey(b) ? -1 : 1));
+  return tables.toSorted((a, b) => compareText(tableKey(a), tableKey(b)));
 }
 
 export function planDigest(plan: Plan): string {

@@ -1,5 +1,6 @@
 import { tableKey, tableName } from '../predicate.ts';
 import type { Predicate, TableAddress } from '../predicate.ts';
+import { addressesOf } from './predicates.ts';
 import { findsTheSame } from './same-values.ts';
 import { namesRead, usesOf } from './uses.ts';
 import type { ColumnUse } from './uses.ts';
@@ -67,9 +68,8 @@ export function widenedBecause({ predicate }: PinnedItem, oid: string | undefine
     return other && `${other.column} of ${tableName(other.table)} is another column than when the hold was put: that one was ${other.called === '' ? 'dropped' : `called ${other.called}`} before the table was made anew`;
   }
   const uses = usesOf(predicate);
-  // Each once: a hold may be many blocks about a table of a thousand partitions.
-  const others = new Map(uses.flatMap(({ table }) => (table === undefined ? [] : [[tableKey(table), table] as const])));
-  for (const [key, table] of others) {
+  for (const table of addressesOf(predicate)) {
+    const key = tableKey(table);
     const now = catalogue.oids.get(key);
     const then = new Set(pins.filter((pin) => tableKey(pin.table) === key).map((pin) => pin.oid));
     if (now !== undefined && then.size > 0 && !then.has(now)) return `${tableName(table)} is another table than when the hold was put (oid ${now}, then ${[...then][0]})`;

@@ -1,3 +1,4 @@
+import { compareText } from '../../api/compare-text.ts';
 import { tableKey } from '../predicate.ts';
 import type { TableAddress } from '../predicate.ts';
 import type { ColumnPin, ColumnPins } from './held-columns.ts';
@@ -26,7 +27,7 @@ export function packPins({ database, pins }: ColumnPins): StoredPins {
   const groups = new Map<string, { table: Omit<StoredTable, 'parts'>; parts: string[] }>();
   for (const [first, ...more] of byPart.values()) {
     if (first === undefined) continue;
-    const columns = [first, ...more].map(({ column, number, type, called }) => ({ name: column, number, type, called })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const columns = [first, ...more].map(({ column, number, type, called }) => ({ name: column, number, type, called })).toSorted((a, b) => compareText(a.name, b.name));
     const { schema, name } = first.table;
     const table = { schema, name, oid: first.oid, columns };
     const group = groups.get(JSON.stringify(table)) ?? { table, parts: [] };

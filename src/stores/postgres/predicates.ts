@@ -1,28 +1,12 @@
+import { tableKey } from '../predicate.ts';
 import type { Predicate, TableAddress, TimeField } from '../predicate.ts';
 import { columnOf } from './sql.ts';
 import type { ResolvedTable } from './sql.ts';
+import { usesOf } from './uses.ts';
 
-/** Tables a predicate looks into beside its own. */
+/** Tables a predicate looks into beside its own, each once. */
 export function addressesOf(predicate: Predicate): TableAddress[] {
-  switch (predicate.op) {
-    case 'true':
-    case 'false':
-      return [];
-    case 'and':
-    case 'or':
-      return predicate.of.flatMap(addressesOf);
-    case 'not':
-      return addressesOf(predicate.of);
-    case 'oneOf':
-    case 'jsonOneOf':
-    case 'compare':
-    case 'isNull':
-      return predicate.field.via.map((hop) => hop.table);
-    case 'before':
-    case 'notBefore':
-    case 'indeterminate':
-      return predicate.time.path.via.map((hop) => hop.table);
-  }
+  return [...new Map(usesOf(predicate).flatMap(({ table }) => (table === undefined ? [] : [[tableKey(table), table] as const]))).values()];
 }
 
 /** The event a rule's period starts from: the first time it compares with a cutoff. */
